@@ -1,0 +1,14 @@
+// The words both sides share: errors, ids, bytes, durations, claims, and what stands on the wire. No dependency,
+// no logic beyond parsing (and the one cross-site rule, which service and guards must not spell differently).
+
+export { fromBase64url, fromUtf8, toBase64url, utf8 } from './bytes.ts'
+export { type AccessTokenClaims, type Algorithm, type PublicJwk, reservedClaims } from './claims.ts'
+export { type Duration, milliseconds, parseDuration } from './durations.ts'
+export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'
+export { isClientId, isSid, isUserId } from './ids.ts'
+export type { LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
+export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
+export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'
+export type { FeedHead, Revocation, RevocationKind } from './wire/feed.ts'
+export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
+export { backgroundHeader, issuerPath, routes } from './wire/routes.ts'

@@ -1,0 +1,47 @@
+// The JSON bodies of the service as its clients read them. Times are ISO 8601 in UTC unless their name says seconds.
+
+/** A session as its owner sees it. */
+export interface SessionView {
+  readonly sid: string
+  readonly client_id: string
+  readonly user: { readonly id: string; readonly roles: readonly string[]; readonly email?: string }
+  readonly current: boolean
+  /** For people: "Firefox on Linux". */
+  readonly device: string
+  readonly ip: string | null
+  readonly created_at: string
+  readonly last_seen_at: string
+  readonly idle_expires_at: string
+  readonly expires_at: string
+  /** When the user last proved who they are. */
+  readonly auth_time: string
+  readonly acr: string
+  readonly amr: readonly string[]
+}
+
+/** The answer of `POST /v1/session/token`. `expires_in` and `refresh_in` in seconds, `server_time` in milliseconds since 1970. */
+export interface TokenAnswer {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  readonly expires_in: number
+  /** Seconds after which a client should renew, before the token expires. */
+  readonly refresh_in: number
+  readonly server_time: number
+}
+
+/** The answer of `POST /v1/session/refresh`. */
+export interface RefreshAnswer extends TokenAnswer {
+  readonly refresh_token: string
+}
+
+/** The answer of `POST /v1/login/start` and `/v1/login/resend`. */
+export interface LoginStartAnswer {
+  readonly login_id: string
+  readonly expires_at: string
+  readonly resend_at: string
+}
+
+/** The answer of `POST /v1/login/verify`: with tokens for a native client, without for a cookie client. */
+export interface LoginVerifyAnswer extends Partial<RefreshAnswer> {
+  readonly session: SessionView
+}

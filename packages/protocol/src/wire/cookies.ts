@@ -1,0 +1,47 @@
+// Cookie names and the one reader of the Cookie header (RFC 6265 §5.4). Names carry `__Host-`, so that no
+// sibling host can plant one; only development on plain http goes without. Two cookies of our name are a conflict:
+// which one is the owner's cannot be known.
+
+/** What a cookie of ours holds. */
+export type CookieName = 'session' | 'login' | 'token' | 'device'
+
+const names: Readonly<Record<CookieName, string>> = {
+  session: 'symbolon',
+  login: 'symbolon-login',
+  token: 'symbolon-token',
+  device: 'symbolon-device',
+}
+
+/** The cookie's name on the wire; `secure` false only in development on plain-http loopback. */
+export function cookieName(name: CookieName, secure: boolean): string {
+  return secure ? `__Host-${names[name]}` : names[name]
+}
+
+/** The values of our cookies in a Cookie header; `'conflict'` when one of our names stands there twice. */
+export type OurCookies = Readonly<Partial<Record<CookieName, string>>>
+
+/** Reads our cookies from a Cookie header. */
+export function readCookies(header: string | undefined, secure: boolean): OurCookies | 'conflict' {
+  if (header === undefined || !header.includes('symbolon')) return none
+  const found: Partial<Record<CookieName, string>> = {}
+  for (const part of header.split(';')) {
+    const equals = part.indexOf('=')
+    if (equals < 0) continue
+    const wireName = part.slice(0, equals).trim()
+    for (const name of cookieNames) {
+      if (wireName !== cookieName(name, secure)) continue
+      if (found[name] !== undefined) return 'conflict'
+      found[name] = part.slice(equals + 1).trim()
+    }
+  }
+  return found
+}
+
+const none: OurCookies = Object.freeze({})
+const cookieNames = Object.keys(names) as readonly CookieName[]
+
+/** A Set-Cookie value (HttpOnly, SameSite=Lax, Path=/). `maxAge` in seconds; 0 clears; left out: until the browser closes. */
+export function setCookie(name: CookieName, value: string, options: { readonly secure: boolean; readonly maxAge?: number }): string {
+  const age = options.maxAge === undefined ? '' : `; Max-Age=${Math.floor(options.maxAge)}`
+  return `${cookieName(name, options.secure)}=${value}; Path=/; HttpOnly; SameSite=Lax${age}${options.secure ? '; Secure' : ''}`
+}

@@ -1,0 +1,31 @@
+// The paths of the service below the issuer's path: a contract with every client. Nothing else spells them out.
+
+/** Paths below the issuer's path. `{x}` stands for a parameter. */
+export const routes = {
+  loginStart: '/v1/login/start',
+  loginResend: '/v1/login/resend',
+  loginVerify: '/v1/login/verify',
+  sessionToken: '/v1/session/token',
+  sessionRefresh: '/v1/session/refresh',
+  session: '/v1/session',
+  sessions: '/v1/sessions',
+  sessionById: '/v1/sessions/{sid}',
+  introspect: '/oauth/introspect',
+  jwks: '/.well-known/jwks.json',
+  health: '/healthz',
+  ready: '/readyz',
+  openapi: '/openapi.json',
+  login: '/login',
+  account: '/account',
+  devMailbox: '/dev/mailbox',
+  devOutbox: '/dev/outbox',
+} as const
+
+/** The header by which a browser says that a re-mint is not the user's activity. Value `1`. */
+export const backgroundHeader = 'symbolon-background'
+
+/** The path of an issuer without a trailing slash: `''` or `/auth`. */
+export function issuerPath(issuer: string): string {
+  const path = new URL(issuer).pathname
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}
