@@ -48,20 +48,3 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined
   }
   return held === 0 ? bytes : undefined
 }
-
-const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** UTF-8 bytes of a text. */
-export function utf8(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(text)
-}
-
-/** The text of UTF-8 bytes; `undefined` when they are not UTF-8. */
-export function fromUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
-}

@@ -1,7 +1,7 @@
 // The words both sides share: errors, ids, bytes, durations, claims, and what stands on the wire. No dependency,
 // no logic beyond parsing (and the one cross-site rule, which service and guards must not spell differently).
 
-export { fromBase64url, fromUtf8, toBase64url, utf8 } from './bytes.ts'
+export { fromBase64url, toBase64url } from './bytes.ts'
 export { type AccessTokenClaims, type Algorithm, type PublicJwk, reservedClaims } from './claims.ts'
 export { type Duration, milliseconds, parseDuration } from './durations.ts'
 export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'

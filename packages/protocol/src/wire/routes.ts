@@ -26,6 +26,6 @@ export const backgroundHeader = 'symbolon-background'
 
 /** The path of an issuer without a trailing slash: `''` or `/auth`. */
 export function issuerPath(issuer: string): string {
-  const path = new URL(issuer).pathname
+  const path = issuer.replace(/^https?:\/\/[^/]*/, '')
   return path.endsWith('/') ? path.slice(0, -1) : path
 }

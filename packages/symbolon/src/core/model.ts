@@ -1,0 +1,180 @@
+// The records Symbolon keeps. Plain, readonly; times in milliseconds since 1970 by the store's clock.
+// No record holds anything that is a credential or from which, without a server secret, one could be made.
+
+import type { Algorithm, PublicJwk } from '@symbolon/protocol'
+
+/** Which door a session's credential opens: the cookie's, the refresh token's, or a grant's. */
+export type SessionKind = 'cookie' | 'token' | 'grant'
+
+/** Why a session ended. */
+export type RevokeReason =
+  | 'sign_out'
+  | 'signed_out_elsewhere'
+  | 'replaced'
+  | 'evicted'
+  | 'reused'
+  | 'rolled_back'
+  | 'user_disabled'
+  | 'admin'
+  | 'parent'
+
+/** The server's record of one sign-in on one device: the whole truth about a session, in one row. */
+export interface Session {
+  /** 128 random bits, base64url; not secret. */
+  readonly sid: string
+  readonly tenant: string
+  readonly kind: SessionKind
+  readonly parent: string | null
+  readonly clientId: string
+  readonly userId: string
+  /** Epochs when the session was opened. */
+  readonly userEpoch: number
+  readonly clientEpoch: number
+  readonly createdAt: number
+  readonly authTime: number
+  readonly acr: string
+  readonly amr: readonly string[]
+  /** Absolute end. */
+  readonly expiresAt: number
+  /** Idle limit, a length in milliseconds: the session ends at `lastSeenAt + idle`. */
+  readonly idle: number
+  readonly lastSeenAt: number
+  readonly ip: string | null
+  readonly userAgent: string | null
+  /** A bound key's thumbprint; null for now. */
+  readonly binding: string | null
+  /** g: the current credential's number. */
+  readonly generation: number
+  /** p: the credential before it, null when there is none to accept. */
+  readonly predecessor: number | null
+  /** e: the generation that a step-up replaced. */
+  readonly replaced: number | null
+  readonly rotatedAt: number
+  /** Whether credential g was presented anywhere. */
+  readonly seen: boolean
+  /** Lost answers recovered in a row. */
+  readonly recovered: number
+  /** SHA-256 of credential g. */
+  readonly credentialHash: Uint8Array
+  /** The session key under AES-256-GCM; names its server secret. */
+  readonly sealedKey: Uint8Array
+  readonly revokedAt: number | null
+  readonly revokedReason: RevokeReason | null
+}
+
+/** A person. */
+export interface User {
+  /** `usr_…` */
+  readonly id: string
+  readonly tenant: string
+  /** The normalised e-mail address. */
+  readonly email: string
+  readonly roles: readonly string[]
+  readonly status: 'active' | 'disabled'
+  /** Grows when roles or status change. */
+  readonly epoch: number
+  readonly createdAt: number
+}
+
+/** How a client's people carry their session: a browser's cookie, a native application's tokens, or no people at all. */
+export type ClientTransport = 'cookie' | 'native' | 'service'
+
+/** An application or service registered with the server. `policy` overrides the defaults field by field. */
+export interface Client {
+  readonly id: string
+  readonly tenant: string
+  readonly name: string
+  readonly transport: ClientTransport
+  readonly status: 'active' | 'disabled'
+  readonly epoch: number
+  /** Foreign origins whose pages may call with credentials, exactly as they stand in `Origin`. */
+  readonly origins: readonly string[]
+  /** Exact addresses a sign-in may return to, beside paths on the issuer's own origin that stand here as paths. */
+  readonly returnTo: readonly string[]
+  /** SHA-256 of its secrets, base64url (256 random bits each); two at most, for rotation. */
+  readonly secretHashes: readonly string[]
+  readonly scopes: readonly string[]
+  /** The audiences it owns: whose access tokens it may introspect. The first one is its tokens' audience. */
+  readonly audiences: readonly string[]
+  readonly policy: Partial<ClientPolicy>
+  readonly createdAt: number
+}
+
+/** What may differ per client. Lengths in milliseconds. */
+export interface ClientPolicy {
+  readonly idle: number
+  readonly absolute: number
+  /** Sessions per user; 0: no limit. */
+  readonly maxSessions: number
+  readonly onLimit: 'deny' | 'evict_oldest'
+  readonly tokenLifetime: number
+  /** `always` for refresh tokens; for cookies `never` or an interval of at least ten windows. */
+  readonly rotate: 'always' | 'never' | number
+  /** How long a predecessor is answered with its successor. */
+  readonly window: number
+  readonly recovery: 'allow' | 'step_up' | 'revoke'
+  /** Whether an unknown identifier that proves itself becomes a user. */
+  readonly signUp: 'open' | 'closed'
+  readonly scope: readonly string[]
+}
+
+/** A signing key's life: published, signing, no longer signing, gone. */
+export type KeyState = 'next' | 'active' | 'retiring' | 'retired'
+
+/** A signing key. */
+export interface SigningKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string
+  readonly tenant: string
+  readonly alg: Algorithm
+  readonly state: KeyState
+  readonly publicJwk: PublicJwk
+  /** PKCS#8 under AES-256-GCM; names its server secret. */
+  readonly sealedPrivate: Uint8Array
+  readonly createdAt: number
+  /** When it entered its state. */
+  readonly changedAt: number
+}
+
+/** A sign-in under way. Stored under hashes only: the row alone starts and finishes nothing. */
+export interface Attempt {
+  /** SHA-256 of the secret `login_id`, base64url. */
+  readonly idHash: string
+  readonly tenant: string
+  readonly clientId: string
+  readonly purpose: 'sign_in'
+  readonly method: string
+  /** The normalised identifier, sealed. */
+  readonly sealedIdentifier: Uint8Array
+  /** SHA-256 of the browser's login cookie, base64url; null for a client without cookies. */
+  readonly bindingHash: string | null
+  /** Keyed hash of the code, bound to attempt, identifier, purpose and browser. */
+  readonly codeHash: Uint8Array
+  /** Guesses charged so far, and how many there are. */
+  readonly tries: number
+  readonly maxTries: number
+  readonly sends: number
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly resendAt: number
+  readonly consumedAt: number | null
+}
+
+/** One line of the audit log: ids and words only. */
+export interface AuditEntry {
+  readonly at: number
+  readonly tenant: string
+  readonly event: string
+  readonly userId: string | null
+  readonly sid: string | null
+  readonly clientId: string | null
+  readonly ip: string | null
+  readonly detail: Readonly<Record<string, string | number | boolean | null>>
+}
+
+/** A budget by the generic cell rate algorithm: `limit` at once, refilled over `window` milliseconds. `key` is already a keyed hash. */
+export interface Budget {
+  readonly key: string
+  readonly limit: number
+  readonly window: number
+}

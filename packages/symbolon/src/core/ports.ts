@@ -1,0 +1,257 @@
+// What core asks of the world: a store of atomic verbs, cryptography, a signer, delivery, and an observer.
+// A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
+
+import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
+import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+
+/** An answer that may be there at once: an embedded store reads without waiting. */
+export type Eventually<T> = T | Promise<T>
+
+/** An audit line before the store adds its time. */
+export type AuditDraft = Omit<AuditEntry, 'at' | 'tenant'>
+
+/** A session with its user and client as one read saw them, and the store's time of that read. */
+export interface SessionSnapshot {
+  readonly now: number
+  readonly session: Session
+  readonly user: User
+  readonly client: Client
+}
+
+/** A session to be opened; the store adds the times. Lengths in milliseconds. */
+export interface NewSession
+  extends Pick<
+    Session,
+    'sid' | 'kind' | 'parent' | 'clientId' | 'acr' | 'amr' | 'idle' | 'ip' | 'userAgent' | 'binding' | 'credentialHash' | 'sealedKey'
+  > {
+  readonly absolute: number
+}
+
+/** Opening a session: one transaction that holds the user's row, consumes the attempt, rechecks status, keeps the limit, ends what it replaces. */
+export interface OpenSession {
+  readonly session: NewSession
+  /** The attempt whose last factor this consumes: unconsumed and unexpired, or nothing happens. */
+  readonly attempt: string | null
+  readonly user:
+    | { readonly id: string }
+    | { readonly email: string; readonly create: { readonly id: string; readonly roles: readonly string[] } | null }
+  readonly maxSessions: number
+  readonly onLimit: 'deny' | 'evict_oldest'
+  /** The session that the same browser held before: ended (`replaced`), whoever's it was. */
+  readonly replaces: string | null
+  readonly audit: readonly AuditDraft[]
+}
+
+export type OpenOutcome =
+  | { readonly outcome: 'opened'; readonly snapshot: SessionSnapshot; readonly created: boolean; readonly ended: readonly string[] }
+  | { readonly outcome: 'attempt_gone' | 'user_unknown' | 'user_disabled' | 'client_disabled' | 'limit' }
+
+/** A rotation: a compare-and-set that names generation, not-revoked and both epochs. */
+export interface Rotation {
+  readonly sid: string
+  readonly from: number
+  readonly userEpoch: number
+  readonly clientEpoch: number
+  readonly credentialHash: Uint8Array
+  /** `rotated`: p := from, count := 0, e := null. `recovered`: p stays, count + 1; only while g is unseen. Both: g := from + 1, seen := false, rotation time := now. */
+  readonly as: 'rotated' | 'recovered'
+  /** Whether the user's activity is recorded. */
+  readonly active: boolean
+  readonly audit: readonly AuditDraft[]
+}
+
+/** Coalesced activity of a session. Never moves times back; `seen` only if the generation is still g. */
+export interface Touch {
+  readonly sid: string
+  readonly lastSeenAt: number | null
+  readonly seenGeneration: number | null
+  readonly ip?: string | null
+  readonly userAgent?: string | null
+}
+
+/** Which sessions to end. A session's children end with it, in the same transaction. */
+export type RevokeTarget = { readonly sid: string; readonly ofUser?: string } | { readonly user: string; readonly except?: string }
+
+export interface Revoked {
+  readonly now: number
+  readonly sids: readonly string[]
+  readonly head: FeedHead
+}
+
+export interface SessionStore {
+  open(input: OpenSession): Promise<OpenOutcome>
+  /** Revoked and expired sessions are returned too: core says what they are. */
+  find(sid: string): Eventually<SessionSnapshot | undefined>
+  rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
+  touch(touches: readonly Touch[]): Promise<void>
+  revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<Revoked>
+  /** Live sessions of a user (neither revoked nor expired), newest first, at most 1,000. */
+  list(userId: string): Eventually<{ readonly now: number; readonly sessions: readonly Session[] }>
+  /** Deletes sessions ended over a day ago, at most `limit`; returns how many. */
+  sweep(limit: number): Promise<number>
+}
+
+export interface UserStore {
+  /** Creates, or says `conflict` when the address is taken. */
+  create(
+    user: { readonly id: string; readonly email: string; readonly roles: readonly string[] },
+    audit: readonly AuditDraft[],
+  ): Promise<User | 'conflict'>
+  find(by: { readonly id: string } | { readonly email: string }): Eventually<User | undefined>
+  /** At most `limit` users after this id, in order of id. */
+  list(after: string | null, limit: number): Eventually<readonly User[]>
+  /** Changes roles or status; bumps the epoch and logs it to the feed; disabling ends the sessions; all in one transaction that locks the user first. */
+  change(
+    id: string,
+    change: { readonly roles?: readonly string[]; readonly status?: User['status'] },
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
+}
+
+export interface ClientStore {
+  /** Creates or replaces by id; the epoch grows when status, scopes or audiences change. */
+  put(client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>, audit: readonly AuditDraft[]): Promise<Client>
+  find(id: string): Eventually<Client | undefined>
+  list(): Eventually<readonly Client[]>
+}
+
+export interface KeyStore {
+  list(): Eventually<{ readonly now: number; readonly keys: readonly SigningKey[] }>
+  /** All or nothing: inserts keys and moves others from one state to the next, if each is still in the state named (`insert` alone: only if no key of this state exists, `whenNone`). */
+  change(input: {
+    readonly insert: readonly Omit<SigningKey, 'createdAt' | 'changedAt' | 'tenant'>[]
+    readonly move: readonly { readonly kid: string; readonly from: SigningKey['state']; readonly to: SigningKey['state'] }[]
+    readonly whenNone?: SigningKey['state']
+    readonly audit: readonly AuditDraft[]
+  }): Promise<'changed' | 'lost'>
+}
+
+/** An attempt to be stored; the store adds the times from these lengths (milliseconds). */
+export interface NewAttempt extends Omit<Attempt, 'tenant' | 'tries' | 'sends' | 'createdAt' | 'expiresAt' | 'resendAt' | 'consumedAt'> {
+  readonly lifetime: number
+  readonly resendAfter: number
+}
+
+export type Limited = { readonly outcome: 'limited'; readonly retryAfterMs: number }
+
+export interface AttemptStore {
+  /** Spends the budgets and inserts, in one transaction. */
+  start(
+    attempt: NewAttempt,
+    budgets: readonly Budget[],
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly outcome: 'started'; readonly attempt: Attempt } | Limited>
+  find(idHash: string): Eventually<{ readonly now: number; readonly attempt: Attempt } | undefined>
+  /** Charges one guess, committed before anything is compared. `gone`: unknown, expired, consumed or out of tries. */
+  charge(
+    idHash: string,
+    budgets: readonly Budget[],
+  ): Promise<{ readonly outcome: 'charged'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
+  /** Replaces the code if `resendAt` has come; tries are not given back; the expiry stays. */
+  resend(
+    idHash: string,
+    change: { readonly codeHash: Uint8Array; readonly resendAfter: number; readonly maxSends: number },
+    budgets: readonly Budget[],
+  ): Promise<{ readonly outcome: 'resent'; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
+  sweep(limit: number): Promise<number>
+}
+
+export interface LimitStore {
+  /** All or none. */
+  spend(budgets: readonly Budget[]): Promise<{ readonly outcome: 'spent' } | Limited>
+  sweep(limit: number): Promise<number>
+}
+
+export interface AuditStore {
+  write(entries: readonly AuditDraft[]): Promise<void>
+  /** Newest first. */
+  list(filter: { readonly userId?: string }, limit: number): Eventually<readonly AuditEntry[]>
+}
+
+export interface FeedStore {
+  head(): Eventually<FeedHead>
+  /** Entries after this `seq`, in order, at most `limit`. */
+  after(seq: number, limit: number): Eventually<readonly Revocation[]>
+  /** Deletes entries whose time has come, at most `limit`. */
+  compact(limit: number): Promise<number>
+}
+
+/** Everything that lasts. */
+export interface Store {
+  readonly sessions: SessionStore
+  readonly users: UserStore
+  readonly clients: ClientStore
+  readonly keys: KeyStore
+  readonly attempts: AttemptStore
+  readonly limits: LimitStore
+  readonly audit: AuditStore
+  readonly feed: FeedStore
+  /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
+  now(): Eventually<number>
+  /** One line per finding for `doctor`; empty when all is well. */
+  examine(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** Synchronous cryptography. Texts are taken as UTF-8. */
+export interface Crypto {
+  hmac(key: Uint8Array, data: string | Uint8Array): Uint8Array
+  /** SHA-256. */
+  hash(data: string | Uint8Array): Uint8Array
+  /** AES-256-GCM under the active server secret, whose id the result names. */
+  seal(plain: Uint8Array | string, associated: string): Uint8Array
+  /** `undefined` when it was changed, belongs elsewhere, or names a secret that is not here. */
+  open(sealed: Uint8Array, associated: string): Uint8Array | undefined
+  /** HMAC-SHA-256 under a key derived from each server secret for this purpose, the active one first. */
+  keyed(purpose: string, data: string): readonly Uint8Array[]
+  /** Constant time; false for different lengths. */
+  equal(a: Uint8Array, b: Uint8Array): boolean
+  random(bytes: number): Uint8Array
+  /** A uniform number from 0 to `below` − 1. */
+  randomBelow(below: number): number
+}
+
+/** Makes and uses signing keys; a KMS can stand behind it. */
+export interface Signer {
+  generate(alg: Algorithm): Promise<{ readonly publicJwk: PublicJwk; readonly privateKey: Uint8Array }>
+  /** Makes a stored key usable; throws when the bytes are not its key. */
+  load(kid: string, alg: Algorithm, privateKey: Uint8Array): void
+  unload(kid: string): void
+  /** A JWS signature (RFC 7518 §3.4, RFC 8037 §3.1). */
+  sign(kid: string, data: string): Uint8Array
+}
+
+/** Something to be brought to a person; `none` for an identifier that gets nothing but must cost the same. */
+export type Delivery =
+  | {
+      readonly kind: 'code'
+      readonly to: string
+      readonly code: string
+      readonly clientName: string
+      readonly minutes: number
+      readonly device: string
+      readonly language: string
+    }
+  | { readonly kind: 'none' }
+
+/** Queues and returns at once; a full queue throws `try_later`. */
+export interface Courier {
+  queue(delivery: Delivery): void
+}
+
+/** What happened, for logs and metrics: names and ids only. */
+export interface CoreEvent {
+  readonly event: string
+  readonly [field: string]: string | number | boolean | null | undefined
+}
+
+/** Everything core is given. */
+export interface Ports {
+  readonly store: Store
+  readonly crypto: Crypto
+  readonly signer: Signer
+  readonly courier: Courier
+  observe(event: CoreEvent): void
+  /** For tests that kill the process at a named step; nothing otherwise. */
+  crashPoint(step: string): void
+}
