@@ -1,0 +1,292 @@
+// What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
+// unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
+
+import type { AccessTokenClaims, ErrorCode, ErrorOptions, PublicJwk } from '@symbolon/protocol'
+import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
+
+/** A refusal: a code of the error table. */
+export interface Refused {
+  readonly ok: false
+  readonly code: ErrorCode
+  readonly options?: ErrorOptions
+}
+
+/** Where a request comes from, as the server that received it knows. */
+export interface Caller {
+  /** Canonical address (from the socket or trusted hops); null when unknown. */
+  readonly ip: string | null
+  readonly userAgent: string | null
+  /** BCP 47, from Accept-Language. */
+  readonly language?: string
+}
+
+/** An access token fresh from the mint. `expiresIn`, `refreshIn` in seconds; `serverTime` in milliseconds since 1970. */
+export interface Minted {
+  readonly accessToken: string
+  readonly claims: AccessTokenClaims
+  readonly expiresIn: number
+  readonly refreshIn: number
+  readonly serverTime: number
+}
+
+export interface LoginStart {
+  readonly method: string
+  readonly identifier: string
+  readonly clientId: string
+  /** The browser's login cookie (128 bits, base64url), made by the door when the browser has none; null for native clients. */
+  readonly browser: string | null
+  /** The device cookie's value, if any. */
+  readonly device: string | null
+  readonly caller: Caller
+}
+
+/** `loginId` is secret: it goes to the starter alone. Times in milliseconds since 1970. */
+export interface LoginStarted {
+  readonly ok: true
+  readonly loginId: string
+  readonly expiresAt: number
+  readonly resendAt: number
+}
+
+/** A signed-in session. `credential` is the session token or the refresh token. */
+export interface SignedIn {
+  readonly ok: true
+  readonly snapshot: SessionSnapshot
+  readonly credential: string
+  /** For native clients; cookie clients mint when they need. */
+  readonly minted: Minted | null
+  /** The new value of the device cookie. */
+  readonly device: string
+  readonly created: boolean
+}
+
+export interface Login {
+  start(input: LoginStart): Promise<LoginStarted | Refused>
+  resend(input: { readonly loginId: string; readonly browser: string | null; readonly caller: Caller }): Promise<LoginStarted | Refused>
+  /** `replaces`: the session credential the browser sent, ended when the new session opens. */
+  verify(input: {
+    readonly loginId: string
+    readonly code: string
+    readonly browser: string | null
+    readonly device: string | null
+    readonly replaces: string | null
+    readonly caller: Caller
+  }): Promise<SignedIn | Refused>
+  /** What the code page shows; refuses when the browser is not the starting one. */
+  view(
+    loginId: string,
+    browser: string | null,
+  ): Promise<(LoginStarted & { readonly clientId: string; readonly identifier: string }) | Refused>
+}
+
+/** A refresh as asked for at its own door. */
+export interface RefreshInput {
+  readonly credential: string
+  /** The door: each refuses the other's credential. */
+  readonly kind: 'cookie' | 'token'
+  /** A re-mint that is not the user's activity. */
+  readonly background: boolean
+  readonly caller: Caller
+  /** The login cookie or login id of the attempt that stepped up, for a replaced generation. */
+  readonly binding?: string
+}
+
+/** One step of the pipeline as `explain` shows it. `ms` is the time it took. */
+export interface StepTrace {
+  readonly step: string
+  readonly outcome: string
+  readonly ms: number
+}
+
+export type RefreshOutcome =
+  | {
+      readonly ok: true
+      readonly outcome: 'rotated' | 'minted' | 'replayed' | 'recovered'
+      readonly snapshot: SessionSnapshot
+      /** The credential to hold from now on; the presented one when nothing changed. */
+      readonly credential: string
+      readonly minted: Minted
+      readonly trace: readonly StepTrace[]
+    }
+  | (Refused & {
+      readonly outcome:
+        | 'malformed'
+        | 'unknown'
+        | 'reused'
+        | 'rolled_back'
+        | 'expired'
+        | 'revoked'
+        | 'denied'
+        | 'step_up_required'
+        | 'try_later'
+        | 'session_superseded'
+      readonly trace: readonly StepTrace[]
+    })
+
+export type Checked = { readonly ok: true; readonly snapshot: SessionSnapshot } | Refused
+
+export interface Sessions {
+  /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
+  check(
+    credential: string,
+    kind: 'cookie' | 'token',
+    options?: { readonly background?: boolean; readonly caller?: Caller },
+  ): Eventually<Checked>
+  /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
+  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked>
+  refresh(input: RefreshInput): Promise<RefreshOutcome>
+  /** Runs the pipeline without writing anything; each step's outcome and time. */
+  explain(sid: string): Promise<RefreshOutcome | Refused>
+  /** Mints from a session cookie without rotating it (server-rendered pages). */
+  mint(credential: string): Promise<{ readonly ok: true; readonly minted: Minted; readonly snapshot: SessionSnapshot } | Refused>
+  /** Live sessions of a user, newest first. */
+  list(userId: string): Promise<{ readonly now: number; readonly sessions: readonly Session[] }>
+  revoke(target: RevokeTarget, reason: RevokeReason, by: { readonly actor: string; readonly caller?: Caller }): Promise<Revoked>
+  /** Writes what activity is waiting; also on close. */
+  flush(): Promise<void>
+}
+
+/** A refresh under way, as a custom step sees it. */
+export interface RefreshContext {
+  readonly userId: string
+  readonly sid: string
+  readonly clientId: string
+  readonly roles: readonly string[]
+  readonly session: Session
+  readonly caller: Caller
+  /** Reserved names and `__proto__` are refused with a TypeError. */
+  addClaims(claims: Readonly<Record<string, unknown>>): void
+  dropClaim(name: string): void
+  /** Shortens only; milliseconds. */
+  shorten(lifetime: number): void
+  deny(): void
+  requireStepUp(options?: { readonly acrValues?: readonly string[]; readonly maxAge?: number }): void
+  readonly signal: AbortSignalLike
+}
+
+/** As much of an AbortSignal as core knows without a platform. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+}
+
+/** A step of the refresh pipeline. `budget` in milliseconds. */
+export interface RefreshStep {
+  readonly name: string
+  readonly budget: number
+  readonly onFailure: 'deny' | 'defer' | 'degrade'
+  run(context: RefreshContext): void | Promise<void>
+}
+
+/** A custom step and the default step it comes after. */
+export interface PlacedStep {
+  readonly after: string
+  readonly step: RefreshStep
+}
+
+/** RFC 7662 §2.2, as far as Symbolon answers it. */
+export type Introspection = { readonly active: false } | ({ readonly active: true } & Readonly<Record<string, unknown>>)
+
+export interface Tokens {
+  /** The public keys of every `next`, `active` and `retiring` key. */
+  keys(): readonly PublicJwk[]
+  /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`. Changes nothing. */
+  introspect(token: string, caller: Client): Promise<Introspection>
+}
+
+export interface Keys {
+  list(): Promise<readonly SigningKey[]>
+  /** Makes the next key sign at once. */
+  rotate(by: string): Promise<SigningKey>
+  /** Opens what the store holds, makes what is missing, moves what is due. Throws `key_unopenable`. */
+  maintain(): Promise<void>
+  /** Whether there is a key to sign with. */
+  ready(): boolean
+}
+
+export interface Users {
+  create(
+    input: { readonly email: string; readonly roles?: readonly string[] },
+    by: string,
+  ): Promise<{ readonly ok: true; readonly user: User } | Refused>
+  find(by: { readonly id: string } | { readonly email: string }): Promise<User | undefined>
+  list(after: string | null, limit: number): Promise<readonly User[]>
+  change(
+    id: string,
+    change: { readonly roles?: readonly string[]; readonly status?: User['status'] },
+    by: string,
+  ): Promise<{ readonly ok: true; readonly user: User } | Refused>
+}
+
+export interface NewClient
+  extends Pick<Client, 'name' | 'transport'>,
+    Partial<Pick<Client, 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>> {
+  readonly id?: string
+}
+
+export interface Clients {
+  /** The secret (services only) is shown here and never again. */
+  create(input: NewClient, by: string): Promise<{ readonly ok: true; readonly client: Client; readonly secret: string | null } | Refused>
+  find(id: string): Promise<Client | undefined>
+  list(): Promise<readonly Client[]>
+  change(
+    id: string,
+    change: Partial<Pick<Client, 'name' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'status'>>,
+    by: string,
+  ): Promise<{ readonly ok: true; readonly client: Client } | Refused>
+  /** Adds a secret beside the newest one; the older one falls away. */
+  rotateSecret(id: string, by: string): Promise<{ readonly ok: true; readonly secret: string } | Refused>
+  /** Constant time; undefined for anything wrong. */
+  authenticate(id: string, secret: string): Promise<Client | undefined>
+  /** The defaults with this client's overrides. */
+  policyOf(client: Client): ClientPolicy
+}
+
+export interface Audit {
+  list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
+}
+
+/** Scheduled work, run by whoever holds the process: keys every minute, clean-up in small batches. */
+export interface Jobs {
+  readonly maintain: () => Promise<void>
+  readonly sweep: () => Promise<number>
+}
+
+/** The whole of core. */
+export interface Core {
+  readonly login: Login
+  readonly sessions: Sessions
+  readonly tokens: Tokens
+  readonly keys: Keys
+  readonly users: Users
+  readonly clients: Clients
+  readonly audit: Audit
+  readonly jobs: Jobs
+}
+
+/** What core is told once. Lengths in milliseconds. */
+export interface CoreOptions {
+  readonly issuer: string
+  /** The default audience; the issuer unless said. */
+  readonly audience: string
+  readonly policy: ClientPolicy
+  readonly algorithm: SigningKey['alg']
+  readonly keyRotation: number
+  readonly steps: readonly PlacedStep[]
+  /** Claims from what is known of the user; reserved names refused. */
+  readonly claims?: (user: User) => Readonly<Record<string, unknown>>
+  /** Guess and send budgets: `limit` per `window`. */
+  readonly budgets: {
+    readonly startPerAccount: Rate
+    readonly startPerAddress: Rate
+    readonly startOverall: Rate
+    readonly verifyPerAccount: Rate
+    readonly verifyPerAddress: Rate
+    readonly verifyPerDevice: Rate
+  }
+}
+
+export interface Rate {
+  readonly limit: number
+  readonly window: number
+}
