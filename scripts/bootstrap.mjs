@@ -1,0 +1,70 @@
+// What must be there before anything can run: dependencies, a fresh build, a browser for the tests.
+// Plain Node without dependencies, so that it works right after a clone. One short line for each step taken.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+function say(line) {
+  process.stderr.write(`${line}\n`)
+}
+
+function fail(line) {
+  say(line)
+  process.exit(1)
+}
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options }).status ?? 1
+}
+
+/** The path of a tool that came with the dependencies. */
+export function tool(name) {
+  return join(root, 'node_modules', '.bin', name)
+}
+
+function newest(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0
+}
+
+/** Installs the dependencies when they are missing or older than the lock file. */
+export function install() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) fail(`Symbolon needs Node 20.19 or newer; this is ${process.versions.node}.`)
+  if (newest(join(root, 'node_modules', '.package-lock.json')) >= newest(join(root, 'package-lock.json'))) return
+  say('Installing dependencies (once, under a minute) …')
+  if (run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']) !== 0) fail('npm ci failed; the lines above say why.')
+}
+
+/** Builds what is stale; the compiler itself knows what that is. */
+export function build({ playground = false } = {}) {
+  if (!existsSync(join(root, 'packages/symbolon/dist/cli/main.js'))) say('Building …')
+  if (run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b']) !== 0) fail('The build failed; the lines above say why.')
+  if (playground && run(process.execPath, [join(root, 'scripts/playground.mjs')]) !== 0)
+    fail('Building the playground failed; the lines above say why.')
+}
+
+function inPath(name) {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path))
+}
+
+/** Finds Chromium, or installs it where that is possible; sets CHROMIUM_PATH for the tests. */
+export function browser() {
+  const find = () => process.env.CHROMIUM_PATH ?? inPath('chromium') ?? inPath('chromium-browser') ?? inPath('google-chrome')
+  if (find() === undefined && process.getuid?.() === 0 && inPath('apt-get') !== undefined) {
+    say('Installing Chromium for the browser tests (once, under a minute) …')
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    run('apt-get', ['update', '-qq'], { env, stdio: 'ignore' })
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-dejavu-core'], { env, stdio: 'ignore' })
+  }
+  const path = find()
+  if (path === undefined)
+    fail('The browser tests need Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM_PATH.')
+  process.env.CHROMIUM_PATH = path
+}

@@ -1,0 +1,35 @@
+// `npm start`: the service in development mode and the playground beside it, both stopped together.
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { build, install, root } from './bootstrap.mjs'
+
+install()
+build({ playground: true })
+
+const data = process.env.SYMBOLON_DATA ?? join(root, '.symbolon')
+const env = { ...process.env, SYMBOLON_DATA: data }
+// Each child leads its own process group, so that Ctrl-C reaches it once, through us.
+const start = (...args) => spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit', detached: true })
+const children = [
+  start(join(root, 'packages/symbolon/dist/cli/main.js'), 'serve', '--dev'),
+  start(join(root, 'apps/playground/dist/server/main.js')),
+]
+
+let stopping = false
+function stop(signal) {
+  stopping = true
+  for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+}
+process.on('SIGINT', () => stop('SIGTERM'))
+process.on('SIGTERM', () => stop('SIGTERM'))
+process.on('SIGHUP', () => stop('SIGTERM'))
+
+let running = children.length
+for (const child of children) {
+  child.on('exit', (code) => {
+    running--
+    if (!stopping) process.exitCode = code === 0 ? 1 : (code ?? 1)
+    if (!stopping) stop('SIGTERM')
+    if (running === 0) process.exit()
+  })
+}
