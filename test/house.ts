@@ -1,0 +1,168 @@
+// Reads the house: the table of ARCHITECTURE.md and the imports of every source file, and says what does not agree.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix, relative } from 'node:path'
+
+/** A row of the table. `name` is the room as folders: `verifier`, `symbolon/stores/sqlite`. */
+export interface Room {
+  readonly name: string
+  readonly floor: number
+  readonly imports: readonly string[]
+  readonly packages: readonly string[]
+  readonly node: boolean
+}
+
+/** A source file, its path from the root, and what it imports. */
+export interface Source {
+  readonly path: string
+  readonly text: string
+}
+
+const list = (cell: string) => (cell === '–' ? [] : cell.split(',').map((word) => word.trim()))
+
+/** The rooms as the table tells them. */
+export function readTable(markdown: string): readonly Room[] {
+  const rooms: Room[] = []
+  for (const line of markdown.split('\n')) {
+    const cells = line.split('|').map((cell) => cell.trim())
+    if (cells.length !== 8 || !/^\d$/.test(cells[2] ?? '')) continue
+    const [, name = '', floor, , imports = '', packages = '', node] = cells
+    rooms.push({
+      name: name.replace(': ', '/'),
+      floor: Number(floor),
+      imports: list(imports),
+      packages: list(packages),
+      node: node === 'yes',
+    })
+  }
+  return rooms
+}
+
+/** Every TypeScript source below packages/<name>/src. */
+export function readSources(root: string): readonly Source[] {
+  const found: Source[] = []
+  for (const name of readdirSync(join(root, 'packages'))) {
+    const folder = join(root, 'packages', name, 'src')
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !/\.tsx?$/.test(entry.name)) continue
+      const path = join(entry.parentPath, entry.name)
+      found.push({ path: relative(root, path), text: readFileSync(path, 'utf8') })
+    }
+  }
+  return found
+}
+
+/** What a file imports: static, dynamic, type-only and re-exported. */
+export function importsOf(text: string): readonly string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
+  const found = new Set<string>()
+  for (const match of code.matchAll(/\b(?:import|export)\s(?:[^'"`;]*?\sfrom\s*)?['"]([^'"]+)['"]/g)) found.add(match[1] as string)
+  for (const match of code.matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g)) found.add(match[1] as string)
+  return [...found]
+}
+
+/** The room a path lies in: the longest room name that its folders begin with. */
+export function roomOf(path: string, rooms: readonly Room[]): Room | undefined {
+  const inside = path.replace(/^packages\//, '').replace('/src/', '/')
+  return rooms.filter((room) => inside.startsWith(`${room.name}/`)).sort((a, b) => b.name.length - a.name.length)[0]
+}
+
+/** The name by which the table speaks of an import, or undefined when it is no room. */
+function roomImport(specifier: string): string | undefined {
+  if (specifier.startsWith('#')) return specifier.slice(1)
+  if (specifier.startsWith('@symbolon/')) return specifier.slice('@symbolon/'.length)
+  return undefined
+}
+
+const packageName = (specifier: string) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+
+/** What is wrong with imports, one line each. `dependencies` by package folder. */
+export function violations(
+  rooms: readonly Room[],
+  sources: readonly Source[],
+  dependencies: Readonly<Record<string, readonly string[]>>,
+): string[] {
+  const wrong: string[] = []
+  for (const { path, text } of sources) {
+    const room = roomOf(path, rooms)
+    if (room === undefined) {
+      wrong.push(`${path}: lies in no room of the table`)
+      continue
+    }
+    const home = path.split('/')[1] as string
+    for (const specifier of importsOf(text)) {
+      const target = roomImport(specifier)
+      if (specifier.startsWith('.')) {
+        const resolved = posix.normalize(posix.join(posix.dirname(path), specifier))
+        if (roomOf(resolved, rooms) !== room) wrong.push(`${path}: reaches into another room by path: ${specifier}`)
+        else if (resolved === `packages/${room.name.replace('/', '/src/')}/index.ts` || resolved === `packages/${room.name}/src/index.ts`)
+          wrong.push(`${path}: imports its own door`)
+      } else if (specifier.startsWith('node:')) {
+        if (!room.node) wrong.push(`${path}: ${specifier} in a room without node`)
+      } else if (target !== undefined) {
+        const allowed = room.imports.some(
+          (name) => target === name || (name !== 'verifier/token' && target.startsWith(`${name}/`) && !specifier.startsWith('#')),
+        )
+        if (!allowed) wrong.push(`${path}: ${room.name} may not import ${target}`)
+        if (specifier.startsWith('@') && !(dependencies[home] ?? []).includes(packageName(specifier)))
+          wrong.push(`${path}: ${packageName(specifier)} is not among the dependencies`)
+      } else {
+        const name = packageName(specifier)
+        if (!room.packages.includes(name)) wrong.push(`${path}: ${room.name} may not use ${name}`)
+        if (!(dependencies[home] ?? []).includes(name)) wrong.push(`${path}: ${name} is not among the dependencies`)
+      }
+    }
+  }
+  return wrong
+}
+
+/** Arrows in the table that do not point down. */
+export function upwardArrows(rooms: readonly Room[]): string[] {
+  const wrong: string[] = []
+  for (const room of rooms) {
+    for (const name of room.imports) {
+      const target = rooms.find((other) => other.name === name || other.name === `symbolon/${name}` || name.startsWith(`${other.name}/`))
+      if (target === undefined) wrong.push(`${room.name}: no room ${name}`)
+      else if (target.floor > room.floor || (target.floor === room.floor && target.name !== 'symbolon/stores/rows' && room.floor !== 4))
+        wrong.push(`${room.name} (${room.floor}) → ${target.name} (${target.floor})`)
+    }
+  }
+  return wrong
+}
+
+/** Circles between files, as the way round. */
+export function circles(sources: readonly Source[]): string[] {
+  const edges = new Map(
+    sources.map(({ path, text }) => [
+      path,
+      importsOf(text)
+        .filter((s) => s.startsWith('.'))
+        .map((s) => posix.normalize(posix.join(posix.dirname(path), s))),
+    ]),
+  )
+  const done = new Set<string>()
+  const found: string[] = []
+  const walk = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) {
+      found.push([...way.slice(way.indexOf(path)), path].join(' → '))
+      return
+    }
+    if (done.has(path)) return
+    for (const next of edges.get(path) ?? []) walk(next, [...way, path])
+    done.add(path)
+  }
+  for (const path of edges.keys()) walk(path, [])
+  return found
+}
+
+const drawers = /(?:^|\/)(?:utils?|helpers?|lib|common|types?|managers?|misc|shared)(?:\.tsx?)?(?:\/|$)/
+
+/** Files and folders named like drawers. */
+export function drawerNames(sources: readonly Source[]): string[] {
+  return sources.map(({ path }) => path).filter((path) => drawers.test(path.replace(/^packages\/[^/]+\/src\//, '')))
+}
+
+/** Files over the cap, but for those named. */
+export function tooLong(sources: readonly Source[], cap: number, exceptions: readonly string[]): string[] {
+  return sources.filter(({ path, text }) => text.split('\n').length - 1 > cap && !exceptions.includes(path)).map(({ path }) => path)
+}
