@@ -1,0 +1,233 @@
+// The options of createAuth: the one schema, which the service's configuration fills too. Unknown keys and unsafe
+// values are refused with one sentence that says what to do; a message never repeats a secret.
+
+import { type Duration, isClientId, milliseconds, parseDuration, SymbolonError } from '@symbolon/protocol'
+import { z } from 'zod'
+import type { Courier, PlacedStep, User } from '#core'
+
+const duration = z
+  .string()
+  .refine((text) => parseDuration(text) !== undefined, "must be a duration like '90s', '5m' or '14d'")
+  .transform((text) => milliseconds(text as Duration))
+
+const within = (least: Duration, most: Duration) =>
+  duration.refine((ms) => ms >= milliseconds(least) && ms <= milliseconds(most), `must be between ${least} and ${most}`)
+
+const origin = z.string().refine((text) => {
+  if (text.includes('*')) return false
+  try {
+    const url = new URL(text)
+    return url.origin === text && /^https?:$/.test(url.protocol)
+  } catch {
+    return false
+  }
+}, "must be an exact origin like 'https://app.example'; wildcards are refused")
+
+const rate = z.strictObject({ limit: z.number().int().min(1).max(1_000_000), window: within('1s', '30d') })
+
+const rotate = z.union([z.enum(['always', 'never']), duration])
+const recovery = z.enum(['allow', 'step_up', 'revoke'])
+const onLimit = z.enum(['deny', 'evict_oldest'])
+const signUp = z.enum(['open', 'closed'])
+const names = z.array(z.string().min(1).max(80)).max(50)
+
+const policy = z.strictObject({
+  idle: within('1m', '400d').optional(),
+  absolute: within('1m', '400d').optional(),
+  maxSessions: z.number().int().min(0).max(1000).optional(),
+  onLimit: onLimit.optional(),
+  tokenLifetime: within('60s', '15m').optional(),
+  rotate: rotate.optional(),
+  window: within('1s', '60s').optional(),
+  recovery: recovery.optional(),
+  signUp: signUp.optional(),
+  scope: names.optional(),
+})
+
+const client = z.strictObject({
+  id: z.string().refine(isClientId, "must be a short name in lower case like 'app' or 'mobile-ios'"),
+  name: z.string().min(1).max(80),
+  transport: z.enum(['cookie', 'native', 'service']).default('cookie'),
+  origins: z.array(origin).max(50).default([]),
+  returnTo: z.array(z.string().max(2000)).max(50).default([]),
+  scopes: names.default([]),
+  audiences: names.default([]),
+  policy: policy.default({}),
+})
+
+const step = z.strictObject({
+  after: z.string(),
+  step: z.strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/, 'must be a short name in lower case'),
+    budget: within('1ms', '10s'),
+    onFailure: z.enum(['deny', 'defer', 'degrade']),
+    run: z.custom<PlacedStep['step']['run']>((value) => typeof value === 'function', 'must be a function'),
+  }),
+})
+
+const smtp = z.strictObject({
+  url: z.string().refine((text) => /^smtps?:\/\/./.test(text), "must be an address like 'smtps://user:password@mail.example'"),
+  from: z.string().min(3).max(320),
+})
+
+const delivery = z.union([
+  z.strictObject({ smtp }),
+  z.strictObject({
+    custom: z.custom<Courier>((value) => typeof (value as Courier | null)?.queue === 'function', 'must have queue(delivery)'),
+  }),
+])
+
+const brand = z.strictObject({
+  name: z.string().min(1).max(60).optional(),
+  logo: z.string().max(2000).optional(),
+  accent: z
+    .string()
+    .regex(/^#[0-9a-f]{6}$/i, "must be a colour like '#1f5f5b'")
+    .optional(),
+  radius: z.number().int().min(0).max(24).optional(),
+})
+
+const schema = z.strictObject({
+  issuer: z.string(),
+  dev: z.boolean().default(false),
+  data: z.string().min(1).default('.symbolon'),
+  secrets: z.array(z.string()).max(5).default([]),
+  audience: z.string().min(1).max(200).optional(),
+  refresh: z
+    .strictObject({
+      lifetime: within('60s', '15m').optional(),
+      rotate: rotate.optional(),
+      window: within('1s', '60s').optional(),
+      recovery: recovery.optional(),
+      steps: z.array(step).max(20).optional(),
+    })
+    .default({}),
+  session: z
+    .strictObject({
+      idle: within('1m', '400d').optional(),
+      absolute: within('1m', '400d').optional(),
+      max: z.number().int().min(0).max(1000).optional(),
+      onLimit: onLimit.optional(),
+    })
+    .default({}),
+  signUp: signUp.default('open'),
+  clients: z.array(client).max(100).default([]),
+  delivery: delivery.optional(),
+  keys: z
+    .strictObject({ algorithm: z.enum(['ES256', 'Ed25519']).default('ES256'), rotation: within('2d', '400d').default(milliseconds('30d')) })
+    .default({ algorithm: 'ES256', rotation: milliseconds('30d') }),
+  claims: z
+    .custom<(user: User) => Readonly<Record<string, unknown>>>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  brand: brand.default({}),
+  budgets: z
+    .strictObject({
+      startPerAccount: rate.optional(),
+      startPerAddress: rate.optional(),
+      startOverall: rate.optional(),
+      verifyPerAccount: rate.optional(),
+      verifyPerAddress: rate.optional(),
+      verifyPerDevice: rate.optional(),
+    })
+    .default({}),
+  trustedProxies: z.number().int().min(0).max(10).default(0),
+})
+
+/** What `createAuth` takes. Durations are texts such as `'5m'`. */
+export type AuthOptions = z.input<typeof schema>
+
+/** The options read: defaults filled in, durations in milliseconds. */
+export type Settings = z.output<typeof schema>
+
+/** A refusal of an option, as one sentence. */
+export function refuseOption(sentence: string): SymbolonError {
+  const error = new SymbolonError('invalid_option', { detail: sentence })
+  error.message = sentence
+  return error
+}
+
+const loopback = /^(?:localhost|127\.0\.0\.1|\[::1\])$/
+
+/** What is wrong with an issuer, as a sentence; `undefined` when it can stand. */
+export function issuerFault(issuer: string, dev: boolean): string | undefined {
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    return "issuer must be an address like 'https://auth.example' or 'https://app.example/auth'."
+  const plain = `${url.origin}${url.pathname === '/' ? '' : url.pathname}`
+  if (issuer !== plain || issuer.endsWith('/'))
+    return `issuer must be written exactly as '${plain.replace(/\/+$/, '')}': no user, query, fragment or trailing slash.`
+  if (url.protocol === 'http:' && !dev)
+    return 'issuer must begin with https:// outside development; for development say dev: true (or serve --dev).'
+  if (url.protocol === 'http:' && !loopback.test(url.hostname))
+    return 'issuer may use http:// only on localhost, 127.0.0.1 or [::1]; use https:// elsewhere.'
+  return undefined
+}
+
+/** Reads the options; throws `invalid_option` with one sentence. */
+export function readOptions(options: AuthOptions): Settings {
+  const read = schema.safeParse(options)
+  if (!read.success) throw refuseOption(sentenceOf(read.error.issues[0]))
+  const settings = read.data
+  const fault = issuerFault(settings.issuer, settings.dev) ?? secretFault(settings) ?? rotateFault(settings)
+  if (fault !== undefined) throw refuseOption(fault)
+  return settings
+}
+
+function secretFault(settings: Settings): string | undefined {
+  for (const secret of settings.secrets)
+    if (new TextEncoder().encode(secret).length < 32)
+      return 'secrets: each must have at least 32 bytes; make one with `openssl rand -base64 48`.'
+  if (settings.dev) return undefined
+  if (settings.secrets.length === 0)
+    return 'secrets must be given outside development; make one with `symbolon init`, or for a trial say dev: true.'
+  if (settings.delivery === undefined)
+    return 'delivery must be given outside development, such as { smtp: { url, from } }, or nobody can receive a code.'
+  return undefined
+}
+
+/** Cookies never rotate at every use: a browser's parallel requests would race each other. */
+function rotateFault(settings: Settings): string | undefined {
+  const places: [string, 'always' | 'never' | number | undefined, number | undefined][] = [
+    ['refresh.rotate', settings.refresh.rotate, settings.refresh.window],
+    ...settings.clients.map((c, i): [string, 'always' | 'never' | number | undefined, number | undefined] => [
+      `clients[${i}].policy.rotate`,
+      c.transport === 'cookie' ? c.policy.rotate : undefined,
+      c.policy.window ?? settings.refresh.window,
+    ]),
+  ]
+  for (const [name, value, window = 10_000] of places) {
+    if (value === 'always') return `${name}: cookies cannot rotate at every use; say 'never' or an interval of at least ten windows.`
+    if (typeof value === 'number' && value < 10 * window) return `${name} must be at least ten times the window of ${window / 1000} s.`
+  }
+  return undefined
+}
+
+function sentenceOf(issue: z.core.$ZodIssue | undefined): string {
+  if (issue === undefined) return 'The options are not valid.'
+  const place = issue.path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? String(part) : `.${String(part)}`)).join('')
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? ''
+    return `There is no option ${place === '' ? key : `${place}.${key}`}; remove it or check its spelling.`
+  }
+  if (issue.code === 'invalid_union') {
+    const inner = issue.errors.flat()
+    const near = inner.find((one) => one.path.length > 0 && one.code !== 'unrecognized_keys') ?? inner.find((one) => one.code === 'custom')
+    if (near !== undefined) return sentenceOf({ ...near, path: [...issue.path, ...near.path] } as z.core.$ZodIssue)
+  }
+  if (place === '') return 'createAuth takes one object of options; only issuer is required.'
+  const message = issue.message.startsWith('must') ? issue.message : `is not valid (${issue.message.replace(/^Invalid input: /, '')})`
+  return `${place} ${message}.`
+}
+
+/**
+ * Places a custom step of the refresh pipeline after one of the default steps
+ * (record, user, client, limits, binding, risk, claims).
+ * @example
+ * after('claims', { name: 'plan', budget: '50ms', onFailure: 'degrade', run: async (r) => r.addClaims({ plan: 'free' }) })
+ */
+export function after(
+  place: string,
+  custom: Omit<PlacedStep['step'], 'budget'> & { readonly budget: Duration },
+): { readonly after: string; readonly step: Omit<PlacedStep['step'], 'budget'> & { readonly budget: Duration } } {
+  return { after: place, step: custom }
+}
