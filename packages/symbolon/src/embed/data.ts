@@ -1,0 +1,71 @@
+// The data directory: mode 0700, its secret files mode 0600. Development makes its own secret and admin key here.
+// A secret file that others can read is refused, never repaired in silence: it may have been read already.
+
+import { randomBytes } from 'node:crypto'
+import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { refuseOption } from './options.ts'
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
+
+/** Makes the data directory (mode 0700); throws `invalid_option` with a sentence when it cannot be written. */
+export function prepareData(directory: string): void {
+  try {
+    if (mkdirSync(directory, { recursive: true, mode: 0o700 }) === undefined) {
+      if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)
+    }
+    const probe = join(directory, `.write-${process.pid}-${randomBytes(4).toString('hex')}`)
+    closeSync(openSync(probe, 'wx', 0o600))
+    unlinkSync(probe)
+  } catch (cause) {
+    throw refuseOption(
+      `The data directory ${directory} cannot be written (${codeOf(cause) ?? 'unknown'}); mend its owner or mode, or name another one in data.`,
+    )
+  }
+}
+
+/** Reads a secret file, refusing one that group or others may read. `undefined` when it is not there. */
+export function readSecretFile(path: string): string | undefined {
+  let mode: number
+  try {
+    mode = statSync(path).mode
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined
+    throw refuseOption(`The file ${path} cannot be read (${codeOf(cause) ?? 'unknown'}); mend its owner or mode.`)
+  }
+  if ((mode & 0o077) !== 0)
+    throw refuseOption(`The file ${path} can be read by others; replace the secret in it, then run: chmod 600 ${path}`)
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (cause) {
+    throw refuseOption(`The file ${path} cannot be read (${codeOf(cause) ?? 'unknown'}); mend its owner or mode.`)
+  }
+}
+
+/** Writes a new secret file (mode 0600) whole or not at all; the content that stands there wins over ours. */
+export function writeSecretFile(path: string, text: string): string {
+  const part = `${path}.${randomBytes(6).toString('hex')}`
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const file = openSync(part, 'wx', 0o600)
+  try {
+    writeSync(file, `${text}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  try {
+    linkSync(part, path)
+    return text
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    return readSecretFile(path) ?? text
+  } finally {
+    unlinkSync(part)
+  }
+}
+
+/** A secret from its file, made there when it is missing: 256 random bits, base64url. */
+export function ownSecret(directory: string, name: string): string {
+  const path = join(directory, name)
+  return readSecretFile(path) ?? writeSecretFile(path, randomBytes(32).toString('base64url'))
+}

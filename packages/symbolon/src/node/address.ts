@@ -1,0 +1,22 @@
+// The client's address: the socket's, or what trusted proxies appended to X-Forwarded-For. What a client wrote there
+// itself is never believed, and text that is no address counts as unknown.
+
+import { isIP } from 'node:net'
+
+/** The canonical text of an address, without an IPv4-mapped prefix or zone; null when it is none. */
+export function canonicalAddress(text: string | undefined): string | null {
+  const bare = (text ?? '')
+    .trim()
+    .replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
+    .replace(/%.*$/, '')
+  const kind = isIP(bare)
+  if (kind === 0) return null
+  return kind === 4 ? bare : new URL(`http://[${bare}]`).hostname.slice(1, -1)
+}
+
+/** The address of the client, `hops` trusted proxies away from the socket. */
+export function clientAddress(socket: string | undefined, forwarded: string | string[] | undefined, hops: number): string | null {
+  if (hops === 0 || forwarded === undefined) return canonicalAddress(socket)
+  const chain = (Array.isArray(forwarded) ? forwarded.join(',') : forwarded).split(',')
+  return canonicalAddress(chain[Math.max(0, chain.length - hops)])
+}

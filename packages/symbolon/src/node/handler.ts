@@ -1,0 +1,126 @@
+// An auth object mounted under node:http, Express and Fastify. The request's address is built from the issuer, never
+// from Host; the client's address comes from the socket and from trusted hops only. Bodies are bounded in size and time.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type ErrorCode, issuerPath, problemHeaders, problemOf } from '@symbolon/protocol'
+import { clientAddress } from './address.ts'
+import { readBody } from './body.ts'
+
+/** As much of an auth object as a handler needs. */
+export interface Mountable {
+  readonly issuer: string
+  /** How many proxies in front are trusted to append to X-Forwarded-For. */
+  readonly trustedProxies: number
+  handler(request: Request, info?: { readonly ip?: string | null }): Promise<Response>
+}
+
+/** What a framework may have put on the request before us. */
+type Arrived = IncomingMessage & { originalUrl?: string; body?: unknown }
+
+/** A handler for node:http, Express (`app.use`) and Fastify's middleware plugins. `next` is called for paths that are not ours. */
+export type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void
+
+/** Whether a path belongs to the service: below the issuer's path, or a well-known place at the host's root that names it. */
+export function isOurs(path: string, mount: string): boolean {
+  if (mount === '' || path === mount || path.startsWith(`${mount}/`)) return true
+  return path.startsWith('/.well-known/') && path.endsWith(mount)
+}
+
+const own: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/openapi.json', '/login', '/account'])
+const ownFolders = ['/v1/', '/oauth/', '/.well-known/', '/dev/', '/login/', '/account/', '/assets/']
+
+/** With an issuer at the root and a framework behind us, only the service's own paths are taken from it. */
+function isOursAtRoot(path: string): boolean {
+  return own.has(path) || ownFolders.some((folder) => path.startsWith(folder))
+}
+
+/**
+ * Mounts an auth object.
+ * @example
+ * app.use(toNodeHandler(auth))
+ */
+export function toNodeHandler(auth: Mountable): NodeHandler {
+  const { origin } = new URL(auth.issuer)
+  const mount = issuerPath(auth.issuer)
+  return (request: Arrived, response, next) => {
+    const target = request.originalUrl ?? request.url ?? '/'
+    const path = target.split('?', 1)[0] as string
+    const ours = mount === '' && next !== undefined ? isOursAtRoot(path) : isOurs(path, mount)
+    if (!ours) {
+      if (next !== undefined) return next()
+      return refuse(response, 'not_found')
+    }
+    void answer(auth, origin, target, request, response)
+  }
+}
+
+async function answer(auth: Mountable, origin: string, target: string, request: Arrived, response: ServerResponse): Promise<void> {
+  try {
+    // The concatenation keeps '//evil' and absolute targets inside our origin; a URL parser would leave it.
+    if (!target.startsWith('/')) return refuse(response, 'invalid_request')
+    const method = request.method ?? 'GET'
+    const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request)
+    if (typeof body === 'string') return refuse(response, body, true)
+    const headers = new Headers()
+    for (let i = 0; i < request.rawHeaders.length; i += 2) {
+      const name = (request.rawHeaders[i] as string).toLowerCase()
+      const value = request.rawHeaders[i + 1] as string
+      // Headers would join two Cookie fields by a comma; RFC 9113 §8.2.3 says '; '.
+      if (name === 'cookie' && headers.has('cookie')) headers.set('cookie', `${headers.get('cookie')}; ${value}`)
+      else if (name === 'host' || name === 'connection' || name === 'transfer-encoding') continue
+      else headers.append(name, value)
+    }
+    const made = new Request(origin + target, { method, headers, ...(body !== undefined && body.length > 0 && { body }) })
+    const ip = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], auth.trustedProxies)
+    await send(await auth.handler(made, { ip }), method, response)
+  } catch (error) {
+    if (response.headersSent) response.destroy()
+    else refuse(response, error instanceof TypeError ? 'invalid_request' : 'internal')
+  }
+}
+
+/** Streams an answer out, each Set-Cookie in a line of its own. */
+async function send(answered: Response, method: string, response: ServerResponse): Promise<void> {
+  response.statusCode = answered.status
+  for (const [name, value] of answered.headers) if (name !== 'set-cookie') response.setHeader(name, value)
+  const cookies = answered.headers.getSetCookie()
+  if (cookies.length > 0) response.setHeader('set-cookie', cookies)
+  if (answered.body === null || method === 'HEAD') {
+    await answered.body?.cancel()
+    response.end()
+    return
+  }
+  const reader = answered.body.getReader()
+  response.once('close', () => void reader.cancel().catch(() => {}))
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    if (!response.write(value)) await writable(response)
+    if (response.destroyed) return
+  }
+  response.end()
+}
+
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
+
+function refuse(response: ServerResponse, code: ErrorCode, close = false): void {
+  const problem = problemOf(code)
+  const text = JSON.stringify(problem)
+  response.writeHead(problem.status, {
+    ...problemHeaders(code),
+    'x-content-type-options': 'nosniff',
+    'content-length': Buffer.byteLength(text),
+    ...(close && { connection: 'close' }),
+  })
+  response.end(text)
+}
