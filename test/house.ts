@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
+import { parseAst } from 'vitest/node'
 
 /** A row of the table. `name` is the room as folders: `verifier`, `symbolon/stores/sqlite`. */
 export interface Room {
@@ -9,7 +10,7 @@ export interface Room {
   readonly floor: number
   readonly imports: readonly string[]
   readonly packages: readonly string[]
-  readonly node: boolean
+  readonly globals: string
 }
 
 /** A source file, its path from the root, and what it imports. */
@@ -26,13 +27,13 @@ export function readTable(markdown: string): readonly Room[] {
   for (const line of markdown.split('\n')) {
     const cells = line.split('|').map((cell) => cell.trim())
     if (cells.length !== 8 || !/^\d$/.test(cells[2] ?? '')) continue
-    const [, name = '', floor, , imports = '', packages = '', node] = cells
+    const [, name = '', floor, , imports = '', packages = '', globals = ''] = cells
     rooms.push({
       name: name.replace(': ', '/'),
       floor: Number(floor),
       imports: list(imports),
       packages: list(packages),
-      node: node === 'yes',
+      globals,
     })
   }
   return rooms
@@ -52,13 +53,43 @@ export function readSources(root: string): readonly Source[] {
   return found
 }
 
-/** What a file imports: static, dynamic, type-only and re-exported. */
+/** What stands for an import whose name is not written out. */
+export const unnamed = 'import(…)'
+
+/** The module names in a syntax tree: static, dynamic, type-only, re-exported, required or resolved. */
+function* modulesIn(node: unknown): Generator<string> {
+  if (Array.isArray(node)) for (const item of node) yield* modulesIn(item)
+  if (typeof node !== 'object' || node === null || Array.isArray(node)) return
+  const { type, source, expression, callee, arguments: args } = node as Record<string, Record<string, unknown> | null | undefined>
+  const nameOf = (literal: unknown) => {
+    const { value, quasis, expressions } = (literal ?? {}) as {
+      value?: unknown
+      quasis?: { value: { cooked: string } }[]
+      expressions?: []
+    }
+    return typeof value === 'string' ? value : expressions?.length === 0 ? (quasis?.[0]?.value.cooked ?? unnamed) : unnamed
+  }
+  const kind = type as unknown
+  if (kind === 'ImportExpression' || kind === 'TSImportType' || (/^(?:Import|Export\w+)Declaration$/.test(`${kind}`) && source))
+    yield nameOf(source)
+  if (kind === 'TSExternalModuleReference') yield nameOf(expression)
+  if (kind === 'CallExpression') {
+    const property = callee?.property as { name?: unknown } | undefined
+    const object = callee?.object as { type?: unknown; name?: unknown } | undefined
+    const resolves = property?.name === 'resolve' && (object?.type === 'MetaProperty' || object?.name === 'require')
+    if (callee?.name === 'require' || resolves) yield nameOf((args as unknown as unknown[])[0])
+  }
+  for (const child of Object.values(node)) yield* modulesIn(child)
+}
+
+/** What a file imports, in every spelling, `/// <reference>` among them; `unnamed` for what is computed. */
 export function importsOf(text: string): readonly string[] {
-  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '')
-  const found = new Set<string>()
-  for (const match of code.matchAll(/\b(?:import|export)\s(?:[^'"`;]*?\sfrom\s*)?['"]([^'"]+)['"]/g)) found.add(match[1] as string)
-  for (const match of code.matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g)) found.add(match[1] as string)
-  return [...found]
+  // JSX only where it is used: elsewhere `<T>(x)` is a type.
+  const lang = /@jsx|<\/|\/>/.test(text) ? 'tsx' : 'ts'
+  const references = [...text.matchAll(/^\s*\/\/\/\s*<reference\s[^>]*?(?:types|path|lib)="([^"]+)"/gm)].map(
+    (match) => `reference ${match[1]}`,
+  )
+  return [...new Set([...modulesIn(parseAst(text, { lang }).body), ...references])]
 }
 
 /** The room a path lies in: the longest room name that its folders begin with. */
@@ -92,13 +123,16 @@ export function violations(
     const home = path.split('/')[1] as string
     for (const specifier of importsOf(text)) {
       const target = roomImport(specifier)
-      if (specifier.startsWith('.')) {
+      if (specifier === unnamed) wrong.push(`${path}: imports something it does not name`)
+      else if (specifier.startsWith('reference ')) wrong.push(`${path}: opens globals by /// <${specifier}>`)
+      else if (specifier.startsWith('.')) {
+        if (!/\.tsx?$/.test(specifier)) wrong.push(`${path}: names a sibling without its ending: ${specifier}`)
         const resolved = posix.normalize(posix.join(posix.dirname(path), specifier))
         if (roomOf(resolved, rooms) !== room) wrong.push(`${path}: reaches into another room by path: ${specifier}`)
         else if (resolved === `packages/${room.name.replace('/', '/src/')}/index.ts` || resolved === `packages/${room.name}/src/index.ts`)
           wrong.push(`${path}: imports its own door`)
       } else if (specifier.startsWith('node:')) {
-        if (!room.node) wrong.push(`${path}: ${specifier} in a room without node`)
+        if (room.globals !== 'node') wrong.push(`${path}: ${specifier} in a room without node`)
       } else if (target !== undefined) {
         const allowed = room.imports.some(
           (name) => target === name || (name !== 'verifier/token' && target.startsWith(`${name}/`) && !specifier.startsWith('#')),
@@ -153,6 +187,45 @@ export function circles(sources: readonly Source[]): string[] {
   }
   for (const path of edges.keys()) walk(path, [])
   return found
+}
+
+/** Where a room's one door stands. */
+export const doorOf = (room: Room) => `packages/${room.name.includes('/') ? room.name.replace('/', '/src/') : `${room.name}/src`}/index.ts`
+
+/** Doors that are missing, and index.ts files that are neither a room's door nor exported by a package. */
+export function doors(rooms: readonly Room[], sources: readonly Source[], exported: readonly string[]): string[] {
+  const there = sources.map(({ path }) => path).filter((path) => /(?:^|\/)index\.tsx?$/.test(path))
+  const wanted = rooms.map(doorOf)
+  return [
+    ...wanted.filter((door) => !there.includes(door)).map((door) => `${door}: missing`),
+    ...there.filter((door) => !wanted.includes(door) && !exported.includes(door)).map((door) => `${door}: a second door`),
+  ]
+}
+
+/** What of a room's tsconfig.json we read; references as paths from the root. */
+export interface Walls {
+  readonly types: readonly string[]
+  readonly lib: readonly string[]
+  readonly references: readonly string[]
+}
+
+/** Where a room's tsconfig.json lets in more, or less, than the table says. It may name what is reached through a room it may import. */
+export function looseWalls(rooms: readonly Room[], wallsOf: (room: Room) => Walls): string[] {
+  const named = (name: string) => rooms.find((room) => [name, `symbolon/${name}`, name.split('/', 1)[0]].includes(room.name)) as Room
+  const reached = (room: Room): Room[] => room.imports.map(named).flatMap((target) => [target, ...reached(target)])
+  const place = (room: Room) => posix.dirname(doorOf(room))
+  const wrong: string[] = []
+  for (const room of rooms) {
+    const { types, lib, references } = wallsOf(room)
+    const foreign = lib.filter((name) => !/^es2023/.test(name)).map((name) => name.split('.', 1)[0])
+    const opened = [...new Set([...types, ...foreign])].join(' ')
+    const told = { ES2023: '', 'ES2023 + WebWorker': 'webworker', 'ES2023 + DOM': 'dom', node: 'node' }[room.globals]
+    if (opened !== told) wrong.push(`${room.name}: globals are ${room.globals} in the table, but ${opened || 'none'} in tsconfig.json`)
+    for (const path of references) if (!reached(room).map(place).includes(path)) wrong.push(`${room.name}: references ${path}`)
+    for (const path of room.imports.map(named).map(place))
+      if (!references.includes(path)) wrong.push(`${room.name}: does not reference ${path}`)
+  }
+  return wrong
 }
 
 const drawers = /(?:^|\/)(?:utils?|helpers?|lib|common|types?|managers?|misc|shared)(?:\.tsx?)?(?:\/|$)/
