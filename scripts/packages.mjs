@@ -12,11 +12,14 @@ const run = (command, args) => {
   if (status !== 0) failed = true
 }
 try {
-  for (const name of ['protocol', 'verifier', 'client', 'symbolon']) {
+  for (const name of ['protocol', 'verifier', 'client', 'symbolon'])
     run('npm', ['pack', '--silent', '--pack-destination', folder, `./packages/${name}`])
-    run(tool('publint'), ['run', '--strict', `./packages/${name}`])
+  const packed = readdirSync(folder)
+  if (packed.length !== 4) failed = true
+  for (const file of packed) {
+    run(tool('publint'), ['run', '--strict', join(folder, file)])
+    run(tool('attw'), ['--profile', 'esm-only', '--no-emoji', '--no-color', join(folder, file)])
   }
-  for (const file of readdirSync(folder)) run(tool('attw'), ['--profile', 'esm-only', '--no-emoji', '--no-color', join(folder, file)])
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

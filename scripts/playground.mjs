@@ -1,7 +1,8 @@
 // Builds the playground's page when its sources are newer than what was built.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { root } from './bootstrap.mjs'
 
 const app = join(root, 'apps/playground')
@@ -15,8 +16,10 @@ const newest = (folder) =>
   )
 const sources = [join(app, 'page'), join(root, 'packages/client/src')].filter((folder) => existsSync(folder))
 if (existsSync(join(app, 'vite.config.ts')) && (!existsSync(built) || Math.max(...sources.map(newest)) > statSync(built).mtimeMs)) {
+  // npm may put vite beside the playground or at the root: only resolution knows.
+  const vite = join(dirname(createRequire(join(app, 'package.json')).resolve('vite/package.json')), 'bin/vite.js')
   process.exitCode =
-    spawnSync(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error'], {
+    spawnSync(process.execPath, [vite, 'build', '--logLevel', 'error'], {
       cwd: app,
       stdio: ['ignore', 2, 2],
     }).status ?? 1

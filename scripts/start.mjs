@@ -19,6 +19,8 @@ let stopping = false
 function stop(signal) {
   stopping = true
   for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+  // One that does not stop when asked must not keep the terminal.
+  if (signal === 'SIGTERM') setTimeout(stop, 10_000, 'SIGKILL').unref()
 }
 process.on('SIGINT', () => stop('SIGTERM'))
 process.on('SIGTERM', () => stop('SIGTERM'))
