@@ -1,7 +1,7 @@
 // What a user gets: the four packages packed, installed into an empty project, type-checked and run there, and
 // what came along with each of them.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), 'symbolon-packed-'))
 const tarballs: Record<string, string> = {}
 
 const npm = (cwd: string, ...args: string[]) =>
-  execFileSync('npm', [...args, '--silent', '--no-audit', '--no-fund'], { cwd, encoding: 'utf8', timeout: 110_000 })
+  execFileSync('npm', [...args, '--loglevel=error', '--no-audit', '--no-fund'], { cwd, encoding: 'utf8', timeout: 110_000 })
 
 /** An empty project that has installed these packages; returns its folder. */
 function project(name: string, ...install: readonly (typeof packages)[number][]): string {
@@ -51,7 +51,10 @@ function compileAndRun(path: string, text: string): string {
     outDir: 'out',
   }
   writeFileSync(join(path, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['main.ts'] }))
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: path, encoding: 'utf8' })
+  const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: path, encoding: 'utf8' })
+  // The compiler speaks on stdout, which a thrown error would not show.
+  expect(tsc.stdout).toBe('')
+  expect(tsc.status).toBe(0)
   return execFileSync(process.execPath, ['out/main.js'], { cwd: path, encoding: 'utf8', timeout: 30_000 })
 }
 
@@ -67,6 +70,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the packed packages', () => {
+  it('protocol brings nothing', () => expect(installed(project('protocol', 'protocol'))).toEqual(['@symbolon/protocol']), 120_000)
+
   it('verifier brings protocol and jose, and refuses a forged token', () => {
     const path = project('verifier', 'verifier')
     expect(installed(path)).toEqual(['@symbolon/protocol', '@symbolon/verifier', 'jose'])
