@@ -1,0 +1,41 @@
+// The data directory and its secret files: modes, refusals, and many processes making one secret.
+
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { ownSecret, prepareData, readSecretFile, writeSecretFile } from '../../src/embed/data.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'symbolon-data-'))
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+it('makes the directory and its secret for the owner only, once', () => {
+  const directory = join(root, 'one')
+  prepareData(directory)
+  const secret = ownSecret(directory, 'secret')
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
+  expect(statSync(join(directory, 'secret')).mode & 0o777).toBe(0o600)
+  expect(ownSecret(directory, 'secret')).toBe(secret)
+  expect(secret.length).toBe(43)
+})
+
+it('lets the first writer win', () => {
+  const path = join(root, 'race')
+  expect(writeSecretFile(path, 'first')).toBe('first')
+  expect(writeSecretFile(path, 'second')).toBe('first')
+})
+
+it('refuses a file that others can read, and takes it once they cannot', () => {
+  const path = join(root, 'open')
+  writeFileSync(path, 'x'.repeat(40), { mode: 0o600 })
+  chmodSync(path, 0o644)
+  expect(() => readSecretFile(path)).toThrow(/can be read by others/)
+  chmodSync(path, 0o600)
+  expect(readSecretFile(path)).toBe('x'.repeat(40))
+})
+
+it('says in one sentence that a directory cannot be written', () => {
+  const file = join(root, 'file')
+  writeFileSync(file, '')
+  expect(() => prepareData(join(file, 'below'))).toThrow(/cannot be written \(ENOTDIR\)/)
+})
