@@ -1,2 +1,4 @@
-// Placeholder door.
-export {}
+// The door `@symbolon/verifier/token`: checking one access token, without sources, guards or HTTP.
+
+export type { TokenRefused } from './claims.ts'
+export { createTokenVerifier, type TokenAccepted, type TokenResult, type TokenVerifier, type TokenVerifierOptions } from './verify.ts'

@@ -1,0 +1,53 @@
+// The token check against jose's own minting: each refusal beside the token that passes.
+
+import { createTokenVerifier } from '@symbolon/verifier/token'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { expect, it } from 'vitest'
+
+const at = 1_800_000_000
+const good = { iss: 'https://a.example', aud: 'api', sub: 'cli_x', client_id: 'app', jti: 'j', client_epoch: 0, iat: at, exp: at + 300 }
+const { privateKey, publicKey } = await generateKeyPair('ES256')
+const jwk = { ...(await exportJWK(publicKey)), kty: 'EC' as const, kid: 'k', alg: 'ES256' as const, use: 'sig' as const }
+const verifier = (now = () => at * 1000) => createTokenVerifier({ issuer: good.iss, audience: 'api', now, keys: () => [jwk as never] })
+const mint = (claims: object, header: object = {}) =>
+  new SignJWT({ ...good, ...claims }).setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt', ...header }).sign(privateKey)
+
+it('accepts what jose mints within the profile, and again from memory without a promise', async () => {
+  const one = verifier()
+  const token = await mint({})
+  expect(await one.verify(token)).toMatchObject({ ok: true })
+  expect(one.verify(token)).toMatchObject({ ok: true })
+  expect(await one.verify(await mint({ aud: ['api'] }, { typ: 'application/AT+JWT' }))).toMatchObject({ ok: true })
+})
+
+it.each([
+  ['aud', { aud: ['api', 'b'] }, {}],
+  ['iss', { iss: 'https://b.example' }, {}],
+  ['exp', { exp: at + 0.5 }, {}],
+  ['lifetime', { exp: at + 3601 }, {}],
+  ['cnf', { cnf: {} }, {}],
+  ['sub', { sub: '' }, {}],
+  ['sid', { sid: 7 }, {}],
+  ['roles', { roles: 'admin' }, {}],
+  ['typ', {}, { typ: 'JWT' }],
+  ['key', {}, { kid: 'other' }],
+  ['header member', {}, { jku: 'https://b.example' }],
+  ['header size', {}, { pad: 'x'.repeat(1024) }],
+])('refuses by %s', async (detail, claims, header) => {
+  expect(await verifier().verify(await mint(claims, header))).toEqual({ ok: false, code: 'invalid_token', detail })
+})
+
+it('refuses at exp + leeway, from memory too, and stays refused when the clock steps back', async () => {
+  let now = at * 1000
+  const one = verifier(() => now)
+  const token = await mint({})
+  expect(await one.verify(token)).toMatchObject({ ok: true })
+  now = (at + 305) * 1000
+  expect(await one.verify(token)).toMatchObject({ code: 'token_expired' })
+  now = at * 1000
+  expect(await one.verify(token)).toMatchObject({ code: 'token_expired' })
+})
+
+it.each(['', '.', 'a.b.c', 'a.b.c.d'])('never throws: %j', async (token) => {
+  expect(await verifier().verify(token)).toMatchObject({ ok: false })
+})
