@@ -124,6 +124,15 @@ export type RefreshOutcome =
       readonly trace: readonly StepTrace[]
     })
 
+/** What a refresh would do now. */
+export interface Explained {
+  readonly ok: true
+  readonly outcome: RefreshOutcome['outcome']
+  /** Milliseconds; the lifetime of the token it would mint, before jitter. */
+  readonly lifetime: number
+  readonly trace: readonly StepTrace[]
+}
+
 export type Checked = { readonly ok: true; readonly snapshot: SessionSnapshot } | Refused
 
 export interface Sessions {
@@ -136,8 +145,8 @@ export interface Sessions {
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
   checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked>
   refresh(input: RefreshInput): Promise<RefreshOutcome>
-  /** Runs the pipeline without writing anything; each step's outcome and time. */
-  explain(sid: string): Promise<RefreshOutcome | Refused>
+  /** Runs the pipeline for the current credential without writing anything; each step's outcome and time. */
+  explain(sid: string): Promise<Explained | Refused>
   /** Mints from a session cookie without rotating it (server-rendered pages). */
   mint(credential: string): Promise<{ readonly ok: true; readonly minted: Minted; readonly snapshot: SessionSnapshot } | Refused>
   /** Live sessions of a user, newest first. */
@@ -190,6 +199,8 @@ export type Introspection = { readonly active: false } | ({ readonly active: tru
 export interface Tokens {
   /** The public keys of every `next`, `active` and `retiring` key. */
   keys(): readonly PublicJwk[]
+  /** Verifies an access token that this service made, whichever audience it is for. The session behind it is not consulted. */
+  verify(token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused>
   /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`. Changes nothing. */
   introspect(token: string, caller: Client): Promise<Introspection>
 }

@@ -245,8 +245,15 @@ export interface CoreEvent {
   readonly [field: string]: string | number | boolean | null | undefined
 }
 
+/** Waiting and measuring. `now` in monotonic milliseconds; `after` runs once and returns the function that calls it off. */
+export interface Clock {
+  now(): number
+  after(ms: number, run: () => void): () => void
+}
+
 /** Everything core is given. */
 export interface Ports {
+  readonly clock: Clock
   readonly store: Store
   readonly crypto: Crypto
   readonly signer: Signer

@@ -1,0 +1,84 @@
+// Applications and services registered with the server, their secrets (shown once, stored as hashes, two at most) and
+// their policies. Origins and return addresses are exact; there are no wildcards.
+
+import { fromBase64url, isClientId, toBase64url } from '@symbolon/protocol'
+import type { Clients, NewClient, Refused } from './api.ts'
+import type { Client, ClientPolicy } from './model.ts'
+import type { Ports } from './ports.ts'
+import { refuse } from './session.ts'
+
+const origin = /^https?:\/\/(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+const word = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
+
+const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', options: { field: name } })
+
+/** Why a client cannot stand as it is, or `undefined`. */
+function faultOf(client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>): Refused | undefined {
+  if (client.name.length < 1 || client.name.length > 80) return field('name')
+  if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
+  const isReturn = (text: string) => text.length <= 2000 && (/^\/(?![/\\])[\x21-\x7e]*$/.test(text) || /^https?:\/\/[\x21-\x7e]+$/.test(text))
+  if (client.returnTo.length > 50 || !client.returnTo.every((text) => isReturn(text) && !text.includes('\\'))) return field('returnTo')
+  if (client.scopes.length > 50 || !client.scopes.every((text) => word.test(text))) return field('scopes')
+  if (client.audiences.length > 50 || !client.audiences.every((text) => word.test(text))) return field('audiences')
+  const { policy } = client
+  const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
+  if (!within(policy.tokenLifetime, 60_000, 900_000)) return field('policy.tokenLifetime')
+  if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
+  if (!within(policy.window, 1000, 60_000)) return field('policy.window')
+  if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
+  if (typeof policy.rotate === 'number' && policy.rotate < 10 * (policy.window ?? 10_000)) return field('policy.rotate')
+  return undefined
+}
+
+/** Creates the clients' verbs. */
+export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>, policyOf: (client: Client) => ClientPolicy): Clients {
+  const audit = (event: string, clientId: string, by: string) => [{ event, userId: null, sid: null, clientId, ip: null, detail: { by } }]
+  const newSecret = () => {
+    const bytes = crypto.random(32)
+    return { secret: `sys_${toBase64url(bytes)}`, hash: toBase64url(crypto.hash(bytes)) }
+  }
+  const nothing = toBase64url(crypto.hash('no client'))
+  const stored = ({ epoch: _, createdAt: __, tenant: ___, ...client }: Client) => client
+
+  return {
+    async create(input: NewClient, by) {
+      const id = input.id ?? `cli_${toBase64url(crypto.random(16))}`
+      if (!isClientId(id)) return field('id')
+      const made = input.transport === 'service' ? newSecret() : undefined
+      const { name, transport, origins = [], returnTo = [], scopes = [], audiences = [], policy = {} } = input
+      const client = { id, name, transport, origins, returnTo, scopes, audiences, policy, status: 'active' as const, secretHashes: made === undefined ? [] : [made.hash] }
+      const fault = faultOf(client)
+      if (fault !== undefined) return fault
+      if ((await store.clients.find(id)) !== undefined) return refuse('conflict')
+      return { ok: true, client: await store.clients.put(client, audit('client.created', id, by)), secret: made?.secret ?? null }
+    },
+    find: async (id) => (isClientId(id) ? store.clients.find(id) : undefined),
+    list: async () => store.clients.list(),
+    async change(id, change, by) {
+      const client = isClientId(id) ? await store.clients.find(id) : undefined
+      if (client === undefined) return refuse('not_found')
+      const next = { ...stored(client), ...change }
+      const fault = faultOf(next)
+      if (fault !== undefined) return fault
+      return { ok: true, client: await store.clients.put(next, audit('client.changed', id, by)) }
+    },
+    async rotateSecret(id, by) {
+      const client = isClientId(id) ? await store.clients.find(id) : undefined
+      if (client === undefined) return refuse('not_found')
+      if (client.transport !== 'service') return field('transport')
+      const { secret, hash } = newSecret()
+      await store.clients.put({ ...stored(client), secretHashes: [hash, ...client.secretHashes].slice(0, 2) }, audit('client.secret_rotated', id, by))
+      return { ok: true, secret }
+    },
+    async authenticate(id, secret) {
+      const client = isClientId(id) ? await store.clients.find(id) : undefined
+      const bytes = secret.startsWith('sys_') && secret.length === 47 ? fromBase64url(secret.slice(4)) : undefined
+      const hash = crypto.hash(bytes ?? 'no secret')
+      // An unknown client costs the same two comparisons.
+      const hashes = [client?.secretHashes[0] ?? nothing, client?.secretHashes[1] ?? nothing]
+      const right = hashes.map((text) => crypto.equal(fromBase64url(text) ?? new Uint8Array(32), hash))
+      return bytes !== undefined && client?.status === 'active' && right.includes(true) ? client : undefined
+    },
+    policyOf,
+  }
+}

@@ -1,0 +1,105 @@
+// Core put together: every noun from the same ports and options.
+
+import { SymbolonError } from '@symbolon/protocol'
+import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
+import { createAudit } from './audit.ts'
+import { createClients } from './clients.ts'
+import { newCredential } from './credential.ts'
+import { createKeys } from './keys.ts'
+import { createLogin } from './login.ts'
+import { createMint } from './mint.ts'
+import { createPipeline } from './pipeline.ts'
+import { createPolicies } from './policy.ts'
+import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
+import type { RevokeReason } from './model.ts'
+import { createRefresh } from './refresh.ts'
+import { createChecks, refuse } from './session.ts'
+import { createTokens } from './tokens.ts'
+import { createTouches } from './touch.ts'
+import { createUsers } from './users.ts'
+
+const nobody: Caller = { ip: null, userAgent: null }
+
+/** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
+export function createCore(ports: Ports, options: CoreOptions): Core {
+  const { store, crypto, clock } = ports
+  const policyOf = createPolicies(options.policy)
+  const touches = createTouches(store.sessions)
+  const keys = createKeys(ports, options)
+  const mint = createMint({ crypto, signer: ports.signer, clock, options, policyOf, activeKey: keys.active })
+  const checks = createChecks({ store: store.sessions, crypto, touches, policyOf })
+  const pipeline = createPipeline(options.steps, clock, policyOf)
+
+  const revoke = async (target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]) => {
+    const revoked = await store.sessions.revoke(target, reason, audit)
+    ports.crashPoint('revoke.committed')
+    ports.observe({ event: 'session.revoked', reason, count: revoked.sids.length })
+    return revoked
+  }
+
+  const sessions: Sessions = {
+    ...checks,
+    refresh: createRefresh({ ports, touches, pipeline, mint, policyOf, revoke }),
+    async explain(sid) {
+      const snapshot = await store.sessions.find(sid)
+      if (snapshot === undefined) return refuse('session_unknown')
+      const { trace, ...passed } = await pipeline(snapshot, nobody)
+      const lifetime = passed.verdict === 'pass' ? (passed.shape.lifetime ?? policyOf(snapshot.client).tokenLifetime) : 0
+      const outcome = passed.verdict !== 'pass' ? passed.verdict : snapshot.session.kind === 'cookie' ? 'minted' : 'rotated'
+      return { ok: true, outcome, lifetime, trace }
+    },
+    async mint(credential) {
+      const at = clock.now()
+      const checked = await checks.check(credential, 'cookie', { background: true })
+      if (!checked.ok) return checked
+      const { snapshot } = checked
+      const passed = await pipeline(snapshot, nobody)
+      if (passed.verdict !== 'pass')
+        return refuse(passed.verdict === 'expired' ? 'session_expired' : passed.verdict === 'revoked' ? 'session_revoked' : passed.verdict)
+      const minted = mint({ snapshot, at }, snapshot.session.generation, passed.shape)
+      if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
+      return { ok: true, minted, snapshot }
+    },
+    list: async (userId) => store.sessions.list(userId),
+    revoke: (target, reason, by) =>
+      revoke(target, reason, [
+        {
+          event: `session.${reason}`,
+          userId: 'user' in target ? target.user : (target.ofUser ?? null),
+          sid: 'sid' in target ? target.sid : null,
+          clientId: null,
+          ip: by.caller?.ip ?? null,
+          detail: { by: by.actor },
+        },
+      ]),
+    flush: touches.flush,
+  }
+
+  const clients = createClients(ports, policyOf)
+  return {
+    login: createLogin({
+      ports,
+      options,
+      clients,
+      credential: (kind) => newCredential(crypto, kind),
+      mint: async (snapshot) => {
+        const minted = mint({ snapshot, at: clock.now() }, snapshot.session.generation)
+        if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
+        return minted
+      },
+    }),
+    sessions,
+    tokens: createTokens({ ports, keys, sessions, options, policyOf }),
+    keys,
+    users: createUsers(ports),
+    clients,
+    audit: createAudit(ports),
+    jobs: {
+      maintain: keys.maintain,
+      sweep: async () => {
+        const counts = [store.sessions.sweep(500), store.attempts.sweep(500), store.limits.sweep(500), store.feed.compact(500)]
+        return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+      },
+    },
+  }
+}

@@ -1,0 +1,120 @@
+// Minting: an access token from a live session, at the store's time at which that session was read. Never past the
+// session's absolute end, never from a read older than five seconds, never with a reserved name from a template.
+
+import { type AccessTokenClaims, reservedClaims, SymbolonError, toBase64url } from '@symbolon/protocol'
+import type { Minted } from './api.ts'
+import { limitsOf } from './limits.ts'
+import type { Client, ClientPolicy, SigningKey, User } from './model.ts'
+import type { Crypto, SessionSnapshot, Signer } from './ports.ts'
+
+/** A read and the monotonic clock before it: what is minted from it is young enough, or thrown away. */
+export interface Read {
+  readonly snapshot: SessionSnapshot
+  /** Monotonic milliseconds. */
+  readonly at: number
+}
+
+/** What a refresh pipeline changes on a token. */
+export interface Shape {
+  /** Milliseconds; shortens only. */
+  readonly lifetime?: number
+  readonly added?: Readonly<Record<string, unknown>>
+  readonly dropped?: ReadonlySet<string>
+}
+
+/** Mints, or `undefined` when the read is too old or the session's time is up. `generation`: of the credential it goes out with. */
+export type Mint = (read: Read, generation: number, shape?: Shape) => Minted | undefined
+
+/** What minting stands on. */
+export interface MintParts {
+  readonly crypto: Crypto
+  readonly signer: Pick<Signer, 'sign'>
+  readonly clock: { now(): number }
+  readonly options: {
+    readonly issuer: string
+    readonly audience: string
+    readonly claims?: (user: User) => Readonly<Record<string, unknown>>
+  }
+  readonly policyOf: (client: Client) => ClientPolicy
+  readonly activeKey: () => Pick<SigningKey, 'kid' | 'alg'> | undefined
+}
+
+/** A token must fit into a cookie beside its name and attributes. */
+const tokenBytes = 3800
+const staleMs = 5000
+
+const segments = new WeakMap<object, string>()
+
+/** Compact JSON in ASCII, so that its letters are its bytes. */
+function ascii(value: unknown): string {
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+function segment(value: unknown): string {
+  const text = ascii(value)
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i)
+  return toBase64url(bytes)
+}
+
+/** The claims of a template or step without any that are not its to set; throws a TypeError on a reserved name. */
+export function foreignClaims(claims: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const own: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(claims)) {
+    if (reservedClaims.has(name)) throw new TypeError(`The claim ${name} is reserved.`)
+    if (value !== undefined) own[name] = value
+  }
+  return own
+}
+
+/** Creates the mint. Throws `internal` when a token grows past 3,800 bytes, `keys_unavailable` without a signing key. */
+export function createMint(parts: MintParts): Mint {
+  const { crypto, options } = parts
+  return ({ snapshot, at }, generation, shape = {}) => {
+    const { session, user, client } = snapshot
+    const key = parts.activeKey()
+    if (key === undefined) throw new SymbolonError('keys_unavailable', { retryAfter: 5, detail: 'no signing key is open' })
+    const policy = parts.policyOf(client)
+    const iat = Math.floor(snapshot.now / 1000)
+    const wanted = Math.max(60, Math.min(900, Math.floor(Math.min(policy.tokenLifetime, shape.lifetime ?? policy.tokenLifetime) / 1000)))
+    // Jitter downwards only: tokens of one busy minute do not all come back in one second.
+    const lifetime = Math.max(60, wanted - crypto.randomBelow(Math.floor(wanted / 10) + 1))
+    const exp = Math.min(iat + lifetime, Math.floor(limitsOf(session, policy).endsAt / 1000))
+    if (exp <= iat || parts.clock.now() - at > staleMs) return undefined
+
+    const claims: Record<string, unknown> = {
+      ...(options.claims !== undefined && foreignClaims(options.claims(user))),
+      ...shape.added,
+    }
+    for (const name of shape.dropped ?? []) delete claims[name]
+    Object.assign(claims, {
+      iss: options.issuer,
+      sub: user.id,
+      aud: client.audiences[0] ?? options.audience,
+      client_id: client.id,
+      iat,
+      exp,
+      jti: `${generation}.${toBase64url(crypto.random(16))}`,
+      client_epoch: client.epoch,
+      epoch: user.epoch,
+      sid: session.sid,
+      auth_time: Math.floor(session.authTime / 1000),
+      acr: session.acr,
+      amr: session.amr,
+      ...(policy.scope.length > 0 && { scope: policy.scope.join(' ') }),
+      ...(user.roles.length > 0 && { roles: user.roles }),
+    })
+    let header = segments.get(key)
+    if (header === undefined) {
+      header = segment({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
+      segments.set(key, header)
+    }
+    const input = `${header}.${segment(claims)}`
+    const accessToken = `${input}.${toBase64url(parts.signer.sign(key.kid, input))}`
+    if (accessToken.length > tokenBytes)
+      throw new SymbolonError('internal', { detail: `an access token has ${accessToken.length} bytes; at most ${tokenBytes}: shorten the claims template or the roles` })
+    const expiresIn = exp - iat
+    const refreshIn = Math.max(1, Math.floor(expiresIn * 0.8) - crypto.randomBelow(Math.floor(expiresIn / 10) + 1))
+    return { accessToken, claims: claims as AccessTokenClaims, expiresIn, refreshIn, serverTime: snapshot.now }
+  }
+}

@@ -1,0 +1,48 @@
+// What holds unless somebody says otherwise: the policy of sessions and tokens, and the budgets that guard guessing.
+
+import type { Client, ClientPolicy } from './model.ts'
+import type { CoreOptions } from './api.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+const day = 24 * hour
+
+/** The policy of a client that overrides nothing. */
+export const defaultPolicy: ClientPolicy = {
+  idle: 14 * day,
+  absolute: 90 * day,
+  maxSessions: 0,
+  onLimit: 'evict_oldest',
+  tokenLifetime: 5 * minute,
+  rotate: 'never',
+  window: 10_000,
+  recovery: 'allow',
+  signUp: 'open',
+  scope: [],
+}
+
+/**
+ * Guess and send budgets. With five tries an attempt, twenty guesses an account and hour leave one chance in about
+ * two thousand a day; a device that signed in before has its own, so that a stranger cannot use up the owner's.
+ */
+export const defaultBudgets: CoreOptions['budgets'] = {
+  startPerAccount: { limit: 10, window: hour },
+  startPerAddress: { limit: 60, window: hour },
+  startOverall: { limit: 10_000, window: minute },
+  verifyPerAccount: { limit: 20, window: hour },
+  verifyPerAddress: { limit: 100, window: hour },
+  verifyPerDevice: { limit: 20, window: hour },
+}
+
+/** A client's policy: the defaults, and what it overrides. Computed once for each version of a client's record. */
+export function createPolicies(defaults: ClientPolicy): (client: Client) => ClientPolicy {
+  const merged = new WeakMap<Client['policy'], ClientPolicy>()
+  return ({ policy }) => {
+    let found = merged.get(policy)
+    if (found === undefined) {
+      found = Object.keys(policy).length === 0 ? defaults : { ...defaults, ...policy }
+      merged.set(policy, found)
+    }
+    return found
+  }
+}

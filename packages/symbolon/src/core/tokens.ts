@@ -1,0 +1,114 @@
+// Access tokens as the service itself reads them: the keys it publishes, its own verification, and introspection
+// (RFC 7662), which answers only what the caller owns and otherwise `active: false`, whatever the reason.
+
+import { createTokenVerifier, type TokenVerifier } from '@symbolon/verifier/token'
+import { type AccessTokenClaims, fromBase64url } from '@symbolon/protocol'
+import type { Introspection, Refused, Sessions, Tokens } from './api.ts'
+import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
+import { isCurrent } from './decide.ts'
+import { limitsOf } from './limits.ts'
+import type { Client, ClientPolicy } from './model.ts'
+import type { KeyRing } from './keys.ts'
+import type { Ports } from './ports.ts'
+import { deadBecause, refuse } from './session.ts'
+
+/** What tokens stand on. */
+export interface TokenParts {
+  readonly ports: Ports
+  readonly keys: KeyRing
+  readonly sessions: Pick<Sessions, 'checkToken'>
+  readonly options: { readonly issuer: string; readonly audience: string }
+  readonly policyOf: (client: Client) => ClientPolicy
+}
+
+const inactive: Introspection = { active: false }
+
+/** Creates the tokens' verbs. */
+export function createTokens(parts: TokenParts): Tokens {
+  const { ports, keys, sessions, options, policyOf } = parts
+  const { store, crypto } = ports
+  const verifiers = new Map<string, TokenVerifier>()
+  let now = 0
+
+  const verifierFor = (audience: string) => {
+    let verifier = verifiers.get(audience)
+    if (verifier === undefined) {
+      verifier = createTokenVerifier({ issuer: options.issuer, audience, keys: () => keys.published(), now: () => now })
+      // As many as there are audiences of clients; a registry that changes a lot starts over.
+      if (verifiers.size >= 1000) verifiers.clear()
+      verifiers.set(audience, verifier)
+    }
+    return verifier
+  }
+
+  /** Whichever audience it names, if that is one that a client of ours has. */
+  const audienceOf = async (token: string): Promise<string | undefined> => {
+    const aud = unverifiedAudience(token)
+    if (aud === undefined || aud === options.audience) return aud
+    const clients = await store.clients.list()
+    return clients.some((client) => client.audiences.includes(aud)) ? aud : undefined
+  }
+
+  const verify = async (token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused> => {
+    const audience = await audienceOf(token)
+    if (audience === undefined) return refuse('invalid_token')
+    now = Math.max(now, await store.now())
+    const result = await verifierFor(audience).verify(token)
+    return result.ok ? { ok: true, claims: result.claims } : refuse(result.code)
+  }
+
+  const accessToken = async (token: string, caller: Client): Promise<Introspection> => {
+    const verified = await verify(token)
+    if (!verified.ok || !caller.audiences.includes(verified.claims.aud)) return inactive
+    const checked = await sessions.checkToken(verified.claims)
+    if (!checked.ok) return inactive
+    const { user, client } = checked.snapshot
+    return { ...verified.claims, active: true, token_type: 'Bearer', roles: user.roles, client_id: client.id }
+  }
+
+  /** Introspecting a refresh token changes nothing: it is not presented to refresh, and does not count as seen. */
+  const refreshToken = async (token: string, caller: Client): Promise<Introspection> => {
+    const credential = parseCredential(token)
+    if (credential === undefined || credential.kind !== 'token') return inactive
+    const snapshot = await store.sessions.find(credential.sid)
+    if (snapshot === undefined || snapshot.client.id !== caller.id) return inactive
+    const { session, user, client } = snapshot
+    const key = openSessionKey(crypto, session)
+    if (key === undefined || !isGenuine(crypto, key, credential)) return inactive
+    const policy = policyOf(client)
+    if (deadBecause(snapshot, policy) !== undefined || !isCurrent(credential.generation, session, snapshot.now, policy.window)) return inactive
+    const limits = limitsOf(session, policy)
+    return {
+      active: true,
+      token_type: 'refresh_token',
+      iss: options.issuer,
+      sub: user.id,
+      client_id: client.id,
+      sid: session.sid,
+      exp: Math.floor(Math.min(limits.endsAt, limits.idleEndsAt) / 1000),
+      iat: Math.floor(session.rotatedAt / 1000),
+    }
+  }
+
+  return {
+    keys: () => keys.published(),
+    verify,
+    async introspect(token, caller) {
+      if (token.length > 8192) return inactive
+      return token.startsWith('sy') ? refreshToken(token, caller) : accessToken(token, caller)
+    },
+  }
+}
+
+const letters = /"aud":"([^"\\]{1,200})"/
+
+/** The audience a token claims, to choose who verifies it; nothing is decided by it. */
+function unverifiedAudience(token: string): string | undefined {
+  if (token.length > 8192) return undefined
+  const payload = token.split('.', 3)[1]
+  const bytes = payload === undefined ? undefined : fromBase64url(payload)
+  if (bytes === undefined) return undefined
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return letters.exec(text)?.[1]
+}
