@@ -19,6 +19,8 @@ export interface Caller {
   readonly userAgent: string | null
   /** BCP 47, from Accept-Language. */
   readonly language?: string
+  /** The device in words for people, such as "Firefox on Linux". */
+  readonly device?: string
 }
 
 /** An access token fresh from the mint. `expiresIn`, `refreshIn` in seconds; `serverTime` in milliseconds since 1970. */

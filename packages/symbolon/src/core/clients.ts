@@ -13,10 +13,13 @@ const word = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', options: { field: name } })
 
 /** Why a client cannot stand as it is, or `undefined`. */
-function faultOf(client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>): Refused | undefined {
+function faultOf(
+  client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>,
+): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
   if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
-  const isReturn = (text: string) => text.length <= 2000 && (/^\/(?![/\\])[\x21-\x7e]*$/.test(text) || /^https?:\/\/[\x21-\x7e]+$/.test(text))
+  const isReturn = (text: string) =>
+    text.length <= 2000 && (/^\/(?![/\\])[\x21-\x7e]*$/.test(text) || /^https?:\/\/[\x21-\x7e]+$/.test(text))
   if (client.returnTo.length > 50 || !client.returnTo.every((text) => isReturn(text) && !text.includes('\\'))) return field('returnTo')
   if (client.scopes.length > 50 || !client.scopes.every((text) => word.test(text))) return field('scopes')
   if (client.audiences.length > 50 || !client.audiences.every((text) => word.test(text))) return field('audiences')
@@ -46,7 +49,18 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
       if (!isClientId(id)) return field('id')
       const made = input.transport === 'service' ? newSecret() : undefined
       const { name, transport, origins = [], returnTo = [], scopes = [], audiences = [], policy = {} } = input
-      const client = { id, name, transport, origins, returnTo, scopes, audiences, policy, status: 'active' as const, secretHashes: made === undefined ? [] : [made.hash] }
+      const client = {
+        id,
+        name,
+        transport,
+        origins,
+        returnTo,
+        scopes,
+        audiences,
+        policy,
+        status: 'active' as const,
+        secretHashes: made === undefined ? [] : [made.hash],
+      }
       const fault = faultOf(client)
       if (fault !== undefined) return fault
       if ((await store.clients.find(id)) !== undefined) return refuse('conflict')
@@ -67,7 +81,10 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
       if (client === undefined) return refuse('not_found')
       if (client.transport !== 'service') return field('transport')
       const { secret, hash } = newSecret()
-      await store.clients.put({ ...stored(client), secretHashes: [hash, ...client.secretHashes].slice(0, 2) }, audit('client.secret_rotated', id, by))
+      await store.clients.put(
+        { ...stored(client), secretHashes: [hash, ...client.secretHashes].slice(0, 2) },
+        audit('client.secret_rotated', id, by),
+      )
       return { ok: true, secret }
     },
     async authenticate(id, secret) {

@@ -4,14 +4,14 @@ import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
-import { newCredential } from './credential.ts'
+import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
 import { createMint } from './mint.ts'
+import type { RevokeReason } from './model.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
 import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
-import type { RevokeReason } from './model.ts'
 import { createRefresh } from './refresh.ts'
 import { createChecks, refuse } from './session.ts'
 import { createTokens } from './tokens.ts'
@@ -81,7 +81,15 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
       ports,
       options,
       clients,
+      policyOf,
       credential: (kind) => newCredential(crypto, kind),
+      genuine: async (text) => {
+        const credential = parseCredential(text)
+        const found = credential === undefined ? undefined : await store.sessions.find(credential.sid)
+        if (credential === undefined || found === undefined) return undefined
+        const key = openSessionKey(crypto, found.session)
+        return key !== undefined && isGenuine(crypto, key, credential) ? credential.sid : undefined
+      },
       mint: async (snapshot) => {
         const minted = mint({ snapshot, at: clock.now() }, snapshot.session.generation)
         if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })

@@ -1,5 +1,10 @@
-// The door of core: the rules of sessions, tokens, refresh, sign-in and keys, on ports.
+// The door of core: the rules, without a database, a network or a platform.
 
 export type * from './api.ts'
+export { createCore } from './core.ts'
+export { parseCredential } from './credential.ts'
+export { limitsOf } from './limits.ts'
 export type * from './model.ts'
+export { defaultStepNames } from './pipeline.ts'
+export { createPolicies, defaultBudgets, defaultPolicy } from './policy.ts'
 export type * from './ports.ts'

@@ -95,15 +95,25 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
         now = await read()
       }
       const [active, next] = [one('active'), one('next')]
-      if (active !== undefined && next !== undefined && now - active.changedAt >= options.keyRotation && now - next.createdAt >= published) {
+      if (
+        active !== undefined &&
+        next !== undefined &&
+        now - active.changedAt >= options.keyRotation &&
+        now - next.createdAt >= published
+      ) {
         await advance('system')
         now = await read()
       }
       const over = known.filter((key) => key.state === 'retiring' && now - key.changedAt >= retiring)
       for (const key of over)
-        await store.keys.change({ insert: [], move: [{ kid: key.kid, from: 'retiring', to: 'retired' }], audit: audit('key.retired', key.kid, 'system') })
+        await store.keys.change({
+          insert: [],
+          move: [{ kid: key.kid, from: 'retiring', to: 'retired' }],
+          audit: audit('key.retired', key.kid, 'system'),
+        })
       if (over.length > 0) await read()
-      if (one('active') === undefined) throw new SymbolonError('keys_unavailable', { detail: 'there is no active signing key', retryAfter: 5 })
+      if (one('active') === undefined)
+        throw new SymbolonError('keys_unavailable', { detail: 'there is no active signing key', retryAfter: 5 })
     },
     async rotate(by) {
       await read()

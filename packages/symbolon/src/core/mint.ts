@@ -112,7 +112,9 @@ export function createMint(parts: MintParts): Mint {
     const input = `${header}.${segment(claims)}`
     const accessToken = `${input}.${toBase64url(parts.signer.sign(key.kid, input))}`
     if (accessToken.length > tokenBytes)
-      throw new SymbolonError('internal', { detail: `an access token has ${accessToken.length} bytes; at most ${tokenBytes}: shorten the claims template or the roles` })
+      throw new SymbolonError('internal', {
+        detail: `an access token has ${accessToken.length} bytes; at most ${tokenBytes}: shorten the claims template or the roles`,
+      })
     const expiresIn = exp - iat
     const refreshIn = Math.max(1, Math.floor(expiresIn * 0.8) - crypto.randomBelow(Math.floor(expiresIn / 10) + 1))
     return { accessToken, claims: claims as AccessTokenClaims, expiresIn, refreshIn, serverTime: snapshot.now }

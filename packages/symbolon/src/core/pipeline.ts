@@ -46,7 +46,8 @@ export function createPipeline(
 ): Pipeline {
   const names = new Set(defaultStepNames)
   for (const { after, step } of placed) {
-    if (!defaultStepNames.includes(after)) throw new SymbolonError('invalid_option', { detail: `refresh.steps: there is no step '${after}'` })
+    if (!defaultStepNames.includes(after))
+      throw new SymbolonError('invalid_option', { detail: `refresh.steps: there is no step '${after}'` })
     if (names.has(step.name)) throw new SymbolonError('invalid_option', { detail: `refresh.steps: '${step.name}' stands there twice` })
     names.add(step.name)
   }

@@ -1,7 +1,7 @@
 // What holds unless somebody says otherwise: the policy of sessions and tokens, and the budgets that guard guessing.
 
-import type { Client, ClientPolicy } from './model.ts'
 import type { CoreOptions } from './api.ts'
+import type { Client, ClientPolicy } from './model.ts'
 
 const minute = 60_000
 const hour = 60 * minute

@@ -62,9 +62,11 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
     if (snapshot === undefined) return refusal('unknown', 'session_unknown')
     const { session, now } = snapshot
     const key = openSessionKey(crypto, session)
-    if (key === undefined) throw new SymbolonError('try_later', { detail: 'a session key cannot be opened; run symbolon doctor', retryAfter: 5 })
+    if (key === undefined)
+      throw new SymbolonError('try_later', { detail: 'a session key cannot be opened; run symbolon doctor', retryAfter: 5 })
     if (session.kind !== input.kind || !isGenuine(crypto, key, credential)) return refusal('unknown', 'session_unknown')
-    if (credential.generation === session.generation && !crypto.equal(hash, session.credentialHash)) return refusal('unknown', 'session_unknown')
+    if (credential.generation === session.generation && !crypto.equal(hash, session.credentialHash))
+      return refusal('unknown', 'session_unknown')
 
     const policy = policyOf(snapshot.client)
     const dead = deadBecause(snapshot, policy)
@@ -112,7 +114,8 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
       touches.note(session, now, !input.background, g, input.caller)
       return answer('minted', input.credential, mint(read, g, passed.shape))
     }
-    if (decision === 'replay') return answer('replayed', credentialOf(crypto, key, session.kind, session.sid, g), mint(read, g, passed.shape))
+    if (decision === 'replay')
+      return answer('replayed', credentialOf(crypto, key, session.kind, session.sid, g), mint(read, g, passed.shape))
 
     const next = credentialOf(crypto, key, session.kind, session.sid, g + 1)
     // Signed before the rotation commits: a template that throws then costs nobody a credential. Discarded when the compare-and-set is lost.

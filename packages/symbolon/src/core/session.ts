@@ -62,7 +62,8 @@ export function createChecks(parts: CheckParts) {
   }
 
   const byToken = (claims: AccessTokenClaims, snapshot: SessionSnapshot | undefined, options: CheckOptions): Checked => {
-    if (snapshot === undefined || snapshot.user.id !== claims.sub || snapshot.client.id !== claims.client_id) return refuse('session_unknown')
+    if (snapshot === undefined || snapshot.user.id !== claims.sub || snapshot.client.id !== claims.client_id)
+      return refuse('session_unknown')
     const { session, user, client, now } = snapshot
     const dead = deadBecause(snapshot, policyOf(client), touches.lastSeen(session))
     if (dead !== undefined) return refuse(dead)

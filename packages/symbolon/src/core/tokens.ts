@@ -1,14 +1,14 @@
 // Access tokens as the service itself reads them: the keys it publishes, its own verification, and introspection
 // (RFC 7662), which answers only what the caller owns and otherwise `active: false`, whatever the reason.
 
-import { createTokenVerifier, type TokenVerifier } from '@symbolon/verifier/token'
 import { type AccessTokenClaims, fromBase64url } from '@symbolon/protocol'
+import { createTokenVerifier, type TokenVerifier } from '@symbolon/verifier/token'
 import type { Introspection, Refused, Sessions, Tokens } from './api.ts'
 import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
+import type { KeyRing } from './keys.ts'
 import { limitsOf } from './limits.ts'
 import type { Client, ClientPolicy } from './model.ts'
-import type { KeyRing } from './keys.ts'
 import type { Ports } from './ports.ts'
 import { deadBecause, refuse } from './session.ts'
 
@@ -76,7 +76,8 @@ export function createTokens(parts: TokenParts): Tokens {
     const key = openSessionKey(crypto, session)
     if (key === undefined || !isGenuine(crypto, key, credential)) return inactive
     const policy = policyOf(client)
-    if (deadBecause(snapshot, policy) !== undefined || !isCurrent(credential.generation, session, snapshot.now, policy.window)) return inactive
+    if (deadBecause(snapshot, policy) !== undefined || !isCurrent(credential.generation, session, snapshot.now, policy.window))
+      return inactive
     const limits = limitsOf(session, policy)
     return {
       active: true,

@@ -39,7 +39,11 @@ export function createUsers({ store, crypto, observe }: Pick<Ports, 'store' | 'c
     async change(id, change, by) {
       if (!isUserId(id)) return refuse('not_found')
       if (change.roles !== undefined && !areRoles(change.roles)) return { ok: false, code: 'invalid_request', options: { field: 'roles' } }
-      const changed = await store.users.change(id, change, audit(change.status === undefined ? 'user.roles' : `user.${change.status}`, id, by))
+      const changed = await store.users.change(
+        id,
+        change,
+        audit(change.status === undefined ? 'user.roles' : `user.${change.status}`, id, by),
+      )
       if (changed === undefined) return refuse('not_found')
       observe({ event: 'user.changed', userId: id, epoch: changed.user.epoch, ended: changed.ended.length })
       return { ok: true, user: changed.user }

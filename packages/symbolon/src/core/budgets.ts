@@ -1,0 +1,56 @@
+// Budgets that guard guessing and flooding: by account (its aliases together), by address (an IPv6 network of 64 bits as
+// one), by known device, and overall. Keys are keyed hashes, so that the store names neither addresses nor people.
+
+import { toBase64url } from '@symbolon/protocol'
+import type { CoreOptions, Rate } from './api.ts'
+import type { Budget } from './model.ts'
+import type { Crypto } from './ports.ts'
+
+/** The network that one budget is for: an IPv4 address, or the first 64 bits of an IPv6 one. */
+export function networkOf(ip: string | null): string {
+  if (ip === null) return 'unknown'
+  const plain = ip.replace(/%.*$/, '').toLowerCase()
+  const mapped = /^(?:::ffff:|0:0:0:0:0:ffff:)(\d{1,3}(?:\.\d{1,3}){3})$/.exec(plain)
+  if (mapped !== null) return mapped[1] as string
+  if (!plain.includes(':')) return plain
+  const [head = '', tail] = plain.split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const groups = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  const words = groups.map((group) => Number.parseInt(group, 16) || 0)
+  // ::ffff:7f00:1 is an IPv4 address too.
+  if (words.length === 8 && words.slice(0, 5).every((w) => w === 0) && words[5] === 0xffff)
+    return [(words[6] as number) >> 8, (words[6] as number) & 255, (words[7] as number) >> 8, (words[7] as number) & 255].join('.')
+  return `${words
+    .slice(0, 4)
+    .map((w) => w.toString(16))
+    .join(':')}::/64`
+}
+
+/** Whose budgets an act spends. `device`: a device known to this account, by its id. */
+export interface Spender {
+  readonly mailbox: string
+  readonly ip: string | null
+  readonly device: string | null
+}
+
+/** Creates the makers of budget lists. */
+export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
+  const budget = (name: string, subject: string, rate: Rate): Budget => ({
+    key: toBase64url((crypto.keyed('budget', `${name}\n${subject}`)[0] as Uint8Array).subarray(0, 16)),
+    ...rate,
+  })
+  return {
+    /** For a start or a resend. A known device has its own, which nobody else can use up. */
+    start: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
+      device === null ? budget('start account', mailbox, rates.startPerAccount) : budget('start device', device, rates.startPerAccount),
+      budget('start address', networkOf(ip), rates.startPerAddress),
+      budget('start overall', '', rates.startOverall),
+    ],
+    /** For a guess. */
+    verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
+      device === null ? budget('verify account', mailbox, rates.verifyPerAccount) : budget('verify device', device, rates.verifyPerDevice),
+      budget('verify address', networkOf(ip), rates.verifyPerAddress),
+    ],
+  }
+}
