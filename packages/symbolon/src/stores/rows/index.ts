@@ -1,2 +1,20 @@
-// Placeholder door.
-export {}
+// The door of the rows: records to columns and back.
+
+export {
+  attemptColumns,
+  attemptOf,
+  auditColumns,
+  auditOf,
+  clientColumns,
+  clientOf,
+  columns,
+  feedColumns,
+  keyColumns,
+  keyOf,
+  type Row,
+  revocationOf,
+  sessionColumns,
+  sessionOf,
+  userColumns,
+  userOf,
+} from './rows.ts'

@@ -1,2 +1,3 @@
-// Placeholder door.
-export {}
+// The door of the embedded store.
+
+export { openSqliteStore, type SqliteOptions, type SqliteStore } from './store.ts'

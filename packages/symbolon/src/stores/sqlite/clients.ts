@@ -1,0 +1,55 @@
+// Clients: put and found. Their epoch grows with status, scopes and audiences, since tokens carry those.
+
+import type { AuditDraft, Client } from '#core'
+import { clientColumns, clientOf, columns } from '#stores/rows'
+import type { Driver } from './driver.ts'
+import { feedLife, type Write, writeAudit } from './write.ts'
+
+const select = `SELECT ${columns(clientColumns)} FROM clients WHERE tenant = 'main'`
+
+/** Finds a client by id. */
+export function findClient(db: Driver, id: string): Client | undefined {
+  const row = db.sql(`${select} AND id = ?`).get(id)
+  return row === undefined ? undefined : clientOf(row)
+}
+
+/** Every client, in order of id. */
+export function listClients(db: Driver): readonly Client[] {
+  return db
+    .sql(`${select} ORDER BY id`)
+    .all()
+    .map((row) => clientOf(row))
+}
+
+const weighty = (client: Pick<Client, 'status' | 'scopes' | 'audiences'>) =>
+  JSON.stringify([client.status, client.scopes, client.audiences])
+
+/** Creates or replaces a client. */
+export function putClient(write: Write, client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>, audit: readonly AuditDraft[]): Client {
+  const { db, now } = write
+  const before = findClient(db, client.id)
+  const grows = before !== undefined && weighty(before) !== weighty(client)
+  const epoch = before === undefined ? 1 : before.epoch + (grows ? 1 : 0)
+  db.sql(
+    `INSERT INTO clients (${columns(clientColumns)}, revision) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+     ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, transport = excluded.transport, status = excluded.status, epoch = excluded.epoch,
+     origins = excluded.origins, return_to = excluded.return_to, secret_hashes = excluded.secret_hashes, scopes = excluded.scopes,
+     audiences = excluded.audiences, policy = excluded.policy, revision = revision + 1`,
+  ).run(
+    client.id,
+    client.name,
+    client.transport,
+    client.status,
+    epoch,
+    JSON.stringify(client.origins),
+    JSON.stringify(client.returnTo),
+    JSON.stringify(client.secretHashes),
+    JSON.stringify(client.scopes),
+    JSON.stringify(client.audiences),
+    JSON.stringify(client.policy),
+    now,
+  )
+  if (grows) write.feed.push({ kind: 'client', id: client.id, epoch, expires: now + feedLife.client })
+  writeAudit(write, audit)
+  return findClient(db, client.id) as Client
+}

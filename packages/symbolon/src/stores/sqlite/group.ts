@@ -1,0 +1,93 @@
+// Group commit: whatever waits runs under one BEGIN IMMEDIATE, each verb in a savepoint of its own, with one flush for
+// all. Nothing is answered before the commit; when the commit fails, everything in the group failed.
+
+import type { Revocation } from '@symbolon/protocol'
+import { type Driver, isBusy } from './driver.ts'
+import { type Verb, verbs } from './verbs.ts'
+import { Refusal, type Write, writeFeed } from './write.ts'
+
+/** A call of a verb. */
+export interface Call {
+  readonly verb: Verb
+  readonly input: readonly unknown[]
+}
+
+/** The answer of one verb: its value, or its own fault. */
+export type Answer = { readonly value: unknown } | { readonly fault: string }
+
+/** What a group did. */
+export interface Committed {
+  readonly answers: readonly Answer[]
+  readonly logged: readonly Revocation[]
+  /** The store's time in this transaction. */
+  readonly now: number
+}
+
+/** How long a lock held by another process is waited for, in milliseconds. */
+const lockPatience = 4000
+
+/** Runs a group of calls in one transaction. `wall`: what the clock says; the time taken never goes back. Throws when nothing could be committed. */
+export function runGroup(
+  db: Driver,
+  calls: readonly Call[],
+  wall: number,
+  pause: (ms: number) => void,
+  crashPoint: (step: string) => void,
+): Committed {
+  begin(db, pause)
+  const answers: Answer[] = []
+  const logged: Revocation[] = []
+  try {
+    const before = Number(db.sql("SELECT value FROM meta WHERE name = 'clock'").get()?.[0] ?? 0)
+    const now = Math.max(wall, before)
+    for (const call of calls) answers.push(runOne({ db, now, feed: [], logged }, call))
+    if (now > before) db.sql("UPDATE meta SET value = ? WHERE name = 'clock'").run(now)
+    crashPoint('commit.before')
+    db.exec('COMMIT')
+    crashPoint('commit.after')
+    return { answers, logged, now }
+  } catch (error) {
+    try {
+      db.exec('ROLLBACK')
+    } catch {
+      // Some faults have ended the transaction themselves.
+    }
+    throw error
+  }
+}
+
+function begin(db: Driver, pause: (ms: number) => void): void {
+  for (let waited = 0; ; ) {
+    try {
+      db.exec('BEGIN IMMEDIATE')
+      return
+    } catch (error) {
+      if (!isBusy(error) || waited >= lockPatience) throw error
+      const ms = 1 + Math.floor(Math.random() * 10)
+      pause(ms)
+      waited += ms
+    }
+  }
+}
+
+function runOne(write: Write, { verb, input }: Call): Answer {
+  const { db, logged } = write
+  const length = logged.length
+  db.exec('SAVEPOINT verb')
+  try {
+    const run = verbs[verb] as (write: Write, ...input: readonly unknown[]) => unknown
+    const value = run(write, ...input)
+    writeFeed(write)
+    db.exec('RELEASE verb')
+    return { value }
+  } catch (error) {
+    logged.length = length
+    db.exec('ROLLBACK TO verb; RELEASE verb')
+    if (error instanceof Refusal) return { value: error.outcome }
+    const code = String((error as { code?: unknown } | null)?.code ?? '')
+    // What one call did wrong is its own fault alone.
+    if (!code.startsWith('SQLITE_') || code.startsWith('SQLITE_CONSTRAINT')) return { fault: `${verb}: ${code || String(error)}` }
+    // A database that is full or damaged fails the group: what came before in it must not be acknowledged either.
+    throw error
+  }
+}

@@ -1,0 +1,80 @@
+// The tables and how they came to be: numbered steps, forward only, each in the transaction that notes it. Running them
+// twice, or from two processes at once, changes nothing. Every table has a tenant.
+
+import { SymbolonError } from '@symbolon/protocol'
+import { type Driver, isBusy } from './driver.ts'
+
+const steps: readonly string[] = [
+  `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value) STRICT, WITHOUT ROWID;
+  CREATE TABLE users (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, email TEXT NOT NULL, roles TEXT NOT NULL, status TEXT NOT NULL,
+    epoch INTEGER NOT NULL, created_at INTEGER NOT NULL, UNIQUE (tenant, email)) STRICT, WITHOUT ROWID;
+  CREATE TABLE clients (
+    id TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL, transport TEXT NOT NULL, status TEXT NOT NULL, epoch INTEGER NOT NULL,
+    origins TEXT NOT NULL, return_to TEXT NOT NULL, secret_hashes TEXT NOT NULL, scopes TEXT NOT NULL, audiences TEXT NOT NULL,
+    policy TEXT NOT NULL, created_at INTEGER NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (tenant, id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE sessions (
+    sid TEXT PRIMARY KEY, tenant TEXT NOT NULL, kind TEXT NOT NULL, parent TEXT, client_id TEXT NOT NULL, user_id TEXT NOT NULL,
+    user_epoch INTEGER NOT NULL, client_epoch INTEGER NOT NULL, created_at INTEGER NOT NULL, auth_time INTEGER NOT NULL,
+    acr TEXT NOT NULL, amr TEXT NOT NULL, expires_at INTEGER NOT NULL, idle INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
+    ip TEXT, user_agent TEXT, binding TEXT, generation INTEGER NOT NULL, predecessor INTEGER, replaced INTEGER,
+    rotated_at INTEGER NOT NULL, seen INTEGER NOT NULL, recovered INTEGER NOT NULL, credential_hash BLOB NOT NULL,
+    sealed_key BLOB NOT NULL, revoked_at INTEGER, revoked_reason TEXT) STRICT, WITHOUT ROWID;
+  CREATE INDEX sessions_of_user ON sessions (user_id, created_at);
+  CREATE INDEX sessions_of_parent ON sessions (parent) WHERE parent IS NOT NULL;
+  CREATE INDEX sessions_by_end ON sessions (expires_at);
+  CREATE INDEX sessions_by_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+  CREATE INDEX sessions_by_idle ON sessions (last_seen_at + idle);
+  CREATE TABLE keys (
+    kid TEXT PRIMARY KEY, tenant TEXT NOT NULL, alg TEXT NOT NULL, state TEXT NOT NULL, public_jwk TEXT NOT NULL,
+    sealed_private BLOB NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE attempts (
+    id_hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, client_id TEXT NOT NULL, purpose TEXT NOT NULL, method TEXT NOT NULL,
+    sealed_identifier BLOB NOT NULL, binding_hash TEXT, code_hash BLOB NOT NULL, tries INTEGER NOT NULL, max_tries INTEGER NOT NULL,
+    sends INTEGER NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, resend_at INTEGER NOT NULL,
+    consumed_at INTEGER) STRICT, WITHOUT ROWID;
+  CREATE INDEX attempts_by_end ON attempts (expires_at);
+  CREATE TABLE budgets (tenant TEXT NOT NULL, key TEXT NOT NULL, arrival INTEGER NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
+  CREATE INDEX budgets_by_arrival ON budgets (arrival);
+  CREATE TABLE audit (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, tenant TEXT NOT NULL, event TEXT NOT NULL, user_id TEXT, sid TEXT,
+    client_id TEXT, ip TEXT, detail TEXT NOT NULL) STRICT;
+  CREATE INDEX audit_of_user ON audit (user_id, id);
+  CREATE TABLE feed (
+    tenant TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, epoch INTEGER, state TEXT,
+    at INTEGER NOT NULL, expires INTEGER, PRIMARY KEY (tenant, seq)) STRICT, WITHOUT ROWID;
+  CREATE INDEX feed_by_end ON feed (expires) WHERE expires IS NOT NULL;
+  CREATE TABLE feed_head (tenant TEXT PRIMARY KEY, feed_id TEXT NOT NULL, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO feed_head VALUES ('main', lower(hex(randomblob(8))), 0);
+  INSERT INTO meta VALUES ('clock', 0);
+  `.replace('value) STRICT', 'value ANY) STRICT'),
+]
+
+/** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */
+export function migrate(driver: Driver, path: string, pause: () => void): void {
+  for (;;) {
+    try {
+      driver.exec('BEGIN IMMEDIATE')
+      break
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      pause()
+    }
+  }
+  try {
+    const version = Number(driver.sql('PRAGMA user_version').get()?.[0])
+    if (version > steps.length) {
+      const sentence = `The database ${path} was made by a newer version of Symbolon; run that version, or restore an older backup.`
+      const error = new SymbolonError('store_corrupt', { detail: sentence })
+      error.message = sentence
+      throw error
+    }
+    for (const step of steps.slice(version)) driver.exec(step)
+    driver.exec(`PRAGMA user_version = ${steps.length}`)
+    driver.exec('COMMIT')
+  } catch (error) {
+    driver.exec('ROLLBACK')
+    throw error
+  }
+}

@@ -1,0 +1,189 @@
+// Sessions: opened, rotated, touched, ended. Each verb runs inside one transaction, which holds the database's write lock.
+
+import type { AuditDraft, OpenOutcome, OpenSession, Revoked, RevokeReason, RevokeTarget, Rotation, SessionSnapshot, Touch } from '#core'
+import { clientColumns, clientOf, columns, sessionColumns, sessionOf, userColumns, userOf } from '#stores/rows'
+import type { Driver } from './driver.ts'
+import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
+
+const joined = `SELECT ${columns(sessionColumns, 's')}, ${columns(userColumns, 'u')}, ${columns(clientColumns, 'c')}
+  FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
+const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
+const userAt = sessionColumns.length
+const clientAt = userAt + userColumns.length
+
+/** The read behind every check: session, user and client as one statement sees them. Prepared once. */
+export function prepareFind(db: Driver): (sid: string, now: () => number) => SessionSnapshot | undefined {
+  const statement = db.sql(joined)
+  return (sid, now) => {
+    const row = statement.get(sid)
+    if (row === undefined) return undefined
+    return { now: now(), session: sessionOf(row), user: userOf(row, userAt), client: clientOf(row, clientAt) }
+  }
+}
+
+/** Live sessions of a user, newest first, at most 1,000. */
+export function listSessions(db: Driver, userId: string, now: number) {
+  const rows = db
+    .sql(`SELECT ${columns(sessionColumns)} FROM sessions WHERE user_id = ? AND ${live} ORDER BY created_at DESC, sid LIMIT 1000`)
+    .all(userId, now, now)
+  return { now, sessions: rows.map((row) => sessionOf(row)) }
+}
+
+/** Ends sessions and, with reason `parent`, their children; logs each to the feed. Returns the sids that ended now. */
+export function endSessions(write: Write, sids: readonly string[], reason: RevokeReason): readonly string[] {
+  const { db, now } = write
+  const ended: string[] = []
+  let generation: readonly string[] = sids
+  for (let why = reason; generation.length > 0; why = 'parent') {
+    const children: string[] = []
+    for (const sid of generation) {
+      if (db.sql('UPDATE sessions SET revoked_at = ?, revoked_reason = ? WHERE sid = ? AND revoked_at IS NULL').run(now, why, sid) === 1) {
+        ended.push(sid)
+        write.feed.push({ kind: 'session', id: sid, expires: now + feedLife.user })
+      }
+      for (const row of db.sql('SELECT sid FROM sessions WHERE parent = ? AND revoked_at IS NULL').all(sid)) children.push(row[0] as string)
+    }
+    generation = children
+  }
+  return ended
+}
+
+function holdUser({ db, now }: Write, wanted: OpenSession['user']): { id: string; created: boolean } {
+  const by = 'id' in wanted ? { where: 'id = ?', value: wanted.id } : { where: "tenant = 'main' AND email = ?", value: wanted.email }
+  const row = db.sql(`SELECT id, status FROM users WHERE ${by.where}`).get(by.value)
+  if (row !== undefined) {
+    if (row[1] !== 'active') throw new Refusal({ outcome: 'user_disabled' })
+    return { id: row[0] as string, created: false }
+  }
+  if ('id' in wanted || wanted.create === null) throw new Refusal({ outcome: 'user_unknown' })
+  db.sql("INSERT INTO users (id, tenant, email, roles, status, epoch, created_at) VALUES (?, 'main', ?, ?, 'active', 1, ?)").run(
+    wanted.create.id,
+    wanted.email,
+    JSON.stringify(wanted.create.roles),
+    now,
+  )
+  return { id: wanted.create.id, created: true }
+}
+
+/** Keeps the limit of sessions: refuses, or ends those not seen for longest. A session about to be replaced is not counted. */
+function keepLimit(write: Write, input: OpenSession, userId: string): readonly string[] {
+  if (input.maxSessions <= 0) return []
+  const { db, now } = write
+  const rows = db
+    .sql(
+      `SELECT sid FROM sessions WHERE user_id = ? AND client_id = ? AND parent IS NULL AND ${live} AND sid <> ? ORDER BY last_seen_at, created_at`,
+    )
+    .all(userId, input.session.clientId, now, now, input.replaces ?? '')
+  const over = rows.length - input.maxSessions + 1
+  if (over <= 0) return []
+  if (input.onLimit === 'deny') throw new Refusal({ outcome: 'limit' })
+  return endSessions(
+    write,
+    rows.slice(0, over).map((row) => row[0] as string),
+    'evicted',
+  )
+}
+
+/** Opens a session: consumes the attempt, holds the user, keeps the limit, ends what it replaces, inserts. */
+export function open(write: Write, input: OpenSession): OpenOutcome {
+  const { db, now } = write
+  if (input.attempt !== null) {
+    const consumed = db
+      .sql('UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND consumed_at IS NULL AND expires_at > ?')
+      .run(now, input.attempt, now)
+    if (consumed !== 1) throw new Refusal({ outcome: 'attempt_gone' })
+  }
+  const user = holdUser(write, input.user)
+  const client = db.sql("SELECT status, epoch FROM clients WHERE tenant = 'main' AND id = ?").get(input.session.clientId)
+  if (client?.[0] !== 'active') throw new Refusal({ outcome: 'client_disabled' })
+  const evicted = keepLimit(write, input, user.id)
+  const replaced = input.replaces === null ? [] : endSessions(write, [input.replaces], 'replaced')
+
+  const s = input.session
+  db.sql(
+    `INSERT INTO sessions (${columns(sessionColumns)}) VALUES (?, 'main', ?, ?, ?, ?, (SELECT epoch FROM users WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?, 0, 0, ?, ?, NULL, NULL)`,
+  ).run(
+    s.sid,
+    s.kind,
+    s.parent,
+    s.clientId,
+    user.id,
+    user.id,
+    client[1] as number,
+    now,
+    now,
+    s.acr,
+    JSON.stringify(s.amr),
+    now + s.absolute,
+    s.idle,
+    now,
+    s.ip,
+    s.userAgent,
+    s.binding,
+    now,
+    s.credentialHash,
+    s.sealedKey,
+  )
+  writeAudit(write, input.audit, { userId: user.id })
+  const snapshot = prepareFind(db)(s.sid, () => now) as SessionSnapshot
+  return { outcome: 'opened', snapshot, created: user.created, ended: [...evicted, ...replaced] }
+}
+
+/** The compare-and-set of a refresh: generation, not revoked, both epochs; a recovery only while nobody saw the current one. */
+export function rotate(write: Write, input: Rotation) {
+  const { db, now } = write
+  const change = input.as === 'rotated' ? 'predecessor = generation, replaced = NULL, recovered = 0' : 'recovered = recovered + 1'
+  const changed = db
+    .sql(
+      `UPDATE sessions SET ${change}, generation = generation + 1, seen = 0, rotated_at = ?, credential_hash = ?, last_seen_at = max(last_seen_at, ?)
+       WHERE sid = ? AND generation = ? AND revoked_at IS NULL ${input.as === 'recovered' ? 'AND seen = 0' : ''}
+       AND (SELECT epoch FROM users WHERE id = user_id) = ? AND (SELECT epoch FROM clients c WHERE c.tenant = sessions.tenant AND c.id = client_id) = ?`,
+    )
+    .run(now, input.credentialHash, input.active ? now : 0, input.sid, input.from, input.userEpoch, input.clientEpoch)
+  if (changed !== 1) throw new Refusal({ outcome: 'lost' })
+  writeAudit(write, input.audit)
+  return { outcome: 'rotated', now } as const
+}
+
+/** Activity in one batch. Times never go back; `seen` only while the generation is still the current one. */
+export function touch({ db, now }: Write, touches: readonly Touch[]): void {
+  for (const one of touches) {
+    if (one.lastSeenAt !== null)
+      db.sql(
+        'UPDATE sessions SET last_seen_at = max(last_seen_at, ?), ip = coalesce(?, ip), user_agent = coalesce(?, user_agent) WHERE sid = ? AND revoked_at IS NULL',
+      ).run(Math.min(one.lastSeenAt, now), one.ip ?? null, one.userAgent ?? null, one.sid)
+    if (one.seenGeneration !== null)
+      db.sql('UPDATE sessions SET seen = 1 WHERE sid = ? AND generation = ?').run(one.sid, one.seenGeneration)
+  }
+}
+
+/** Ends one session or a user's, children with them. */
+export function revoke(write: Write, target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Revoked {
+  const { db, now } = write
+  const rows =
+    'sid' in target
+      ? db
+          .sql('SELECT sid FROM sessions WHERE sid = ? AND user_id = coalesce(?, user_id) AND revoked_at IS NULL')
+          .all(target.sid, target.ofUser ?? null)
+      : db.sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL').all(target.user, target.except ?? '')
+  const sids = endSessions(
+    write,
+    rows.map((row) => row[0] as string),
+    reason,
+  )
+  if (sids.length > 0) writeAudit(write, audit)
+  return { now, sids, head: writeFeed(write) }
+}
+
+/** Deletes sessions that ended over a day ago. */
+export function sweep({ db, now }: Write, limit: number): number {
+  const before = now - 86_400_000
+  let deleted = 0
+  for (const condition of ['revoked_at < ?', 'expires_at < ?', 'last_seen_at + idle < ?']) {
+    if (deleted >= limit) break
+    deleted += db
+      .sql(`DELETE FROM sessions WHERE sid IN (SELECT sid FROM sessions WHERE ${condition} LIMIT ?)`)
+      .run(before, limit - deleted)
+  }
+  return deleted
+}

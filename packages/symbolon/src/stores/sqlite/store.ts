@@ -1,0 +1,168 @@
+// The embedded store: one SQLite file. Reads are synchronous and see every acknowledged commit; writes go to a thread
+// that commits them in groups. Its clock never goes back, not even over a restart after the machine's clock was set back.
+
+import type { Revocation } from '@symbolon/protocol'
+import type { Store } from '#core'
+import { auditColumns, auditOf, columns, feedColumns, revocationOf } from '#stores/rows'
+import { findAttempt } from './attempts.ts'
+import { findClient, listClients } from './clients.ts'
+import { type Driver, openDriver, storeError } from './driver.ts'
+import { listKeys } from './keys.ts'
+import { migrate } from './schema.ts'
+import { listSessions, prepareFind } from './sessions.ts'
+import { findUser, listUsers } from './users.ts'
+import { headOf } from './write.ts'
+import { createWriter } from './writer.ts'
+
+/** How a store is opened. */
+export interface SqliteOptions {
+  readonly path: string
+  /** The wall clock in milliseconds; `Date.now` unless said. */
+  readonly clock?: () => number
+  /** A step at which the process kills itself (`commit.before`, `commit.after`); for tests. */
+  readonly crashPoint?: string
+}
+
+/** A store on SQLite, with a listener for what its own commits log to the feed. */
+export interface SqliteStore extends Store {
+  /** Called after each commit that logs revocations, before its caller hears of it; returns the function that ends it. */
+  onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
+}
+
+const cell = () => new Int32Array(new SharedArrayBuffer(4))
+
+/** Opens the store and brings its tables up to date. Throws `store_corrupt` or `store_unavailable` with a sentence that says what to do. */
+export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
+  const { path, clock = Date.now } = options
+  const db = openDriver(path)
+  try {
+    migrate(db, path, () => void Atomics.wait(cell(), 0, 0, 5))
+  } catch (error) {
+    db.close()
+    throw storeError(error, path)
+  }
+
+  let time = Number(db.sql("SELECT value FROM meta WHERE name = 'clock'").get()?.[0] ?? 0)
+  const now = () => {
+    const wall = clock()
+    if (wall > time) time = wall
+    return time
+  }
+  const listeners = new Set<(entries: readonly Revocation[]) => void>()
+  let kept = time
+  const writer = createWriter({
+    path,
+    crashPoint: options.crashPoint ?? null,
+    wall: now,
+    committed: (at, logged) => {
+      kept = at
+      if (at > time) time = at
+      if (logged.length > 0) for (const listener of listeners) listener(logged)
+    },
+  })
+  // A store that is only read notes the time too: what was seen to expire must not come back.
+  const keeper = setInterval(() => {
+    if (time - kept >= 5000) writer.call('clock.keep').catch(() => {})
+  }, 5000)
+  keeper.unref()
+
+  const find = prepareFind(db)
+  return {
+    ...reads(db, path, now),
+    sessions: {
+      find: (sid) => guarded(path, () => find(sid, now)),
+      list: (userId) => guarded(path, () => listSessions(db, userId, now())),
+      open: (input) => writer.call('sessions.open', input),
+      rotate: (input) => writer.call('sessions.rotate', input),
+      touch: (touches) => writer.call('sessions.touch', touches),
+      revoke: (target, reason, audit) => writer.call('sessions.revoke', target, reason, audit),
+      sweep: (limit) => writer.call('sessions.sweep', limit),
+    },
+    users: {
+      find: (by) => guarded(path, () => findUser(db, by)),
+      list: (after, limit) => guarded(path, () => listUsers(db, after, limit)),
+      create: (user, audit) => writer.call('users.create', user, audit),
+      change: (id, change, audit) => writer.call('users.change', id, change, audit),
+    },
+    clients: {
+      find: (id) => guarded(path, () => findClient(db, id)),
+      list: () => guarded(path, () => listClients(db)),
+      put: (client, audit) => writer.call('clients.put', client, audit),
+    },
+    keys: {
+      list: () => guarded(path, () => ({ now: now(), keys: listKeys(db) })),
+      change: (input) => writer.call('keys.change', input),
+    },
+    attempts: {
+      find: (idHash) =>
+        guarded(path, () => {
+          const attempt = findAttempt(db, idHash)
+          return attempt === undefined ? undefined : { now: now(), attempt }
+        }),
+      start: (attempt, budgets, audit) => writer.call('attempts.start', attempt, budgets, audit),
+      charge: (idHash, budgets) => writer.call('attempts.charge', idHash, budgets),
+      resend: (idHash, change, budgets) => writer.call('attempts.resend', idHash, change, budgets),
+      sweep: (limit) => writer.call('attempts.sweep', limit),
+    },
+    limits: { spend: (budgets) => writer.call('limits.spend', budgets), sweep: (limit) => writer.call('limits.sweep', limit) },
+    audit: {
+      write: (entries) => writer.call('audit.write', entries),
+      list: ({ userId }, limit) =>
+        guarded(path, () =>
+          db
+            .sql(
+              `SELECT ${columns(auditColumns)} FROM audit WHERE user_id = coalesce(?, user_id) OR (? IS NULL AND user_id IS NULL) ORDER BY id DESC LIMIT ?`,
+            )
+            .all(userId ?? null, userId ?? null, limit)
+            .map((row) => auditOf(row)),
+        ),
+    },
+    feed: {
+      head: () => guarded(path, () => headOf(db)),
+      after: (seq, limit) =>
+        guarded(path, () =>
+          db
+            .sql(`SELECT ${columns(feedColumns)} FROM feed WHERE tenant = 'main' AND seq > ? ORDER BY seq LIMIT ?`)
+            .all(seq, limit)
+            .map((row) => revocationOf(row)),
+        ),
+      compact: (limit) => writer.call('feed.compact', limit),
+    },
+    onRevocations(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    async close() {
+      clearInterval(keeper)
+      if (time > kept) await writer.call('clock.keep').catch(() => {})
+      await writer.close()
+      db.close()
+    },
+  }
+}
+
+/** A read whose faults are ours. */
+function guarded<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw storeError(error, path)
+  }
+}
+
+function reads(db: Driver, path: string, now: () => number): Pick<Store, 'now' | 'examine'> {
+  return {
+    now,
+    async examine() {
+      return guarded(path, () => {
+        const findings: string[] = []
+        const ask = (pragma: string) => String(db.sql(`PRAGMA ${pragma}`).get()?.[0])
+        if (ask('journal_mode') !== 'wal') findings.push(`${path}: journal_mode is not WAL; writers would block readers.`)
+        if (ask('synchronous') !== '2') findings.push(`${path}: synchronous is not FULL; a power cut could lose what was acknowledged.`)
+        const check = ask('quick_check')
+        if (check !== 'ok') findings.push(`${path}: ${check.slice(0, 200)}; restore it from a backup.`)
+        return findings
+      })
+    },
+  }
+}

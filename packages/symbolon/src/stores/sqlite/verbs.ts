@@ -1,0 +1,45 @@
+// The verbs that write, in one table: what the worker runs and the store calls, typed once for both sides.
+
+import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
+import { putClient } from './clients.ts'
+import { changeKeys } from './keys.ts'
+import { spend, sweepBudgets } from './limits.ts'
+import * as sessions from './sessions.ts'
+import { changeUser, createUser } from './users.ts'
+import { type Write, writeAudit } from './write.ts'
+
+/** Each takes the transaction and what can be cloned into a worker. */
+export const verbs = {
+  'sessions.open': sessions.open,
+  'sessions.rotate': sessions.rotate,
+  'sessions.touch': sessions.touch,
+  'sessions.revoke': sessions.revoke,
+  'sessions.sweep': sessions.sweep,
+  'users.create': createUser,
+  'users.change': changeUser,
+  'clients.put': putClient,
+  'keys.change': changeKeys,
+  'attempts.start': startAttempt,
+  'attempts.charge': chargeAttempt,
+  'attempts.resend': resendAttempt,
+  'attempts.sweep': sweepAttempts,
+  'limits.spend': (write: Write, budgets: Parameters<typeof spend>[1]) => {
+    spend(write, budgets)
+    return { outcome: 'spent' } as const
+  },
+  'limits.sweep': sweepBudgets,
+  'audit.write': writeAudit,
+  'feed.compact': ({ db, now }: Write, limit: number) =>
+    db.sql('DELETE FROM feed WHERE (tenant, seq) IN (SELECT tenant, seq FROM feed WHERE expires < ? LIMIT ?)').run(now, limit),
+  /** Notes the time, so that it does not go back over a restart. */
+  'clock.keep': () => undefined,
+} as const
+
+/** A verb's name. */
+export type Verb = keyof typeof verbs
+
+/** What a verb takes beside the transaction. */
+export type VerbInput<V extends Verb> = Parameters<(typeof verbs)[V]> extends readonly [unknown, ...infer Rest] ? Rest : []
+
+/** What a verb answers. */
+export type VerbOutput<V extends Verb> = ReturnType<(typeof verbs)[V]>

@@ -1,0 +1,50 @@
+// The thread that writes. Flushes and lock waits happen here, never on the thread that answers requests.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { openDriver, storeError } from './driver.ts'
+import { type Answer, type Call, runGroup } from './group.ts'
+import type { Verb } from './verbs.ts'
+
+/** What the writer sends. `end`: close and stop. */
+export type Request =
+  | { readonly calls: readonly { readonly verb: Verb; readonly input: readonly unknown[] }[]; readonly wall: number }
+  | 'end'
+
+/** What it gets back; `failed` when nothing was committed. */
+export type Reply =
+  | { readonly answers: readonly Answer[]; readonly logged: readonly unknown[]; readonly now: number }
+  | { readonly failed: { readonly code: 'store_corrupt' | 'store_unavailable'; readonly sentence: string } }
+
+/** What the worker is started with. */
+export interface WorkerData {
+  readonly path: string
+  /** A step at which the process kills itself; for tests. */
+  readonly crashPoint: string | null
+}
+
+const { path, crashPoint } = workerData as WorkerData
+const port = parentPort
+if (port === null) throw new Error('This file is a worker.')
+
+const cell = new Int32Array(new SharedArrayBuffer(4))
+const pause = (ms: number) => void Atomics.wait(cell, 0, 0, ms)
+const crash = (step: string) => {
+  if (step === crashPoint) process.kill(process.pid, 'SIGKILL')
+}
+
+const db = openDriver(path)
+port.on('message', (request: Request) => {
+  if (request === 'end') {
+    db.close()
+    port.close()
+    return
+  }
+  let reply: Reply
+  try {
+    reply = runGroup(db, request.calls as readonly Call[], request.wall, pause, crash)
+  } catch (error) {
+    const { code, message } = storeError(error, path)
+    reply = { failed: { code: code as 'store_corrupt' | 'store_unavailable', sentence: message } }
+  }
+  port.postMessage(reply)
+})
