@@ -48,7 +48,7 @@ export function storeError(error: unknown, path: string): SymbolonError {
   if (isBusy(error)) return say('store_unavailable', `The database ${path} is locked by another process for too long.`)
   if (code.startsWith('SQLITE_CANTOPEN') || /Unable to open/.test(String(error)))
     return say('store_unavailable', `The database ${path} cannot be opened; check that its directory exists and can be written.`)
-  return say('store_unavailable', `The database ${path} failed (${code || 'unknown'}).`)
+  return say('store_unavailable', `The database ${path} failed (${code || String(error)}).`)
 }
 
 /** Opens a database file (mode 0600), in WAL mode, every commit flushed. Throws as `storeError` says. */
@@ -75,8 +75,8 @@ export function openDriver(path: string): Driver {
     sql(text) {
       let statement = prepared.get(text)
       if (statement === undefined) {
-        const raw = db.prepare(text).raw()
-        // Only what gives columns may be read from, and only what gives none may be run.
+        const plain = db.prepare(text)
+        const raw = plain.reader ? plain.raw() : plain
         statement = {
           get: (...values) => raw.get(...values) as Row | undefined,
           all: (...values) => raw.all(...values) as Row[],

@@ -36,7 +36,11 @@ const unavailable = (detail: string) => new SymbolonError('store_unavailable', {
 /** Starts the writing thread. */
 export function createWriter(parts: WriterParts): Writer {
   const { path, crashPoint } = parts
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: { path, crashPoint } satisfies WorkerData })
+  const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    workerData: { path, crashPoint } satisfies WorkerData,
+    // The thread is the built file, whatever conditions this process was started with.
+    execArgv: [],
+  })
   let waiting: Waiting[] = []
   let group: Waiting[] | undefined
   let dead: unknown

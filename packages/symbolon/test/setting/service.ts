@@ -1,0 +1,131 @@
+// A core on a real SQLite file, with a clock that tests move and an outbox that keeps what was sent.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type ClientPolicy,
+  type Core,
+  createCore,
+  type Delivery,
+  defaultBudgets,
+  defaultPolicy,
+  type PlacedStep,
+  type Ports,
+  type SignedIn,
+} from '#core'
+import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
+import { createCrypto } from '../../src/embed/crypto.ts'
+import { createSigner } from '../../src/embed/signer.ts'
+
+export const issuer = 'http://localhost:3000/auth'
+export const browser = 'AAAAAAAAAAAAAAAAAAAAAA'
+export const caller = { ip: '192.0.2.1', userAgent: 'test' }
+
+export interface Setting {
+  readonly core: Core
+  readonly store: SqliteStore
+  readonly ports: Ports
+  readonly sent: Delivery[]
+  readonly events: { readonly event: string; readonly [field: string]: unknown }[]
+  /** The wall clock; tests move it. */
+  time: number
+  /** Closes and opens the same file again. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface Wishes {
+  readonly policy?: Partial<ClientPolicy>
+  readonly budgets?: Partial<typeof defaultBudgets>
+  readonly steps?: readonly PlacedStep[]
+  readonly algorithm?: 'ES256' | 'Ed25519'
+}
+
+const secret = 'a secret of at least thirty-two bytes, for tests'
+
+/** Opens a core in a directory of its own, with a cookie client `app`, a native one `native` and a service `api`. */
+export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-test-'))
+  const sent: Delivery[] = []
+  const events: Setting['events'] = []
+  const setting = { sent, events, time: 1_800_000_000_000 } as unknown as { -readonly [K in keyof Setting]: Setting[K] }
+  const open = async () => {
+    const store = await openSqliteStore({ path: join(folder, 'symbolon.db'), clock: () => setting.time })
+    const ports: Ports = {
+      store,
+      crypto: createCrypto([secret]),
+      signer: createSigner(),
+      courier: { queue: (delivery) => void sent.push(delivery) },
+      clock: {
+        now: () => performance.now(),
+        after: (ms, run) => {
+          const timer = setTimeout(run, ms)
+          return () => clearTimeout(timer)
+        },
+      },
+      observe: (event) => void events.push(event),
+      crashPoint: () => {},
+    }
+    setting.store = store
+    setting.ports = ports
+    setting.core = createCore(ports, {
+      issuer,
+      audience: issuer,
+      policy: { ...defaultPolicy, ...wishes.policy },
+      algorithm: wishes.algorithm ?? 'ES256',
+      keyRotation: 30 * 86_400_000,
+      steps: wishes.steps ?? [],
+      budgets: { ...defaultBudgets, ...wishes.budgets },
+    })
+    await setting.core.jobs.maintain()
+  }
+  await open()
+  setting.restart = async () => {
+    await setting.core.sessions.flush()
+    await setting.store.close()
+    await open()
+  }
+  setting.close = async () => {
+    await setting.store.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  await setting.core.clients.create({ id: 'app', name: 'App', transport: 'cookie' }, 'test')
+  await setting.core.clients.create({ id: 'native', name: 'Native', transport: 'native' }, 'test')
+  return setting
+}
+
+/** Starts a sign-in and returns its login id and the code that was sent. */
+export async function start(setting: Setting, email: string, clientId = 'app') {
+  const started = await setting.core.login.start({
+    method: 'email_otp',
+    identifier: email,
+    clientId,
+    browser: clientId === 'app' ? browser : null,
+    device: null,
+    caller,
+  })
+  if (!started.ok) throw new Error(started.code)
+  const last = setting.sent.at(-1)
+  return { loginId: started.loginId, code: last?.kind === 'code' ? last.code : '' }
+}
+
+/** Signs in by the code that was sent. */
+export async function signIn(
+  setting: Setting,
+  email = 'ada@example.com',
+  clientId = 'app',
+  replaces: string | null = null,
+): Promise<SignedIn> {
+  const { loginId, code } = await start(setting, email, clientId)
+  const verified = await setting.core.login.verify({
+    loginId,
+    code,
+    browser: clientId === 'app' ? browser : null,
+    device: null,
+    replaces,
+    caller,
+  })
+  if (!verified.ok) throw new Error(verified.code)
+  return verified
+}
