@@ -1,2 +1,89 @@
-// Placeholder door.
-export {}
+// Guards for node:http. Typed structurally: nothing of node is imported.
+
+import { type Guarding, verifierOf } from '../adapter.ts'
+import type { Auth, GuardRequest, GuardResult, Level, Requirement } from '../auth.ts'
+import { createPolicyGuard, type Policy } from '../policy.ts'
+import type { Guard } from '../verifier.ts'
+
+/** As much of an IncomingMessage as a guard reads. */
+export interface IncomingLike {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+/** As much of a ServerResponse as a guard writes. */
+export interface OutgoingLike {
+  statusCode: number
+  setHeader(name: string, value: string | readonly string[]): unknown
+  getHeader(name: string): number | string | readonly string[] | undefined
+  end(body?: string): unknown
+}
+
+/** The request as guards read it. */
+export function guardRequestOf(request: IncomingLike & { readonly originalUrl?: string }): GuardRequest {
+  const { headers } = request
+  return {
+    method: request.method ?? 'GET',
+    get url() {
+      return request.originalUrl ?? request.url ?? '/'
+    },
+    header(name) {
+      const value = headers[name]
+      return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value
+    },
+  }
+}
+
+/** Adds cookies to those that the answer has already. */
+export function addCookies(response: Pick<OutgoingLike, 'setHeader' | 'getHeader'>, cookies: readonly string[]): void {
+  if (cookies.length === 0) return
+  const before = response.getHeader('set-cookie')
+  const held = before === undefined ? [] : typeof before === 'object' ? before : [String(before)]
+  response.setHeader('set-cookie', [...held, ...cookies])
+  response.setHeader('cache-control', 'private, no-store')
+}
+
+/** Writes a refusal out. */
+export function sendRefusal(response: OutgoingLike, refused: Extract<GuardResult, { ok: false }>): void {
+  response.statusCode = refused.status
+  for (const name in refused.headers) response.setHeader(name, refused.headers[name] as string)
+  response.end(refused.body)
+}
+
+/** A handler that runs only for those who pass; `auth` says who is calling (`undefined` on public routes). */
+export type GuardedHandler<Request, Response> = (request: Request & { auth: Auth }, response: Response) => unknown
+
+/** Makes guards for node:http. */
+export interface NodeGuard {
+  (
+    level: Level,
+    requirement?: Requirement,
+  ): <Q extends IncomingLike, P extends OutgoingLike>(handler: GuardedHandler<Q, P>) => (request: Q, response: P) => Promise<void>
+  /** Guards every request by the policy table. */
+  policy(
+    policy: Policy,
+    options?: { readonly strict?: boolean },
+  ): <Q extends IncomingLike, P extends OutgoingLike>(handler: GuardedHandler<Q, P>) => (request: Q, response: P) => Promise<void>
+}
+
+/**
+ * Creates the guard for node:http.
+ * @example
+ * createServer(guard('token')((req, res) => res.end(req.auth.sub)))
+ */
+export function createGuard(guarding: Guarding): NodeGuard {
+  const verifier = verifierOf(guarding)
+  const wrap =
+    (guard: Guard) =>
+    <Q extends IncomingLike, P extends OutgoingLike>(handler: GuardedHandler<Q, P>) =>
+    async (request: Q, response: P): Promise<void> => {
+      const result = await guard(guardRequestOf(request))
+      if (!result.ok) return sendRefusal(response, result)
+      addCookies(response, result.setCookies)
+      await handler(Object.assign(request, { auth: result.auth as Auth }), response)
+    }
+  return Object.assign((level: Level, requirement?: Requirement) => wrap(verifier.guard(level, requirement)), {
+    policy: (policy: Policy, options?: { readonly strict?: boolean }) => wrap(createPolicyGuard(verifier, policy, options)),
+  }) as NodeGuard
+}

@@ -20,25 +20,27 @@ export interface TokenRefused {
 
 /** Checks shape, issuer and audience; time is judged by {@link refusedByTime}. `undefined` when all is well. */
 export function refusedByShape(claims: Readonly<Record<string, unknown>>, rules: ClaimRules): string | undefined {
-  const aud = Array.isArray(claims['aud']) && claims['aud'].length === 1 ? claims['aud'][0] : claims['aud']
+  const aud = Array.isArray(claims.aud) && claims.aud.length === 1 ? claims.aud[0] : claims.aud
   if (aud !== rules.audience) return 'aud'
-  if (claims['iss'] !== rules.issuer) return 'iss'
+  if (claims.iss !== rules.issuer) return 'iss'
   for (const name of ['exp', 'iat']) if (!isTime(claims[name])) return name
-  if (claims['nbf'] !== undefined && !isTime(claims['nbf'])) return 'nbf'
-  const user = claims['sid'] !== undefined || claims['epoch'] !== undefined
-  const life = (claims['exp'] as number) - (claims['iat'] as number)
+  if (claims.nbf !== undefined && !isTime(claims.nbf)) return 'nbf'
+  // A client's own token names it twice (RFC 9068 §2.2); every other one is a user's and needs a session behind it.
+  const user = claims.sub !== claims.client_id
+  if (!user && (claims.sid !== undefined || claims.epoch !== undefined)) return 'sub'
+  const life = (claims.exp as number) - (claims.iat as number)
   if (life <= 0 || life > (user ? rules.maxLifetime.user : rules.maxLifetime.client)) return 'lifetime'
-  if (claims['cnf'] !== undefined) return 'cnf'
+  if (claims.cnf !== undefined) return 'cnf'
   for (const name of ['sub', 'client_id', 'jti']) if (!isText(claims[name], 256)) return name
-  if (!isCount(claims['client_epoch'])) return 'client_epoch'
+  if (!isCount(claims.client_epoch)) return 'client_epoch'
   if (user) {
     for (const name of ['sid', 'acr']) if (!isText(claims[name], 256)) return name
-    if (!isCount(claims['epoch'])) return 'epoch'
-    if (!isTime(claims['auth_time'])) return 'auth_time'
-    if (!isTexts(claims['amr'])) return 'amr'
+    if (!isCount(claims.epoch)) return 'epoch'
+    if (!isTime(claims.auth_time)) return 'auth_time'
+    if (!isTexts(claims.amr)) return 'amr'
   }
-  if (claims['scope'] !== undefined && !(claims['scope'] === '' || isText(claims['scope'], 2048))) return 'scope'
-  if (claims['roles'] !== undefined && !isTexts(claims['roles'])) return 'roles'
+  if (claims.scope !== undefined && !(claims.scope === '' || isText(claims.scope, 2048))) return 'scope'
+  if (claims.roles !== undefined && !isTexts(claims.roles)) return 'roles'
   return undefined
 }
 
@@ -47,7 +49,7 @@ export function refusedByTime(claims: AccessTokenClaims, now: number, leeway: nu
   const seconds = now / 1000
   if (!(seconds < claims.exp + leeway)) return expired
   if (!(claims.iat <= seconds + leeway)) return early
-  const nbf = claims['nbf']
+  const nbf = claims.nbf
   return typeof nbf === 'number' && !(nbf <= seconds + leeway) ? early : undefined
 }
 

@@ -45,8 +45,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const leeway = options.leeway ?? 5
   if (!(leeway >= 0 && leeway <= 60)) throw new TypeError('leeway is 0 to 60 seconds.')
   const rules = { ...options, leeway, maxLifetime: options.maxLifetime ?? { user: 900, client: 3600 } }
-  const half = Math.floor((options.cache?.size ?? 100_000) / 2)
-  const imported = new Map<string, { readonly jwk: string; readonly key: CryptoKey | Uint8Array }>()
+  const half = Math.ceil((options.cache?.size ?? 100_000) / 2)
+  const imported = new WeakMap<PublicJwk, CryptoKey | Uint8Array>()
   let young = new Map<string, TokenAccepted>()
   let old = new Map<string, TokenAccepted>()
   let latest = 0
@@ -70,12 +70,11 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   async function keyOf(jwk: PublicJwk): Promise<CryptoKey | Uint8Array> {
-    const text = JSON.stringify(jwk)
-    const known = imported.get(jwk.kid)
-    if (known?.jwk === text) return known.key
+    // Sources give the same object until a key changes, so that identity is enough.
+    const known = imported.get(jwk)
+    if (known !== undefined) return known
     const key = await importJWK({ ...jwk }, jwk.alg)
-    if (imported.size >= 64) imported.clear()
-    imported.set(jwk.kid, { jwk: text, key })
+    imported.set(jwk, key)
     return key
   }
 
@@ -111,7 +110,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     if (claims === undefined) return refuse('payload JSON')
     const detail = refusedByShape(claims, rules)
     if (detail !== undefined) return refuse(detail)
-    const one = { ...claims, aud: options.audience } as unknown as AccessTokenClaims
+    const one = freeze({ ...claims, aud: options.audience }) as unknown as AccessTokenClaims
     const found: TokenAccepted = { ok: true, claims: one, kid }
     const result = judge(found)
     if (result.ok) remember(token, found)
@@ -120,15 +119,21 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
   return {
     verify(token) {
+      if (typeof token !== 'string' || token.length > 8192) return refuse('size')
       let found = young.get(token)
       if (found === undefined) {
         found = old.get(token)
         if (found !== undefined) remember(token, found)
       }
-      if (found !== undefined) return judge(found)
-      return typeof token === 'string' && token.length <= 8192 ? cold(token) : refuse('size')
+      return found === undefined ? cold(token) : judge(found)
     },
   }
+}
+
+/** Claims are handed to many requests: none may change them for the others. */
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) for (const one of Object.values(Object.freeze(value))) freeze(one)
+  return value
 }
 
 function refuse(detail: string, code: ErrorCode = 'invalid_token'): TokenRefused {

@@ -5,7 +5,8 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { expect, it } from 'vitest'
 
 const at = 1_800_000_000
-const good = { iss: 'https://a.example', aud: 'api', sub: 'cli_x', client_id: 'app', jti: 'j', client_epoch: 0, iat: at, exp: at + 300 }
+const good = { iss: 'https://a.example', aud: 'api', sub: 'cli_x', client_id: 'cli_x', jti: 'j', client_epoch: 0, iat: at, exp: at + 300 }
+const user = { sub: 'usr_x', sid: 'AAAAAAAAAAAAAAAAAAAAAA', epoch: 1, auth_time: at, acr: 'a', amr: ['otp'] }
 const { privateKey, publicKey } = await generateKeyPair('ES256')
 const jwk = { ...(await exportJWK(publicKey)), kty: 'EC' as const, kid: 'k', alg: 'ES256' as const, use: 'sig' as const }
 const verifier = (now = () => at * 1000) => createTokenVerifier({ issuer: good.iss, audience: 'api', now, keys: () => [jwk as never] })
@@ -17,6 +18,7 @@ it('accepts what jose mints within the profile, and again from memory without a 
   const token = await mint({})
   expect(await one.verify(token)).toMatchObject({ ok: true })
   expect(one.verify(token)).toMatchObject({ ok: true })
+  expect(await one.verify(await mint(user))).toMatchObject({ ok: true })
   expect(await one.verify(await mint({ aud: ['api'] }, { typ: 'application/AT+JWT' }))).toMatchObject({ ok: true })
 })
 
@@ -26,8 +28,11 @@ it.each([
   ['exp', { exp: at + 0.5 }, {}],
   ['lifetime', { exp: at + 3601 }, {}],
   ['cnf', { cnf: {} }, {}],
-  ['sub', { sub: '' }, {}],
-  ['sid', { sid: 7 }, {}],
+  ['sub', { sid: user.sid }, {}],
+  ['sid', { sub: 'usr_x' }, {}],
+  ['epoch', { ...user, epoch: undefined }, {}],
+  ['lifetime', { ...user, exp: at + 901 }, {}],
+  ['sid', { ...user, sid: 7 }, {}],
   ['roles', { roles: 'admin' }, {}],
   ['typ', {}, { typ: 'JWT' }],
   ['key', {}, { kid: 'other' }],
