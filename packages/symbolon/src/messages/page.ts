@@ -1,0 +1,129 @@
+// Texts of the hosted pages, in every language. Words say what happened and what to do next.
+
+import type { ErrorCode } from '@symbolon/protocol'
+import type { Language } from './language.ts'
+
+/** The texts of the pages. */
+export interface PageTexts {
+  readonly signIn: string
+  readonly signInTo: (name: string) => string
+  readonly email: string
+  readonly emailHint: string
+  readonly sendCode: string
+  readonly enterCode: string
+  readonly codeSentTo: (email: string) => string
+  readonly codeLife: (minutes: number) => string
+  readonly code: string
+  readonly verify: string
+  readonly resend: string
+  readonly resendIn: (seconds: number) => string
+  readonly otherAddress: string
+  readonly account: string
+  readonly devices: string
+  readonly thisDevice: string
+  readonly activeNow: string
+  readonly lastActive: (when: string) => string
+  readonly since: (when: string) => string
+  readonly signOut: string
+  readonly signOutHere: string
+  readonly signOutOthers: string
+  readonly signOutOthersSure: string
+  readonly yes: string
+  readonly signedOut: string
+  readonly signInAgain: string
+  readonly back: string
+  readonly wrong: string
+  readonly mailbox: string
+  readonly errors: Readonly<Partial<Record<ErrorCode, string>>>
+}
+
+const en: PageTexts = {
+  signIn: 'Sign in',
+  signInTo: (name) => `Sign in to ${name}`,
+  email: 'E-mail address',
+  emailHint: 'We send you a code. There is no password.',
+  sendCode: 'Send me a code',
+  enterCode: 'Enter your code',
+  codeSentTo: (email) => `If ${email} can sign in here, a code is on its way to it.`,
+  codeLife: (minutes) => `It can be used once, for ${minutes} minutes.`,
+  code: 'Code',
+  verify: 'Sign in',
+  resend: 'Send a new code',
+  resendIn: (seconds) => `You can ask for a new code in ${seconds} s.`,
+  otherAddress: 'Use another address',
+  account: 'Your account',
+  devices: 'Where you are signed in',
+  thisDevice: 'this device',
+  activeNow: 'active now',
+  lastActive: (when) => `last active ${when}`,
+  since: (when) => `signed in ${when}`,
+  signOut: 'Sign out',
+  signOutHere: 'Sign out here',
+  signOutOthers: 'Sign out everywhere else',
+  signOutOthersSure: 'Every other device will have to sign in again.',
+  yes: 'Yes, sign them out',
+  signedOut: 'You are signed out.',
+  signInAgain: 'Sign in again',
+  back: 'Back',
+  wrong: 'That did not work',
+  mailbox: 'Development: codes appear in the mailbox',
+  errors: {
+    invalid_identifier: 'That does not look like an e-mail address. Check it and try again.',
+    login_failed: 'That code is wrong, used or too old. Check it, or ask for a new one.',
+    rate_limited: 'Too many tries. Please wait a little.',
+    cross_site_request: 'This form came from another site. Open the page again and retry.',
+    invalid_return_to: 'The address you came from is not on the list of this application. Go back to it and start again.',
+    session_limit: 'You are signed in on too many devices. Sign out on one of them first.',
+    cookie_conflict: 'Your browser sent two cookies of the same name. Delete the cookies of this site and try again.',
+    try_later: 'This cannot be done right now. Please try again shortly.',
+    store_unavailable: 'This cannot be done right now. Please try again shortly.',
+    not_found: 'There is nothing at this address.',
+  },
+}
+
+const de: PageTexts = {
+  signIn: 'Anmelden',
+  signInTo: (name) => `Bei ${name} anmelden`,
+  email: 'E-Mail-Adresse',
+  emailHint: 'Wir senden Ihnen einen Code. Ein Passwort gibt es nicht.',
+  sendCode: 'Code senden',
+  enterCode: 'Code eingeben',
+  codeSentTo: (email) => `Wenn sich ${email} hier anmelden kann, ist ein Code dorthin unterwegs.`,
+  codeLife: (minutes) => `Er gilt einmal, ${minutes} Minuten lang.`,
+  code: 'Code',
+  verify: 'Anmelden',
+  resend: 'Neuen Code senden',
+  resendIn: (seconds) => `Einen neuen Code können Sie in ${seconds} s anfordern.`,
+  otherAddress: 'Andere Adresse verwenden',
+  account: 'Ihr Konto',
+  devices: 'Wo Sie angemeldet sind',
+  thisDevice: 'dieses Gerät',
+  activeNow: 'gerade aktiv',
+  lastActive: (when) => `zuletzt aktiv ${when}`,
+  since: (when) => `angemeldet ${when}`,
+  signOut: 'Abmelden',
+  signOutHere: 'Hier abmelden',
+  signOutOthers: 'Überall sonst abmelden',
+  signOutOthersSure: 'Alle anderen Geräte müssen sich dann neu anmelden.',
+  yes: 'Ja, abmelden',
+  signedOut: 'Sie sind abgemeldet.',
+  signInAgain: 'Wieder anmelden',
+  back: 'Zurück',
+  wrong: 'Das hat nicht geklappt',
+  mailbox: 'Entwicklung: Codes erscheinen im Postfach',
+  errors: {
+    invalid_identifier: 'Das sieht nicht wie eine E-Mail-Adresse aus. Bitte prüfen und noch einmal versuchen.',
+    login_failed: 'Der Code ist falsch, benutzt oder zu alt. Bitte prüfen oder einen neuen anfordern.',
+    rate_limited: 'Zu viele Versuche. Bitte warten Sie ein wenig.',
+    cross_site_request: 'Dieses Formular kam von einer anderen Seite. Bitte die Seite neu öffnen.',
+    invalid_return_to: 'Die Adresse, von der Sie kommen, steht nicht auf der Liste dieser Anwendung.',
+    session_limit: 'Sie sind auf zu vielen Geräten angemeldet. Melden Sie sich erst auf einem ab.',
+    cookie_conflict: 'Ihr Browser hat zwei Cookies desselben Namens gesendet. Bitte die Cookies dieser Seite löschen.',
+    try_later: 'Das geht gerade nicht. Bitte versuchen Sie es gleich noch einmal.',
+    store_unavailable: 'Das geht gerade nicht. Bitte versuchen Sie es gleich noch einmal.',
+    not_found: 'Unter dieser Adresse gibt es nichts.',
+  },
+}
+
+/** The texts in one language. */
+export const pageTexts = (language: Language): PageTexts => ({ en, de })[language]
