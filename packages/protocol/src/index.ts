@@ -6,6 +6,7 @@ export { type AccessTokenClaims, type Algorithm, type PublicJwk, reservedClaims 
 export { type Duration, milliseconds, parseDuration } from './durations.ts'
 export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'
 export { isClientId, isSid, isUserId } from './ids.ts'
+export { readJsonObject } from './json.ts'
 export type { LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
 export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
 export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'

@@ -1,0 +1,57 @@
+// Bodies: bounded, of the one media type their path takes, each member once, and checked by the schema that is also
+// documented. A refusal names the field, never the value.
+
+import { readJsonObject, SymbolonError } from '@symbolon/protocol'
+import type { z } from '@hono/zod-openapi'
+import type { Http } from './context.ts'
+
+const most = 16_384
+
+/** The body as text; throws `body_too_large`. */
+async function textOf(c: Http): Promise<string> {
+  if (Number(c.req.header('content-length') ?? 0) > most) throw new SymbolonError('body_too_large')
+  const bytes = new Uint8Array(await c.req.arrayBuffer())
+  if (bytes.length > most) throw new SymbolonError('body_too_large')
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new SymbolonError('invalid_request')
+  }
+}
+
+const typeOf = (c: Http) => (c.req.header('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase()
+
+function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const read = schema.safeParse(value)
+  if (read.success) return read.data
+  const name = read.error.issues[0]?.path.filter((part) => typeof part === 'string').join('.')
+  throw new SymbolonError('invalid_request', name === undefined || name === '' ? {} : { field: name })
+}
+
+/** A JSON body; throws `unsupported_media_type`, `body_too_large` or `invalid_request`. */
+export async function readJson<S extends z.ZodType>(c: Http, schema: S): Promise<z.output<S>> {
+  if (typeOf(c) !== 'application/json') throw new SymbolonError('unsupported_media_type')
+  const value = readJsonObject(await textOf(c))
+  if (value === undefined) throw new SymbolonError('invalid_request')
+  return checked(schema, value)
+}
+
+/** A urlencoded form, each field once. */
+export async function readForm<S extends z.ZodType>(c: Http, schema: S): Promise<z.output<S>> {
+  if (typeOf(c) !== 'application/x-www-form-urlencoded') throw new SymbolonError('unsupported_media_type')
+  return checked(schema, once(new URLSearchParams(await textOf(c))))
+}
+
+/** The query, each parameter once. */
+export function readQuery<S extends z.ZodType>(c: Http, schema: S): z.output<S> {
+  return checked(schema, once(new URL(c.req.url).searchParams))
+}
+
+function once(parameters: URLSearchParams): Record<string, string> {
+  const found: Record<string, string> = Object.create(null)
+  for (const [name, value] of parameters) {
+    if (Object.hasOwn(found, name)) throw new SymbolonError('invalid_request')
+    found[name] = value
+  }
+  return { ...found }
+}

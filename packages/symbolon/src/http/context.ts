@@ -1,0 +1,95 @@
+// One request on its way through the routes: cookies, caller, and who it is. Read once, before any route.
+
+import { cookieName, issuerPath, type OurCookies, readCookies, setCookie, SymbolonError } from '@symbolon/protocol'
+import Bowser from 'bowser'
+import type { Context } from 'hono'
+import type { Caller, Refused, SessionSnapshot } from '#core'
+import { type Language, pickLanguage } from '#messages'
+import type { From, HttpParts } from './parts.ts'
+
+/** What Hono carries for us. */
+export interface Env {
+  Bindings: From
+  Variables: { cookies: OurCookies; caller: Caller; language: Language }
+}
+
+/** A request in a route. */
+export type Http = Context<Env>
+
+/** What is fixed for a service. */
+export interface Site {
+  readonly parts: HttpParts
+  readonly origin: string
+  /** The issuer's path: `''` or `/auth`. */
+  readonly mount: string
+  /** Whether cookies are Secure and carry `__Host-`. */
+  readonly secure: boolean
+}
+
+/** The site of a service. */
+export function siteOf(parts: HttpParts): Site {
+  const mount = issuerPath(parts.issuer)
+  return { parts, mount, origin: parts.issuer.slice(0, parts.issuer.length - mount.length), secure: parts.issuer.startsWith('https:') }
+}
+
+/** A refusal as an error: handled in one place. */
+export const refusal = ({ code, options }: Refused) => new SymbolonError(code, options)
+
+/** The device in words for people, such as "Firefox on Linux". */
+export function deviceName(userAgent: string | null): string {
+  if (userAgent === null || userAgent === '') return 'An unknown device'
+  try {
+    const { browser, os } = Bowser.parse(userAgent.slice(0, 500))
+    if (browser.name !== undefined && os.name !== undefined) return `${browser.name} on ${os.name}`
+    if (browser.name !== undefined) return browser.name
+  } catch {
+    // What bowser cannot read is not a browser.
+  }
+  return (/^[A-Za-z][\w .-]{0,30}/.exec(userAgent)?.[0] ?? 'An unknown device').trim()
+}
+
+/** Reads cookies and caller; throws `cookie_conflict`. */
+export function readContext(c: Http, site: Site): void {
+  const cookies = readCookies(c.req.header('cookie'), site.secure)
+  if (cookies === 'conflict') throw new SymbolonError('cookie_conflict')
+  const userAgent = c.req.header('user-agent')?.slice(0, 512) ?? null
+  const accepted = c.req.header('accept-language')
+  const language = pickLanguage(accepted)
+  c.set('cookies', cookies)
+  c.set('language', language)
+  c.set('caller', { ip: c.env.ip, userAgent, language, device: userAgent === null ? '' : deviceName(userAgent) })
+}
+
+/** Sets a cookie; the answer is for this browser alone. */
+export function giveCookie(c: Http, site: Site, ...[name, value, maxAge]: [Parameters<typeof cookieName>[0], string, number?]): void {
+  c.header('set-cookie', setCookie(name, value, { secure: site.secure, ...(maxAge !== undefined && { maxAge }) }), { append: true })
+}
+
+/** The Bearer token of a request (RFC 6750 §2.1). */
+export function bearerOf(c: Http): string | undefined {
+  return /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+}
+
+/** Who is calling, live: by the session cookie, or by an access token whose session is looked up. Throws the refusal. */
+export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
+  const { core } = site.parts
+  const { session } = c.var.cookies
+  const bearer = bearerOf(c)
+  const caller = c.var.caller
+  if (bearer !== undefined) {
+    const verified = await core.tokens.verify(bearer)
+    if (!verified.ok) throw refusal(verified)
+    if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
+    const checked = await core.sessions.checkToken(verified.claims, { caller })
+    if (!checked.ok) throw refusal(checked)
+    return checked.snapshot
+  }
+  if (c.req.header('authorization') !== undefined) throw new SymbolonError('invalid_token')
+  if (session === undefined) throw new SymbolonError('missing_credential')
+  const checked = await core.sessions.check(session, 'cookie', { caller })
+  if (!checked.ok) throw refusal(checked)
+  return checked.snapshot
+}
+
+/** Whether the request shows that a browser made it. */
+export const isBrowser = (c: Http) => c.req.header('origin') !== undefined || c.req.header('sec-fetch-site') !== undefined

@@ -1,0 +1,66 @@
+// What stands before every route: the cross-site rule, CORS for listed origins, and security headers on every answer.
+
+import { isSafeMethod, isSameSite, SymbolonError } from '@symbolon/protocol'
+import type { Http, Site } from './context.ts'
+
+/** Origins that active cookie clients list. */
+async function listedOrigins(site: Site): Promise<readonly string[]> {
+  const clients = await site.parts.core.clients.list()
+  return clients.filter((client) => client.status === 'active' && client.transport === 'cookie').flatMap((client) => client.origins)
+}
+
+/**
+ * The cross-site rule for the service itself. A request with a cookie of ours passes only if every header that is there
+ * agrees; one without passes unless a header says that a strange site sent it.
+ */
+export async function refuseCrossSite(c: Http, site: Site): Promise<void> {
+  const { method } = c.req
+  if (isSafeMethod(method)) return
+  const origin = c.req.header('origin')
+  const fetchSite = c.req.header('sec-fetch-site')
+  const carries = Object.keys(c.var.cookies).length > 0
+  if (!carries && origin === undefined && fetchSite === undefined) return
+  const listed = origin === undefined || origin === site.origin ? [] : await listedOrigins(site)
+  if (!isSameSite({ method, origin, fetchSite, own: site.origin, listed })) throw new SymbolonError('cross_site_request')
+}
+
+/** CORS headers (Fetch §3.2) for a listed origin; `null` and wildcards never are. Answers a preflight. */
+export async function applyCors(c: Http, site: Site): Promise<Response | undefined> {
+  const origin = c.req.header('origin')
+  const preflight = c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
+  if (origin === undefined || origin === site.origin) return undefined
+  c.header('vary', 'Origin', { append: true })
+  if (origin === 'null' || !(await listedOrigins(site)).includes(origin)) {
+    if (preflight) throw new SymbolonError('cross_site_request')
+    return undefined
+  }
+  c.header('access-control-allow-origin', origin)
+  c.header('access-control-allow-credentials', 'true')
+  c.header('access-control-expose-headers', 'Retry-After, Symbolon-Seq, WWW-Authenticate')
+  if (!preflight) return undefined
+  c.header('access-control-allow-methods', 'GET, POST, DELETE')
+  c.header('access-control-allow-headers', 'Authorization, Content-Type, Symbolon-Background')
+  c.header('access-control-max-age', '600')
+  return c.body(null, 204)
+}
+
+const pagePolicy = (extra: string) =>
+  `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: https:; connect-src 'self'; form-action 'self'${extra}`
+
+/** Security headers for an answer: pages get a policy that lets them work, everything else one that lets nothing. */
+export function secureHeaders(headers: Headers, site: Site): void {
+  const set = (name: string, value: string) => {
+    if (!headers.has(name)) headers.set(name, value)
+  }
+  const html = headers.get('content-type')?.startsWith('text/html') === true
+  set('content-security-policy', html ? pagePolicy('') : "default-src 'none'; frame-ancestors 'none'")
+  set('x-content-type-options', 'nosniff')
+  set('x-frame-options', 'DENY')
+  // Not no-referrer: Chromium then posts same-origin forms with `Origin: null`.
+  set('referrer-policy', 'same-origin')
+  set('cross-origin-opener-policy', 'same-origin')
+  set('permissions-policy', 'camera=(), geolocation=(), microphone=()')
+  if (site.secure) set('strict-transport-security', 'max-age=31536000')
+  if (headers.has('set-cookie')) headers.set('cache-control', 'private, no-store')
+  else set('cache-control', 'no-store')
+}

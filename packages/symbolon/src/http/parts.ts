@@ -1,0 +1,40 @@
+// What the handlers are given, and the one shape they have: a Request in, a Response out.
+
+import type { Core, CoreEvent, Crypto } from '#core'
+
+/** How the hosted pages look beside our own look. */
+export interface Brand {
+  readonly name?: string | undefined
+  readonly logo?: string | undefined
+  readonly accent?: string | undefined
+  readonly radius?: number | undefined
+}
+
+/** What the public handler stands on. */
+export interface HttpParts {
+  readonly issuer: string
+  readonly dev: boolean
+  readonly core: Core
+  readonly crypto: Crypto
+  readonly brand: Brand
+  /** Whether store and keys answer. */
+  readonly ready: () => boolean | Promise<boolean>
+  /** The development outbox; absent outside development. */
+  readonly outbox?: (() => readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[]) | undefined
+  readonly observe: (event: CoreEvent) => void
+}
+
+/** What the admin handler stands on. */
+export interface AdminParts extends HttpParts {
+  /** SHA-256 of each admin key. */
+  readonly adminKeyHashes: () => readonly Uint8Array[]
+  readonly metrics?: (() => Promise<string>) | undefined
+}
+
+/** Where a request comes from, as the process that received it knows. */
+export interface From {
+  readonly ip: string | null
+}
+
+/** Answers requests. Never throws. */
+export type HttpHandler = (request: Request, from: From) => Promise<Response>

@@ -1,0 +1,92 @@
+// Sign-in over the API. A cookie client gets its session in a cookie; a native one gets tokens, and is refused to browsers.
+
+import { type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
+import { readJson } from '../body.ts'
+import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
+import { loginResend, loginStart, loginVerify } from '../schemas/login.ts'
+import { sessionView, tokenAnswer } from '../views.ts'
+
+const yearAndMore = 34_560_000
+
+/** The browser's login cookie, made and given when there is none. */
+export function browserOf(c: Http, site: Site): string {
+  const held = c.var.cookies.login
+  if (held !== undefined && /^[A-Za-z0-9_-]{22}$/.test(held)) return held
+  const made = toBase64url(site.parts.crypto.random(16))
+  giveCookie(c, site, 'login', made)
+  return made
+}
+
+const started = (answer: { readonly loginId: string; readonly expiresAt: number; readonly resendAt: number }) => ({
+  login_id: answer.loginId,
+  expires_at: new Date(answer.expiresAt).toISOString(),
+  resend_at: new Date(answer.resendAt).toISOString(),
+})
+
+/** `POST /v1/login/start` */
+export const start = (site: Site) => async (c: Http) => {
+  const body = await readJson(c, loginStart)
+  const { core } = site.parts
+  const client = await core.clients.find(body.client_id)
+  if (client?.transport === 'native' && isBrowser(c)) throw new SymbolonError('browser_not_allowed')
+  const answer = await core.login.start({
+    method: body.method,
+    identifier: body.identifier,
+    clientId: body.client_id,
+    browser: client?.transport === 'cookie' ? browserOf(c, site) : null,
+    device: c.var.cookies.device ?? null,
+    caller: c.var.caller,
+  })
+  if (!answer.ok) throw refusal(answer)
+  return c.json(started(answer))
+}
+
+/** A native client's attempt does not go on in a browser. */
+async function refuseBrowser(c: Http, site: Site, loginId: string): Promise<void> {
+  if (!isBrowser(c)) return
+  const { core } = site.parts
+  const view = await core.login.view(loginId, c.var.cookies.login ?? null)
+  const client = view.ok ? await core.clients.find(view.clientId) : undefined
+  if (client?.transport === 'native') throw new SymbolonError('browser_not_allowed')
+}
+
+/** `POST /v1/login/resend` */
+export const resend = (site: Site) => async (c: Http) => {
+  const body = await readJson(c, loginResend)
+  await refuseBrowser(c, site, body.login_id)
+  const answer = await site.parts.core.login.resend({ loginId: body.login_id, browser: c.var.cookies.login ?? null, caller: c.var.caller })
+  if (!answer.ok) throw refusal(answer)
+  return c.json(started(answer))
+}
+
+/** Verifies, and gives a cookie client its cookies. Shared with the page. */
+export async function completeLogin(c: Http, site: Site, loginId: string, code: string) {
+  const { core } = site.parts
+  const { cookies, caller } = c.var
+  const answer = await core.login.verify({
+    loginId,
+    code,
+    browser: cookies.login ?? null,
+    device: cookies.device ?? null,
+    replaces: cookies.session ?? null,
+    caller,
+  })
+  if (!answer.ok) throw refusal(answer)
+  if (answer.minted === null) {
+    const life = core.clients.policyOf(answer.snapshot.client).absolute
+    giveCookie(c, site, 'session', answer.credential, Math.floor(life / 1000))
+    giveCookie(c, site, 'device', answer.device, yearAndMore)
+  }
+  return answer
+}
+
+/** `POST /v1/login/verify` */
+export const verify = (site: Site) => async (c: Http) => {
+  const body = await readJson(c, loginVerify)
+  await refuseBrowser(c, site, body.login_id)
+  const { snapshot, credential, minted } = await completeLogin(c, site, body.login_id, body.code)
+  const { session, user, client } = snapshot
+  const view = sessionView(session, user, client, site.parts.core, session.sid)
+  const answer: LoginVerifyAnswer = minted === null ? { session: view } : { session: view, ...tokenAnswer(minted), refresh_token: credential }
+  return c.json(answer)
+}

@@ -1,0 +1,22 @@
+// What a service says of itself: keys, health, readiness, and the development outbox as JSON.
+
+import type { Http, Site } from '../context.ts'
+
+/** `GET /.well-known/jwks.json` (RFC 7517 §5) */
+export const jwks = (site: Site) => (c: Http) => {
+  c.header('cache-control', 'public, max-age=300')
+  c.header('access-control-allow-origin', '*')
+  return c.json({ keys: site.parts.core.tokens.keys() })
+}
+
+/** `GET /healthz`: the process answers. */
+export const health = () => (c: Http) => c.json({ status: 'ok' })
+
+/** `GET /readyz`: store and keys answer. */
+export const ready = (site: Site) => async (c: Http) => {
+  const isReady = await Promise.resolve(site.parts.ready()).catch(() => false)
+  return c.json({ status: isReady ? 'ok' : 'unavailable' }, isReady ? 200 : 503)
+}
+
+/** `GET /dev/outbox`: newest last. Development only. */
+export const outbox = (site: Site) => (c: Http) => c.json(site.parts.outbox?.() ?? [])

@@ -1,0 +1,47 @@
+// Bodies and answers of the session routes.
+
+import { z } from '@hono/zod-openapi'
+
+/** A body that may be empty, but not hold anything. */
+export const empty = z.strictObject({})
+
+/** `POST /v1/session/refresh`. */
+export const refresh = z.strictObject({ refresh_token: z.string().min(1).max(200) })
+
+/** `DELETE /v1/sessions`. */
+export const scope = z.strictObject({ scope: z.enum(['others', 'all']) })
+
+/** A session as its owner sees it. */
+export const session = z.object({
+  sid: z.string(),
+  client_id: z.string(),
+  user: z.object({ id: z.string(), roles: z.array(z.string()), email: z.string() }),
+  current: z.boolean(),
+  device: z.string(),
+  ip: z.string().nullable(),
+  created_at: z.iso.datetime(),
+  last_seen_at: z.iso.datetime(),
+  idle_expires_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+  auth_time: z.iso.datetime(),
+  acr: z.string(),
+  amr: z.array(z.string()),
+})
+
+/** An access token; `expires_in` and `refresh_in` in seconds, `server_time` in milliseconds since 1970. */
+export const token = z.object({
+  access_token: z.string(),
+  token_type: z.literal('Bearer'),
+  expires_in: z.int(),
+  refresh_in: z.int(),
+  server_time: z.int(),
+})
+
+/** An access token and the next refresh token. */
+export const refreshed = token.extend({ refresh_token: z.string() })
+
+/** The answer to a sign-in: with tokens for a native client. */
+export const signedIn = refreshed.partial().extend({ session })
+
+/** A problem (RFC 9457). */
+export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), field: z.string().optional() })

@@ -1,0 +1,84 @@
+// Records as they stand on the wire.
+
+import type { SessionView, TokenAnswer } from '@symbolon/protocol'
+import type { Client, Core, Minted, Session, SigningKey, User } from '#core'
+import { limitsOf } from '#core'
+import { deviceName } from './context.ts'
+
+const iso = (ms: number) => new Date(ms).toISOString()
+
+/** A session as its owner sees it. */
+export function sessionView(session: Session, user: User, client: Client, core: Core, current: string | null): SessionView {
+  const limits = limitsOf(session, core.clients.policyOf(client))
+  return {
+    sid: session.sid,
+    client_id: session.clientId,
+    user: { id: user.id, roles: user.roles, email: user.email },
+    current: session.sid === current,
+    device: deviceName(session.userAgent),
+    ip: session.ip,
+    created_at: iso(session.createdAt),
+    last_seen_at: iso(session.lastSeenAt),
+    idle_expires_at: iso(limits.idleEndsAt),
+    expires_at: iso(limits.endsAt),
+    auth_time: iso(session.authTime),
+    acr: session.acr,
+    amr: session.amr,
+  }
+}
+
+/** A user's sessions, each with its own client's limits. */
+export async function sessionViews(core: Core, user: User, current: string | null): Promise<readonly SessionView[]> {
+  const { sessions } = await core.sessions.list(user.id)
+  const clients = new Map((await core.clients.list()).map((client) => [client.id, client]))
+  return sessions.flatMap((session) => {
+    const client = clients.get(session.clientId)
+    return client === undefined ? [] : [sessionView(session, user, client, core, current)]
+  })
+}
+
+/** A fresh access token. */
+export function tokenAnswer(minted: Minted): TokenAnswer {
+  return {
+    access_token: minted.accessToken,
+    token_type: 'Bearer',
+    expires_in: minted.expiresIn,
+    refresh_in: minted.refreshIn,
+    server_time: minted.serverTime,
+  }
+}
+
+/** A user as an operator sees it. */
+export const userView = (user: User) => ({
+  id: user.id,
+  email: user.email,
+  roles: user.roles,
+  status: user.status,
+  epoch: user.epoch,
+  created_at: iso(user.createdAt),
+})
+
+/** A client as an operator sees it: never its secrets, only how many there are. */
+export const clientView = (client: Client) => ({
+  id: client.id,
+  name: client.name,
+  transport: client.transport,
+  status: client.status,
+  epoch: client.epoch,
+  origins: client.origins,
+  return_to: client.returnTo,
+  scopes: client.scopes,
+  audiences: client.audiences,
+  policy: client.policy,
+  secrets: client.secretHashes.length,
+  created_at: iso(client.createdAt),
+})
+
+/** A signing key as an operator sees it. */
+export const keyView = (key: SigningKey) => ({
+  kid: key.kid,
+  alg: key.alg,
+  state: key.state,
+  created_at: iso(key.createdAt),
+  changed_at: iso(key.changedAt),
+})
