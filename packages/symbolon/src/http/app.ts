@@ -1,0 +1,137 @@
+// The public handler: every route on one screen, and what stands before and behind them all.
+
+import { type ErrorCode, errors, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
+import { OpenAPIHono, type z } from '@hono/zod-openapi'
+import { type Env, type Http, readContext, siteOf } from './context.ts'
+import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
+import type { HttpHandler, HttpParts } from './parts.ts'
+import * as login from './routes/login.ts'
+import * as meta from './routes/meta.ts'
+import { introspect } from './routes/oauth.ts'
+import { pageRoutes } from './routes/pages.tsx'
+import * as session from './routes/session.ts'
+import * as loginSchemas from './schemas/login.ts'
+import * as schemas from './schemas/session.ts'
+
+type Method = 'get' | 'post' | 'delete'
+type Handler = (c: Http) => Response | Promise<Response>
+
+/** What a route takes and gives, for the documentation. */
+interface Described {
+  readonly summary: string
+  readonly body?: z.ZodObject
+  readonly query?: z.ZodObject
+  readonly answer?: z.ZodType
+  readonly status?: number
+}
+
+/** Creates the public handler. */
+export function createHttp(parts: HttpParts): HttpHandler {
+  const site = siteOf(parts)
+  const { mount } = site
+  const app = new OpenAPIHono<Env>({ strict: true })
+  const pages = pageRoutes(site)
+  const known: { readonly method: Method; readonly pattern: RegExp }[] = []
+
+  const add = (method: Method, path: string, handler: Handler, described?: Described) => {
+    app[method](mount + path.replace(/\{(\w+)\}/g, ':$1'), handler)
+    known.push({ method, pattern: new RegExp(`^${(mount + path).replace(/[.]/g, '\\.').replace(/\{\w+\}|:\w+/g, '[^/]+')}$`) })
+    if (described === undefined) return
+    const { summary, body, query, answer, status = 200 } = described
+    app.openAPIRegistry.registerPath({
+      method,
+      path,
+      summary,
+      request: {
+        ...(body !== undefined && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+        ...(query !== undefined && { query }),
+      },
+      responses: {
+        [status]: { description: 'Done.', ...(answer !== undefined && { content: { 'application/json': { schema: answer } } }) },
+        default: { description: 'Refused; `code` says why.', content: { 'application/problem+json': { schema: schemas.problem } } },
+      },
+    })
+  }
+
+  // Before every route: cookies read once, cross-site rule, CORS. Introspection ignores cookies.
+  app.use(async (c, next) => {
+    readContext(c, site)
+    if (c.req.path === mount + routes.introspect) return next()
+    const answered = await applyCors(c, site)
+    if (answered !== undefined) return answered
+    await refuseCrossSite(c, site)
+    return next()
+  })
+
+  add('post', routes.loginStart, login.start(site), { summary: 'Start a sign-in: a code is sent.', body: loginSchemas.loginStart, answer: loginSchemas.loginStarted })
+  add('post', routes.loginResend, login.resend(site), { summary: 'Send a new code.', body: loginSchemas.loginResend, answer: loginSchemas.loginStarted })
+  add('post', routes.loginVerify, login.verify(site), { summary: 'Finish a sign-in by its code.', body: loginSchemas.loginVerify, answer: schemas.signedIn })
+  add('post', routes.sessionToken, session.mint(site), { summary: 'Mint an access token from the session cookie.', body: schemas.empty, answer: schemas.token })
+  add('post', routes.sessionRefresh, session.refresh(site), { summary: 'Refresh a session without cookies.', body: schemas.refresh, answer: schemas.refreshed })
+  add('get', routes.session, session.read(site), { summary: 'Read this session.', answer: schemas.session })
+  add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', status: 204 })
+  add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.' })
+  add('delete', routes.sessions, session.revokeMany(site), { summary: 'End the other sessions, or all.', query: schemas.scope })
+  add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('post', routes.introspect, introspect(site))
+  add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.' })
+  add('get', routes.health, meta.health(), { summary: 'Whether the process answers.' })
+  add('get', routes.ready, meta.ready(site), { summary: 'Whether store and keys answer.' })
+  add('get', routes.openapi, (c) => c.json(document()))
+  add('get', routes.login, pages.login)
+  add('post', routes.login, pages.start)
+  add('post', '/login/code', pages.code)
+  add('post', '/login/resend', pages.resend)
+  add('get', routes.account, pages.account)
+  add('post', '/account/sign-out', pages.signOut)
+  add('get', '/assets/:name', pages.asset)
+  if (parts.dev && parts.outbox !== undefined) {
+    add('get', routes.devMailbox, pages.mailbox)
+    add('get', routes.devOutbox, meta.outbox(site))
+  }
+
+  let made: object | undefined
+  const document = () => {
+    made ??= app.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: { title: 'Symbolon', version: '1', description: 'Session truth at token speed.' },
+      servers: [{ url: parts.issuer }],
+    })
+    return made
+  }
+
+  app.notFound((c) => {
+    const allowed = known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method.toUpperCase())
+    if (allowed.length === 0) return refuse(c, 'not_found')
+    c.header('allow', [...new Set(allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(', '))
+    return refuse(c, 'method_not_allowed')
+  })
+  app.onError((error, c) => {
+    if (error instanceof SymbolonError) {
+      if (error.status >= 500) parts.observe({ event: 'http.fault', code: error.code, detail: error.detail ?? '' })
+      return refuse(c, error.code, error)
+    }
+    parts.observe({ event: 'http.fault', code: 'internal', detail: `${error.name} at ${c.req.path.slice(0, 100)}` })
+    return refuse(c, 'internal')
+  })
+
+  /** Pages get a page, everything else a problem. */
+  const isPage = (c: Http) => {
+    const path = c.req.path.slice(mount.length)
+    if (/^\/(?:v1|oauth|\.well-known|assets|healthz|readyz|openapi\.json|dev\/outbox)(?:\/|$)/.test(path)) return false
+    return (c.req.header('accept') ?? '').includes('text/html')
+  }
+  const refuse = (c: Http, code: ErrorCode, error?: SymbolonError): Response | Promise<Response> => {
+    const headers = problemHeaders(code, error?.options)
+    for (const name of ['retry-after', 'www-authenticate']) if (headers[name] !== undefined) c.header(name, headers[name])
+    if (isPage(c)) return pages.problem(c, code)
+    return c.body(JSON.stringify(problemOf(code, error?.options)), errors[code].status as never, { 'content-type': 'application/problem+json' })
+  }
+
+  return async (request, from) => {
+    const response = await app.fetch(request, from)
+    // A redirect made by the platform has headers that cannot be changed; ours can.
+    secureHeaders(response.headers, site)
+    return response
+  }
+}

@@ -1,0 +1,108 @@
+// The account page: where one is signed in, as sentences, and signing out where it stands.
+
+import type { SessionView } from '@symbolon/protocol'
+import { pageTexts } from '#messages'
+import { type Look, Page } from './frame.tsx'
+
+function Token({ value }: { readonly value: string }) {
+  return <input type="hidden" name="form_token" value={value} />
+}
+
+function When({ at }: { readonly at: string }) {
+  return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
+}
+
+/** The account page. `now` in milliseconds since 1970. */
+export function AccountPage(props: {
+  readonly look: Look
+  readonly email: string
+  readonly sessions: readonly SessionView[]
+  readonly formToken: string
+  readonly now: number
+}) {
+  const { look, sessions, formToken } = props
+  const t = pageTexts(look.language)
+  const action = `${look.mount}/account/sign-out`
+  const others = sessions.some((session) => !session.current)
+  return (
+    <Page look={look} title={t.account} apart={false} wide={true}>
+      <h1>{t.account}</h1>
+      <p class="lead who">{props.email}</p>
+      <h2 id="devices">{t.devices}</h2>
+      <ul class="devices" aria-labelledby="devices">
+        {sessions.map((session) => (
+          <li key={session.sid}>
+            <div>
+              <b>
+                <span class={session.current ? 'dot' : 'dot open'} aria-hidden="true"></span>
+                {session.device}
+                {session.current ? ` · ${t.thisDevice}` : ''}
+                {props.now - Date.parse(session.last_seen_at) < 120_000 ? ` · ${t.activeNow}` : ''}
+              </b>
+              <span class="about">
+                {session.ip === null ? '' : `${session.ip} · `}
+                {t.lastActive('').trim()} <When at={session.last_seen_at} /> · {t.since('').trim()} <When at={session.created_at} />
+              </span>
+            </div>
+            <form method="post" action={action}>
+              <Token value={formToken} />
+              <input type="hidden" name="sid" value={session.sid} />
+              <button class="outline" type="submit" aria-label={`${session.current ? t.signOutHere : t.signOut}: ${session.device}`}>
+                {session.current ? t.signOutHere : t.signOut}
+              </button>
+            </form>
+          </li>
+        ))}
+      </ul>
+      {others ? (
+        <details>
+          <summary>{t.signOutOthers}</summary>
+          <p>{t.signOutOthersSure}</p>
+          <form method="post" action={action}>
+            <Token value={formToken} />
+            <input type="hidden" name="scope" value="others" />
+            <button class="outline danger" type="submit">
+              {t.yes}
+            </button>
+          </form>
+        </details>
+      ) : null}
+    </Page>
+  )
+}
+
+/** A sentence, and the way on. */
+export function NoticePage(props: { readonly look: Look; readonly title: string; readonly text: string; readonly href: string; readonly link: string }) {
+  return (
+    <Page look={props.look} title={props.title} apart={true}>
+      <h1>{props.title}</h1>
+      <p class="lead">{props.text}</p>
+      <p class="plain">
+        <a href={props.href}>{props.link}</a>
+      </p>
+    </Page>
+  )
+}
+
+/** The development mailbox: newest first, codes large. */
+export function MailboxPage(props: {
+  readonly look: Look
+  readonly mails: readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[]
+}) {
+  return (
+    <Page look={props.look} title="Mailbox (development)" apart={true} wide={true} reload={5}>
+      <h1>Mailbox</h1>
+      <p class="lead">Development only: mails that were not sent. This page looks for new ones by itself.</p>
+      {props.mails.length === 0 ? <p>No mail yet.</p> : null}
+      {[...props.mails].reverse().map((mail) => (
+        <div class="mail" key={mail.at}>
+          <span class="big">{/\b\d{6}\b/.exec(mail.text)?.[0] ?? mail.subject}</span>
+          <span>{mail.to}</span>
+          <span class="about">
+            {mail.subject} · <When at={mail.at} />
+          </span>
+        </div>
+      ))}
+    </Page>
+  )
+}

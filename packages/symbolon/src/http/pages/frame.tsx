@@ -1,0 +1,58 @@
+// The frame of every page: head, mark or logo, one card.
+
+import type { Child } from 'hono/jsx'
+import type { Language } from '#messages'
+import type { Brand } from '../parts.ts'
+
+/** What a frame needs to know. `assets`: the addresses of style and script, which name their content. */
+export interface Look {
+  readonly brand: Brand
+  readonly mount: string
+  readonly dev: boolean
+  readonly assets: { readonly style: string; readonly script: string }
+  readonly language: Language
+}
+
+/** The mark: a round token broken in two; apart without a session, together with one. */
+export function Mark({ apart }: { readonly apart: boolean }) {
+  return (
+    <svg class={apart ? 'mark apart' : 'mark'} viewBox="0 0 44 44" aria-hidden="true" focusable="false">
+      <path class="left" d="M22 3A19 19 0 0 0 22 41L19 33L24 26L18 19L23 11Z" />
+      <path class="right" d="M22 3A19 19 0 0 1 22 41L19 33L24 26L18 19L23 11Z" />
+    </svg>
+  )
+}
+
+/** A whole page. */
+export function Page(props: {
+  readonly look: Look
+  readonly title: string
+  readonly apart: boolean
+  readonly wide?: boolean
+  readonly reload?: number
+  readonly children?: Child
+}) {
+  const { look, title } = props
+  const { brand } = look
+  return (
+    <html lang={look.language}>
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <title>{title}</title>
+        <link rel="stylesheet" href={look.assets.style} />
+        <link rel="icon" href="data:," />
+        <script src={look.assets.script} defer></script>
+      </head>
+      <body data-reload={props.reload === undefined ? undefined : String(props.reload)}>
+        <main class={props.wide === true ? 'wide' : undefined}>
+          <div class="card">
+            {brand.logo === undefined ? <Mark apart={props.apart} /> : <img class="logo" src={brand.logo} alt={brand.name ?? ''} />}
+            {props.children}
+          </div>
+        </main>
+      </body>
+    </html>
+  )
+}

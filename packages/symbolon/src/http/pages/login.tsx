@@ -1,0 +1,135 @@
+// The sign-in pages: one field at a time. The login id stays in the form, never in an address.
+
+import { pageTexts } from '#messages'
+import { type Look, Page } from './frame.tsx'
+
+/** What travels through the steps. */
+export interface Journey {
+  readonly clientId: string
+  readonly returnTo: string | null
+  readonly formToken: string
+}
+
+function Hidden({ journey }: { readonly journey: Journey }) {
+  return (
+    <>
+      <input type="hidden" name="form_token" value={journey.formToken} />
+      <input type="hidden" name="client_id" value={journey.clientId} />
+      {journey.returnTo === null ? null : <input type="hidden" name="return_to" value={journey.returnTo} />}
+    </>
+  )
+}
+
+function Development({ look }: { readonly look: Look }) {
+  if (!look.dev) return null
+  return (
+    <p class="dev">
+      <a href={`${look.mount}/dev/mailbox`} target="_blank" rel="noreferrer">
+        {pageTexts(look.language).mailbox}
+      </a>
+    </p>
+  )
+}
+
+/** Who is signing in. */
+export function IdentifierPage(props: {
+  readonly look: Look
+  readonly journey: Journey
+  readonly name: string
+  readonly identifier: string
+  readonly problem: string | null
+}) {
+  const { look, journey, problem } = props
+  const t = pageTexts(look.language)
+  return (
+    <Page look={look} title={t.signInTo(props.name)} apart={true}>
+      <h1>{t.signInTo(props.name)}</h1>
+      <p class="lead">{t.emailHint}</p>
+      <form method="post" action={`${look.mount}/login`}>
+        <Hidden journey={journey} />
+        <label for="identifier">{t.email}</label>
+        <input
+          id="identifier"
+          name="identifier"
+          type="email"
+          autocomplete="email"
+          autocapitalize="none"
+          spellcheck={false}
+          required
+          autofocus
+          maxlength={320}
+          value={props.identifier}
+          aria-invalid={problem === null ? undefined : 'true'}
+          aria-describedby="problem"
+        />
+        <p id="problem" class="problem" role="alert">
+          {problem ?? ''}
+        </p>
+        <button class="primary" type="submit">
+          {t.sendCode}
+        </button>
+      </form>
+      <Development look={look} />
+    </Page>
+  )
+}
+
+/** The code that was sent. `resendIn` in seconds. */
+export function CodePage(props: {
+  readonly look: Look
+  readonly journey: Journey
+  readonly loginId: string
+  readonly identifier: string
+  readonly minutes: number
+  readonly resendIn: number
+  readonly problem: string | null
+}) {
+  const { look, journey, problem } = props
+  const t = pageTexts(look.language)
+  const back = new URLSearchParams({ client_id: journey.clientId, ...(journey.returnTo !== null && { return_to: journey.returnTo }) })
+  return (
+    <Page look={look} title={t.enterCode} apart={true}>
+      <h1>{t.enterCode}</h1>
+      <p class="lead who">
+        {t.codeSentTo(props.identifier)} {t.codeLife(props.minutes)}
+      </p>
+      <form method="post" action={`${look.mount}/login/code`}>
+        <Hidden journey={journey} />
+        <input type="hidden" name="login_id" value={props.loginId} />
+        <label for="code">{t.code}</label>
+        <input
+          id="code"
+          name="code"
+          class="code"
+          inputmode="numeric"
+          autocomplete="one-time-code"
+          pattern="[0-9 -]*"
+          required
+          autofocus
+          maxlength={20}
+          aria-invalid={problem === null ? undefined : 'true'}
+          aria-describedby="problem"
+        />
+        <p id="problem" class="problem" role="alert">
+          {problem ?? ''}
+        </p>
+        <button class="primary" type="submit">
+          {t.verify}
+        </button>
+      </form>
+      <div class="row">
+        <form method="post" action={`${look.mount}/login/resend`}>
+          <Hidden journey={journey} />
+          <input type="hidden" name="login_id" value={props.loginId} />
+          <button class="quiet" type="submit" data-until={String(props.resendIn)} data-waiting={t.resendIn(0).replace('0', '{s}')}>
+            {t.resend}
+          </button>
+        </form>
+        <a class="quiet-link" href={`${look.mount}/login?${back}`}>
+          {t.otherAddress}
+        </a>
+      </div>
+      <Development look={look} />
+    </Page>
+  )
+}

@@ -1,0 +1,69 @@
+// The look of the pages: tokens first, then the few parts there are. An operator's brand changes accent, logo and radius.
+
+/** The style sheet; `accent` and `radius` were checked when the options were read. */
+export function styleSheet(brand: { readonly accent?: string | undefined; readonly radius?: number | undefined }): string {
+  const accent = brand.accent
+  return `:root{color-scheme:light dark;--ink:#1b1a17;--paper:#faf8f4;--card:#fffefb;--line:#e4dfd5;--muted:#6b665c;--accent:${accent ?? '#1f5f5b'};--accent-ink:#ffffff;--refuse:#a3262a;--live:#1f5f5b;--radius:${brand.radius ?? 10}px}
+@media (prefers-color-scheme:dark){:root{--ink:#f1ede4;--paper:#161512;--card:#1d1b17;--line:#34312a;--muted:#a8a296;--accent:${accent === undefined ? '#6cc3bb' : accent};--accent-ink:${accent === undefined ? '#0d1b1a' : '#ffffff'};--refuse:#ff8a85;--live:#6cc3bb}}
+*{box-sizing:border-box}
+html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;background:var(--paper);color:var(--ink);-webkit-text-size-adjust:100%}
+body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column}
+main{flex:1;display:flex;flex-direction:column;align-items:center;justify-content:center;padding:24px 16px 12vh}
+main.wide{justify-content:flex-start;padding-top:64px}
+.card{width:100%;max-width:400px;background:var(--card);border:1px solid var(--line);border-radius:calc(var(--radius) + 4px);padding:40px 32px 32px;box-shadow:0 12px 40px -24px rgb(27 26 23 / .35)}
+.wide .card{max-width:640px}
+@media (max-width:420px){.card{padding:32px 20px 24px}}
+.mark{display:block;width:44px;height:44px;margin-bottom:24px}
+.mark path{fill:none;stroke:var(--accent);stroke-width:3;stroke-linejoin:round}
+.mark .left,.mark .right{transition:transform 200ms ease-out}
+.apart .left{transform:translateX(-2.5px)}.apart .right{transform:translateX(2.5px)}
+.logo{display:block;max-height:44px;max-width:200px;margin-bottom:24px}
+h1{font-size:24px;line-height:1.25;font-weight:650;margin:0 0 8px;letter-spacing:-.01em}
+h2{font-size:15px;font-weight:600;margin:40px 0 8px}
+p{margin:0 0 16px}.lead,.hint{color:var(--muted)}.hint{font-size:13px}
+form{margin:0}
+label{display:block;font-weight:600;margin:24px 0 8px}
+input[type=email],input.code{width:100%;font:inherit;font-size:18px;color:inherit;background:var(--paper);border:1px solid var(--muted);border-radius:var(--radius);padding:12px 14px}
+input.code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:34px;letter-spacing:.24em;text-align:center;padding:10px 0 10px .24em;font-variant-numeric:tabular-nums}
+input[aria-invalid=true]{border-color:var(--refuse)}
+:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+.problem{min-height:24px;margin:8px 0 0;color:var(--refuse);font-size:13px}
+button{font:inherit;cursor:pointer}
+.primary{width:100%;font-weight:600;font-size:15px;color:var(--accent-ink);background:var(--accent);border:1px solid var(--accent);border-radius:var(--radius);padding:12px 16px;min-height:48px;margin-top:8px}
+.quiet,.quiet-link{color:var(--accent);background:none;border:0;padding:8px 0;text-decoration:underline;text-underline-offset:3px;min-height:40px;font-size:15px}
+.quiet-link{display:inline-block}
+.quiet[disabled]{color:var(--muted);text-decoration:none;cursor:default}
+.row{display:flex;flex-wrap:wrap;gap:4px 24px;margin-top:16px;justify-content:space-between}
+.who{overflow-wrap:anywhere}
+.dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
+.dev a,.plain a{color:var(--accent)}
+ul.devices{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}
+ul.devices li{display:flex;align-items:center;gap:12px 16px;flex-wrap:wrap;justify-content:space-between;border-bottom:1px solid var(--line);padding:16px 0}
+ul.devices b{font-weight:600;display:block}
+ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
+.dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}
+.dot.open{background:none;border:2px solid var(--muted)}
+.outline{color:var(--ink);background:none;border:1px solid var(--muted);border-radius:var(--radius);padding:8px 14px;min-height:40px}
+.danger{color:var(--refuse);border-color:var(--refuse)}
+details{margin-top:24px}summary{cursor:pointer;color:var(--accent);padding:8px 0}
+details[open] summary{margin-bottom:8px}
+.mail{border-top:1px solid var(--line);padding:16px 0;display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;justify-content:space-between}
+.mail .big{font:600 24px/1.2 ui-monospace,SFMono-Regular,Menlo,monospace;letter-spacing:.16em;font-variant-numeric:tabular-nums}
+.mail .about{flex-basis:100%;color:var(--muted);font-size:13px;overflow-wrap:anywhere}
+footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
+@media (prefers-reduced-motion:reduce){*{transition:none!important}}
+`
+}
+
+/** The script of the pages: submits a complete code, counts down to the next one. Everything works without it. */
+export const pageScript = `(()=>{
+const code=document.querySelector('input.code')
+if(code){code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.dataset.sent){code.value=digits;code.form.dataset.sent='1';code.form.requestSubmit()}})}
+for(const button of document.querySelectorAll('button[data-until]')){
+const text=button.textContent,waiting=button.dataset.waiting,until=Date.now()+Number(button.dataset.until)*1000
+const tick=()=>{const left=Math.ceil((until-Date.now())/1000);if(left>0){button.disabled=true;button.textContent=waiting.replace('{s}',left);setTimeout(tick,500)}else{button.disabled=false;button.textContent=text}}
+tick()}
+for(const time of document.querySelectorAll('time[datetime]')){time.textContent=new Date(time.dateTime).toLocaleString(document.documentElement.lang,{dateStyle:'medium',timeStyle:'short'})}
+if(document.body.dataset.reload){setTimeout(()=>location.reload(),Number(document.body.dataset.reload)*1000)}
+})()
+`
