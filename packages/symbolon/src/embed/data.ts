@@ -2,7 +2,19 @@
 // A secret file that others can read is refused, never repaired in silence: it may have been read already.
 
 import { randomBytes } from 'node:crypto'
-import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { refuseOption } from './options.ts'
 
@@ -62,6 +74,19 @@ export function writeSecretFile(path: string, text: string): string {
   } finally {
     unlinkSync(part)
   }
+}
+
+/** Replaces a secret file (mode 0600), whole or not at all. */
+export function rewriteSecretFile(path: string, text: string): void {
+  const part = `${path}.${randomBytes(6).toString('hex')}`
+  const file = openSync(part, 'wx', 0o600)
+  try {
+    writeSync(file, `${text}\n`)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(part, path)
 }
 
 /** A secret from its file, made there when it is missing: 256 random bits, base64url. */

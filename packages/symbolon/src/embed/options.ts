@@ -3,7 +3,7 @@
 
 import { type Duration, isClientId, milliseconds, parseDuration, SymbolonError } from '@symbolon/protocol'
 import { z } from 'zod'
-import type { Courier, PlacedStep, User } from '#core'
+import type { CoreEvent, Courier, PlacedStep, User } from '#core'
 
 const duration = z
   .string()
@@ -131,6 +131,9 @@ const schema = z.strictObject({
     })
     .default({}),
   trustedProxies: z.number().int().min(0).max(10).default(0),
+  observe: z.custom<(event: CoreEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
+  metrics: z.custom<() => Promise<string>>((value) => typeof value === 'function', 'must be a function').optional(),
+  crashPoint: z.string().max(60).optional(),
 })
 
 /** What `createAuth` takes. Durations are texts such as `'5m'`. */
@@ -174,6 +177,7 @@ export function readOptions(options: AuthOptions): Settings {
 }
 
 function secretFault(settings: Settings): string | undefined {
+  if (settings.crashPoint !== undefined && !settings.dev) return 'crashPoint is for tests and needs dev: true.'
   for (const secret of settings.secrets)
     if (new TextEncoder().encode(secret).length < 32)
       return 'secrets: each must have at least 32 bytes; make one with `openssl rand -base64 48`.'

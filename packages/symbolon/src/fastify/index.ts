@@ -1,2 +1,3 @@
-// Placeholder door.
-export {}
+// The door `symbolon/fastify`: guards for Fastify, on an auth object in this process.
+
+export * from '@symbolon/verifier/fastify'

@@ -1,2 +1,3 @@
-// Placeholder door.
-export {}
+// The door `symbolon/hono`: guards for Hono, on an auth object in this process.
+
+export * from '@symbolon/verifier/hono'

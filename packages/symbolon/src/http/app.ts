@@ -1,7 +1,7 @@
 // The public handler: every route on one screen, and what stands before and behind them all.
 
-import { type ErrorCode, errors, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { OpenAPIHono, type z } from '@hono/zod-openapi'
+import { type ErrorCode, errors, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
@@ -63,11 +63,31 @@ export function createHttp(parts: HttpParts): HttpHandler {
     return next()
   })
 
-  add('post', routes.loginStart, login.start(site), { summary: 'Start a sign-in: a code is sent.', body: loginSchemas.loginStart, answer: loginSchemas.loginStarted })
-  add('post', routes.loginResend, login.resend(site), { summary: 'Send a new code.', body: loginSchemas.loginResend, answer: loginSchemas.loginStarted })
-  add('post', routes.loginVerify, login.verify(site), { summary: 'Finish a sign-in by its code.', body: loginSchemas.loginVerify, answer: schemas.signedIn })
-  add('post', routes.sessionToken, session.mint(site), { summary: 'Mint an access token from the session cookie.', body: schemas.empty, answer: schemas.token })
-  add('post', routes.sessionRefresh, session.refresh(site), { summary: 'Refresh a session without cookies.', body: schemas.refresh, answer: schemas.refreshed })
+  add('post', routes.loginStart, login.start(site), {
+    summary: 'Start a sign-in: a code is sent.',
+    body: loginSchemas.loginStart,
+    answer: loginSchemas.loginStarted,
+  })
+  add('post', routes.loginResend, login.resend(site), {
+    summary: 'Send a new code.',
+    body: loginSchemas.loginResend,
+    answer: loginSchemas.loginStarted,
+  })
+  add('post', routes.loginVerify, login.verify(site), {
+    summary: 'Finish a sign-in by its code.',
+    body: loginSchemas.loginVerify,
+    answer: schemas.signedIn,
+  })
+  add('post', routes.sessionToken, session.mint(site), {
+    summary: 'Mint an access token from the session cookie.',
+    body: schemas.empty,
+    answer: schemas.token,
+  })
+  add('post', routes.sessionRefresh, session.refresh(site), {
+    summary: 'Refresh a session without cookies.',
+    body: schemas.refresh,
+    answer: schemas.refreshed,
+  })
   add('get', routes.session, session.read(site), { summary: 'Read this session.', answer: schemas.session })
   add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', status: 204 })
   add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.' })
@@ -125,7 +145,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     const headers = problemHeaders(code, error?.options)
     for (const name of ['retry-after', 'www-authenticate']) if (headers[name] !== undefined) c.header(name, headers[name])
     if (isPage(c)) return pages.problem(c, code)
-    return c.body(JSON.stringify(problemOf(code, error?.options)), errors[code].status as never, { 'content-type': 'application/problem+json' })
+    return c.body(JSON.stringify(problemOf(code, error?.options)), errors[code].status as never, {
+      'content-type': 'application/problem+json',
+    })
   }
 
   return async (request, from) => {

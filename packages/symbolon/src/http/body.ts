@@ -1,8 +1,8 @@
 // Bodies: bounded, of the one media type their path takes, each member once, and checked by the schema that is also
 // documented. A refusal names the field, never the value.
 
-import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { z } from '@hono/zod-openapi'
+import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { Http } from './context.ts'
 
 const most = 16_384

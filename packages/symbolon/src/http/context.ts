@@ -1,6 +1,6 @@
 // One request on its way through the routes: cookies, caller, and who it is. Read once, before any route.
 
-import { cookieName, issuerPath, type OurCookies, readCookies, setCookie, SymbolonError } from '@symbolon/protocol'
+import { type cookieName, issuerPath, type OurCookies, readCookies, SymbolonError, setCookie } from '@symbolon/protocol'
 import Bowser from 'bowser'
 import type { Context } from 'hono'
 import type { Caller, Refused, SessionSnapshot } from '#core'

@@ -20,7 +20,9 @@ export interface HttpParts {
   /** Whether store and keys answer. */
   readonly ready: () => boolean | Promise<boolean>
   /** The development outbox; absent outside development. */
-  readonly outbox?: (() => readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[]) | undefined
+  readonly outbox?:
+    | (() => readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[])
+    | undefined
   readonly observe: (event: CoreEvent) => void
 }
 

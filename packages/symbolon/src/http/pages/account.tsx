@@ -72,7 +72,13 @@ export function AccountPage(props: {
 }
 
 /** A sentence, and the way on. */
-export function NoticePage(props: { readonly look: Look; readonly title: string; readonly text: string; readonly href: string; readonly link: string }) {
+export function NoticePage(props: {
+  readonly look: Look
+  readonly title: string
+  readonly text: string
+  readonly href: string
+  readonly link: string
+}) {
   return (
     <Page look={props.look} title={props.title} apart={true}>
       <h1>{props.title}</h1>

@@ -1,7 +1,7 @@
 // The operator's routes, on a listener of their own: users, their sessions, clients, keys, the audit log, metrics.
 
-import { isSid, SymbolonError } from '@symbolon/protocol'
 import { z } from '@hono/zod-openapi'
+import { isSid, SymbolonError } from '@symbolon/protocol'
 import type { Hono } from 'hono'
 import { type Client, limitsOf } from '#core'
 import { readJson, readQuery } from '../body.ts'
@@ -11,7 +11,11 @@ import { clientView, keyView, sessionViews, userView } from '../views.ts'
 
 const names = z.array(z.string().min(1).max(200)).max(50)
 const newUser = z.strictObject({ email: z.string().max(320), roles: names.optional() })
-const userQuery = z.strictObject({ email: z.string().max(320).optional(), after: z.string().max(60).optional(), limit: z.coerce.number().int().min(1).max(1000).default(100) })
+const userQuery = z.strictObject({
+  email: z.string().max(320).optional(),
+  after: z.string().max(60).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+})
 const roles = z.strictObject({ roles: names })
 const status = z.strictObject({ status: z.enum(['active', 'disabled']) })
 const policy = z
@@ -28,16 +32,32 @@ const policy = z
     scope: names,
   })
   .partial()
-const clientFields = { origins: names.optional(), return_to: z.array(z.string().max(2000)).max(50).optional(), scopes: names.optional(), audiences: names.optional(), policy: policy.optional() }
-const newClient = z.strictObject({ id: z.string().max(60).optional(), name: z.string().max(80), transport: z.enum(['cookie', 'native', 'service']), ...clientFields })
-const clientChange = z.strictObject({ name: z.string().max(80).optional(), status: z.enum(['active', 'disabled']).optional(), ...clientFields })
+const clientFields = {
+  origins: names.optional(),
+  return_to: z.array(z.string().max(2000)).max(50).optional(),
+  scopes: names.optional(),
+  audiences: names.optional(),
+  policy: policy.optional(),
+}
+const newClient = z.strictObject({
+  id: z.string().max(60).optional(),
+  name: z.string().max(80),
+  transport: z.enum(['cookie', 'native', 'service']),
+  ...clientFields,
+})
+const clientChange = z.strictObject({
+  name: z.string().max(80).optional(),
+  status: z.enum(['active', 'disabled']).optional(),
+  ...clientFields,
+})
 const auditQuery = z.strictObject({ user_id: z.string().max(60).optional(), limit: z.coerce.number().int().min(1).max(1000).default(100) })
 
 /** Leaves out what was not said. */
 function said<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never
 }
-const clientInput = ({ return_to, ...rest }: { readonly return_to?: readonly string[] | undefined }) => said({ ...rest, returnTo: return_to })
+const clientInput = ({ return_to, ...rest }: { readonly return_to?: readonly string[] | undefined }) =>
+  said({ ...rest, returnTo: return_to })
 
 /** Puts the operator's routes on an app. Who may call was decided before. */
 export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
@@ -99,7 +119,9 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     c.header('symbolon-seq', `${revoked.head.feedId}.${revoked.head.seq}`)
     return c.json({ ended: revoked.sids.length })
   }
-  app.delete('/admin/v1/users/:id/sessions', async (c) => endedBy(c, await core.sessions.revoke({ user: (await user(c)).id }, 'admin', { actor: by })))
+  app.delete('/admin/v1/users/:id/sessions', async (c) =>
+    endedBy(c, await core.sessions.revoke({ user: (await user(c)).id }, 'admin', { actor: by })),
+  )
   app.delete('/admin/v1/sessions/:sid', async (c) => {
     const { sid } = c.req.param()
     if (!isSid(sid)) throw new SymbolonError('not_found')
@@ -144,7 +166,15 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     const { user_id: userId, limit } = readQuery(c, auditQuery)
     const entries = await core.audit.list(userId === undefined ? {} : { userId }, limit)
     return c.json({
-      entries: entries.map((one) => ({ at: new Date(one.at).toISOString(), event: one.event, user_id: one.userId, sid: one.sid, client_id: one.clientId, ip: one.ip, detail: one.detail })),
+      entries: entries.map((one) => ({
+        at: new Date(one.at).toISOString(),
+        event: one.event,
+        user_id: one.userId,
+        sid: one.sid,
+        client_id: one.clientId,
+        ip: one.ip,
+        detail: one.detail,
+      })),
     })
   })
   app.get('/metrics', async (c) => {

@@ -87,6 +87,7 @@ export const verify = (site: Site) => async (c: Http) => {
   const { snapshot, credential, minted } = await completeLogin(c, site, body.login_id, body.code)
   const { session, user, client } = snapshot
   const view = sessionView(session, user, client, site.parts.core, session.sid)
-  const answer: LoginVerifyAnswer = minted === null ? { session: view } : { session: view, ...tokenAnswer(minted), refresh_token: credential }
+  const answer: LoginVerifyAnswer =
+    minted === null ? { session: view } : { session: view, ...tokenAnswer(minted), refresh_token: credential }
   return c.json(answer)
 }

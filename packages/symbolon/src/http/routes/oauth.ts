@@ -1,7 +1,7 @@
 // Introspection (RFC 7662). Form-encoded, client-authenticated, cookies ignored, errors as RFC 6749 §5.2.
 
-import { SymbolonError } from '@symbolon/protocol'
 import { z } from '@hono/zod-openapi'
+import { SymbolonError } from '@symbolon/protocol'
 import type { Client } from '#core'
 import { readForm } from '../body.ts'
 import type { Http, Site } from '../context.ts'

@@ -1,12 +1,11 @@
 // The hosted pages as routes: rendered on the server, working without JavaScript. Forms are bound to the browser or the
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
-import { isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
 import { z } from '@hono/zod-openapi'
+import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
-import { type ErrorCode, errors } from '@symbolon/protocol'
-import { pageTexts } from '#messages'
 import type { Client } from '#core'
+import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
@@ -49,7 +48,13 @@ export function pageRoutes(site: Site) {
   }
   /** Page forms come from our own pages only, listed origins or not. */
   const ownForm = (c: Http, subject: string, given: string) => {
-    const own = isSameSite({ method: 'POST', origin: c.req.header('origin'), fetchSite: c.req.header('sec-fetch-site'), own: site.origin, listed: [] })
+    const own = isSameSite({
+      method: 'POST',
+      origin: c.req.header('origin'),
+      fetchSite: c.req.header('sec-fetch-site'),
+      own: site.origin,
+      listed: [],
+    })
     if (!own || !proves(subject, given)) throw new SymbolonError('cross_site_request')
   }
 
@@ -69,7 +74,8 @@ export function pageRoutes(site: Site) {
   const problemOf = (c: Http, code: ErrorCode) => pageTexts(c.var.language ?? 'en').errors[code] ?? errors[code].text
 
   /** The step again, with what went wrong beside its field. */
-  const statusOf = (error: SymbolonError) => (error.status === 429 || error.status === 503 || error.status === 403 ? error.status : error.status === 401 ? 401 : 400)
+  const statusOf = (error: SymbolonError) =>
+    error.status === 429 || error.status === 503 || error.status === 403 ? error.status : error.status === 401 ? 401 : 400
 
   const showCode = async (c: Http, journey: Journey, loginId: string, error: SymbolonError | null) => {
     const view = await core.login.view(loginId, c.var.cookies.login ?? null)
@@ -92,7 +98,13 @@ export function pageRoutes(site: Site) {
   const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null) =>
     show(
       c,
-      <IdentifierPage look={lookOf(c)} journey={journey} name={nameOf(client)} identifier={identifier} problem={error === null ? null : problemOf(c, error.code)} />,
+      <IdentifierPage
+        look={lookOf(c)}
+        journey={journey}
+        name={nameOf(client)}
+        identifier={identifier}
+        problem={error === null ? null : problemOf(c, error.code)}
+      />,
       error === null ? 200 : statusOf(error),
     )
   const journeyOf = (client: Client, returnTo: string | null, browser: string): Journey => ({
@@ -107,7 +119,8 @@ export function pageRoutes(site: Site) {
 
   return {
     asset: (c: Http) => {
-      const [body, type] = c.req.path === assets.style ? [style, 'text/css'] : c.req.path === assets.script ? [pageScript, 'text/javascript'] : []
+      const [body, type] =
+        c.req.path === assets.style ? [style, 'text/css'] : c.req.path === assets.script ? [pageScript, 'text/javascript'] : []
       if (body === undefined || type === undefined) throw new SymbolonError('not_found')
       return c.body(body, 200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'public, max-age=31536000, immutable' })
     },
@@ -164,7 +177,10 @@ export function pageRoutes(site: Site) {
       try {
         const { session, user, now } = await whoIs(c, site)
         const sessions = await sessionViews(core, user, session.sid)
-        return show(c, <AccountPage look={lookOf(c)} email={user.email} sessions={sessions} formToken={proof(`account\n${session.sid}`)} now={now} />)
+        return show(
+          c,
+          <AccountPage look={lookOf(c)} email={user.email} sessions={sessions} formToken={proof(`account\n${session.sid}`)} now={now} />,
+        )
       } catch (error) {
         if (expected(error).status !== 401) throw error
         return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
@@ -176,9 +192,17 @@ export function pageRoutes(site: Site) {
       const { session, user } = await whoIs(c, site)
       ownForm(c, `account\n${session.sid}`, form.form_token)
       if ((form.sid === undefined) === (form.scope === undefined)) throw new SymbolonError('invalid_request')
-      const target = form.sid !== undefined ? { sid: form.sid, ofUser: user.id } : form.scope === 'all' ? { user: user.id } : { user: user.id, except: session.sid }
+      const target =
+        form.sid !== undefined
+          ? { sid: form.sid, ofUser: user.id }
+          : form.scope === 'all'
+            ? { user: user.id }
+            : { user: user.id, except: session.sid }
       const own = form.sid === session.sid || form.scope === 'all'
-      const revoked = await core.sessions.revoke(target, own ? 'sign_out' : 'signed_out_elsewhere', { actor: user.id, caller: c.var.caller })
+      const revoked = await core.sessions.revoke(target, own ? 'sign_out' : 'signed_out_elsewhere', {
+        actor: user.id,
+        caller: c.var.caller,
+      })
       ended(c, site, revoked, session.sid)
       if (!revoked.sids.includes(session.sid)) return c.redirect(`${mount}/account`, 303)
       const t = pageTexts(c.var.language)

@@ -1,0 +1,254 @@
+// `createAuth`: everything put together in one process. Synchronous; what needs waiting is waited for by the first
+// request, or by `ready()`. It never guesses that it is in development.
+
+import { join } from 'node:path'
+import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError } from '@symbolon/protocol'
+import { createVerifier, type Verifier } from '@symbolon/verifier'
+import {
+  type Audit,
+  type ClientPolicy,
+  type Clients,
+  type Core,
+  type Courier,
+  createCore,
+  defaultBudgets,
+  defaultPolicy,
+  type Keys,
+  type Sessions,
+  type Store,
+  type Tokens,
+  type Users,
+} from '#core'
+import { createOutbox, createSmtp } from '#delivery'
+import { createAdminHttp, createHttp, type HttpHandler } from '#http'
+import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
+import { adminKeyHashes } from './admin-keys.ts'
+import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
+import { createCrypto } from './crypto.ts'
+import { ownSecret, prepareData } from './data.ts'
+import { startJobs } from './jobs.ts'
+import { type AuthOptions, readOptions, type Settings } from './options.ts'
+import { createSigner } from './signer.ts'
+import { createSource } from './source.ts'
+
+/** Where a request comes from; `ip` as the server that received it knows. */
+export interface RequestInfo {
+  readonly ip?: string | null
+}
+
+/** An authentication service in this process. */
+export interface AuthObject {
+  readonly issuer: string
+  readonly trustedProxies: number
+  readonly settings: Settings
+  /** Answers every path below the issuer's. Never throws. */
+  handler(request: Request, info?: RequestInfo): Promise<Response>
+  /** Answers `/admin/v1` and `/metrics`; mount it where only operators come. */
+  adminHandler(request: Request, info?: RequestInfo): Promise<Response>
+  /** What guards stand on. */
+  readonly verifier: Verifier
+  readonly sessions: Pick<Sessions, 'list' | 'revoke' | 'explain'>
+  readonly users: Users
+  readonly clients: Omit<Clients, 'policyOf'>
+  readonly keys: Pick<Keys, 'list' | 'rotate'>
+  readonly tokens: Pick<Tokens, 'verify'>
+  readonly audit: Audit
+  /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
+  ready(): Promise<void>
+  /** What `doctor` finds: one line each; empty when all is well. */
+  examine(): Promise<readonly string[]>
+  /** Finishes what is under way and closes the store. */
+  close(): Promise<void>
+}
+
+interface Opened {
+  readonly store: SqliteStore
+  readonly core: Core
+  readonly http: HttpHandler
+  readonly admin: HttpHandler
+  readonly stopJobs: () => Promise<void>
+}
+
+function policyOf({ session, refresh, signUp }: Settings): ClientPolicy {
+  const { max, ...times } = session
+  const { steps: _, lifetime, ...rules } = refresh
+  return { ...defaultPolicy, ...definedOnly({ ...times, ...rules, maxSessions: max, tokenLifetime: lifetime, signUp }) }
+}
+
+function courierOf(settings: Settings) {
+  const { delivery, dev } = settings
+  const observe = settings.observe ?? (() => {})
+  if (delivery !== undefined && 'custom' in delivery)
+    return { courier: delivery.custom as Courier, close: async () => {}, verify: async () => {} }
+  if (delivery !== undefined && 'smtp' in delivery) {
+    const smtp = createSmtp({ ...delivery.smtp, observe })
+    return { courier: smtp, close: () => smtp.close(), verify: () => smtp.verify() }
+  }
+  if (!dev) throw new SymbolonError('invalid_option')
+  const outbox = createOutbox({ now: Date.now, print: (line) => process.stderr.write(`[symbolon] ${line}\n`) })
+  return { courier: outbox, outbox: outbox.messages, close: async () => {}, verify: async () => {} }
+}
+
+/** The same verbs, each after `ready`. */
+function late<T extends object, K extends keyof T>(
+  ready: () => Promise<Opened>,
+  pick: (opened: Opened) => T,
+  names: readonly K[],
+): Pick<T, K> {
+  const verbs = names.map((name) => [
+    name,
+    async (...input: readonly unknown[]) => (pick(await ready())[name] as (...input: readonly unknown[]) => unknown)(...input),
+  ])
+  return Object.fromEntries(verbs)
+}
+
+/**
+ * Creates the authentication service of an application. Throws `invalid_option` with one sentence.
+ * @example
+ * const auth = createAuth({ issuer: 'http://localhost:3000/auth', dev: true })
+ */
+export function createAuth(options: AuthOptions): AuthObject {
+  const settings = readOptions(options)
+  const { issuer, dev, data } = settings
+  prepareData(data)
+  const secrets = settings.secrets.length > 0 ? settings.secrets : [ownSecret(data, 'secret')]
+  const crypto = createCrypto(secrets)
+  const hashes = adminKeyHashes(data, dev)
+  const post = courierOf(settings)
+  const observe = settings.observe ?? (() => {})
+  const audience = settings.audience ?? issuer
+  const crashPoint = (step: string) => {
+    if (settings.crashPoint === step) process.kill(process.pid, 'SIGKILL')
+  }
+
+  let opened: Opened | undefined
+  let closed = false
+  const open = async (): Promise<Opened> => {
+    const store = await openSqliteStore({
+      path: join(data, 'symbolon.db'),
+      ...(settings.crashPoint?.startsWith('commit.') && { crashPoint: settings.crashPoint }),
+    })
+    try {
+      const core = createCore(
+        {
+          store,
+          crypto,
+          signer: createSigner(),
+          courier: post.courier,
+          clock: {
+            now: () => performance.now(),
+            after: (ms, run) => {
+              const timer = setTimeout(run, ms)
+              return () => clearTimeout(timer)
+            },
+          },
+          observe,
+          crashPoint,
+        },
+        {
+          issuer,
+          audience,
+          policy: policyOf(settings),
+          algorithm: settings.keys.algorithm,
+          keyRotation: settings.keys.rotation,
+          steps: settings.refresh.steps ?? [],
+          budgets: { ...defaultBudgets, ...definedOnly(settings.budgets) },
+          ...(settings.claims !== undefined && { claims: settings.claims }),
+        },
+      )
+      await core.jobs.maintain()
+      await ensureClients(core, settings)
+      const parts = {
+        issuer,
+        dev,
+        core,
+        crypto,
+        brand: settings.brand,
+        observe,
+        outbox: post.outbox,
+        ready: () => readable(store) && core.keys.ready(),
+      }
+      const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
+      opened = {
+        store,
+        core,
+        http: createHttp(parts),
+        admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
+        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, report }),
+      }
+      return opened
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+  const opening = open()
+  // Who asks hears of it; nobody asking must not end the process.
+  opening.catch((error) => observe({ event: 'open.failed', detail: sentenceOf(error) }))
+  const ready = () => opening
+
+  const source = createSource({
+    core: () => (opened as Opened).core,
+    store: () => (opened as Opened).store,
+    onRevoked: (apply) => (opened as Opened).store.onRevocations(apply),
+    ready: async () => void (await ready()),
+    opened: () => opened !== undefined,
+  })
+  const origins = settings.clients.filter((client) => client.transport === 'cookie').flatMap((client) => client.origins)
+  const verifier = createVerifier({ issuer, audience, cookies: true, origins, source })
+
+  const answer = async (which: 'http' | 'admin', request: Request, info: RequestInfo): Promise<Response> => {
+    let handler: HttpHandler
+    try {
+      handler = (await ready())[which]
+    } catch {
+      return refusal('store_unavailable')
+    }
+    return closed ? refusal('store_unavailable') : handler(request, { ip: info.ip ?? null })
+  }
+
+  return {
+    issuer,
+    trustedProxies: settings.trustedProxies,
+    settings,
+    handler: (request, info = {}) => answer('http', request, info),
+    adminHandler: (request, info = {}) => answer('admin', request, info),
+    verifier,
+    sessions: late(ready, ({ core }) => core.sessions, ['list', 'revoke', 'explain']),
+    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change']),
+    clients: late(ready, ({ core }) => core.clients, ['create', 'find', 'list', 'change', 'rotateSecret', 'authenticate']),
+    keys: late(ready, ({ core }) => core.keys, ['list', 'rotate']),
+    tokens: late(ready, ({ core }) => core.tokens, ['verify']),
+    audit: late(ready, ({ core }) => core.audit, ['list']),
+    ready: async () => void (await ready()),
+    async examine() {
+      const { store } = await ready()
+      const mail = await post.verify().then(
+        () => [],
+        (error: unknown) => [sentenceOf(error)],
+      )
+      return [...(await store.examine()), ...mail]
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      await verifier.close()
+      const one = await opening.catch(() => undefined)
+      if (one === undefined) return
+      await one.stopJobs()
+      await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
+      await post.close()
+      await one.store.close()
+    },
+  }
+}
+
+function readable(store: Store): boolean {
+  store.now()
+  store.feed.head()
+  return true
+}
+
+function refusal(code: ErrorCode): Response {
+  return new Response(JSON.stringify(problemOf(code)), { status: errors[code].status, headers: problemHeaders(code, { retryAfter: 2 }) })
+}
