@@ -1,2 +1,4 @@
-// Placeholder door.
-export {}
+// The door of the command line.
+
+export { run } from './program.ts'
+export { exit, type Terminal } from './terminal.ts'

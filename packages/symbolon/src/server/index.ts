@@ -1,2 +1,4 @@
-// Placeholder door.
-export {}
+// The door of the server: the process, its configuration and its listeners.
+
+export { type Configuration, type ConfigurationInput, readConfiguration, refuseConfiguration } from './configuration.ts'
+export { greeting, type Running, serve } from './serve.ts'

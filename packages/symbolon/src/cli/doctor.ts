@@ -1,0 +1,57 @@
+// `symbolon doctor`: proves configuration, secrets, keys, clock, store and mail, and says what to mend.
+
+import { statSync } from 'node:fs'
+import { createAuth } from '#embed'
+import { type CommonOptions, configurationOf, sentence, type Terminal } from './terminal.ts'
+
+interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  readonly says: string
+}
+
+/** Runs the checks; resolves to whether all is well. */
+export async function doctor(terminal: Terminal, options: CommonOptions): Promise<boolean> {
+  const findings: Finding[] = []
+  const note = (check: string, ok: boolean, says: string) => void findings.push({ check, ok, says })
+  try {
+    const configuration = configurationOf(terminal, options)
+    note('configuration', true, configuration.file ?? 'from the environment')
+    const auth = createAuth(configuration.auth)
+    note('secrets', true, `${Math.max(1, auth.settings.secrets.length)} there, the first one seals`)
+    try {
+      await auth.ready()
+      const keys = await auth.keys.list()
+      note('keys', true, `${keys.filter((key) => key.state !== 'retired').length} open, one signs`)
+      const mode = statSync(auth.settings.data).mode & 0o077
+      note(
+        'data',
+        mode === 0,
+        mode === 0
+          ? `${auth.settings.data}, for its owner alone`
+          : `others can enter ${auth.settings.data}; run: chmod 700 ${auth.settings.data}`,
+      )
+      const faults = await auth.examine()
+      for (const says of faults) note(says.includes('mail') ? 'mail' : 'store', false, says)
+      if (!faults.some((says) => !says.includes('mail'))) note('store', true, 'WAL, every commit flushed, checked whole')
+      if (!faults.some((says) => says.includes('mail')))
+        note('mail', true, auth.settings.delivery === undefined ? 'development outbox' : 'the server takes our credentials')
+      const newest = Math.max(...keys.map((key) => key.changedAt))
+      const behind = newest - Date.now()
+      note(
+        'clock',
+        behind < 60_000,
+        behind < 60_000 ? 'not behind the store' : `this machine's clock is ${Math.round(behind / 1000)} s behind the store; set it right`,
+      )
+    } catch (error) {
+      note('store and keys', false, sentence(error))
+    } finally {
+      await auth.close()
+    }
+  } catch (error) {
+    note('configuration', false, sentence(error))
+  }
+  if (options.json === true) terminal.out(JSON.stringify(findings, null, 2))
+  else for (const { check, ok, says } of findings) terminal.out(`${ok ? 'ok   ' : 'MEND '} ${check}: ${says}`)
+  return findings.every(({ ok }) => ok)
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+// The executable: this process's streams, signals and exit code, and nothing else.
+
+import { readFileSync } from 'node:fs'
+import { run } from './program.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** Resolves at the first signal; a second one ends the process at once. */
+const untilStopped = () =>
+  new Promise<void>((resolve) => {
+    let asked = false
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.on(signal, () => {
+        if (asked) process.exit(130)
+        asked = true
+        resolve()
+      })
+  })
+
+const readInput = async () => {
+  let text = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    text += chunk
+    if (text.length > 16_384) break
+  }
+  return text
+}
+
+process.exitCode = await run(
+  process.argv.slice(2),
+  {
+    env: process.env,
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
+    colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+    readInput,
+  },
+  untilStopped,
+  version,
+)
