@@ -7,7 +7,14 @@ install()
 build({ playground: true })
 
 const data = process.env.SYMBOLON_DATA ?? join(root, '.symbolon')
-const env = { ...process.env, SYMBOLON_DATA: data }
+const playground = `http://localhost:${process.env.PLAYGROUND_PORT ?? 4100}`
+const env = {
+  SYMBOLON_APP_NAME: 'the playground',
+  SYMBOLON_APP_ORIGINS: playground,
+  SYMBOLON_APP_RETURN_TO: `${playground}/`,
+  ...process.env,
+  SYMBOLON_DATA: data,
+}
 // Each child leads its own process group, so that Ctrl-C reaches it once, through us.
 const start = (...args) => spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit', detached: true })
 const children = [

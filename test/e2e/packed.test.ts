@@ -79,7 +79,7 @@ describe('the packed packages', () => {
       path,
       `import { createVerifier } from '@symbolon/verifier'
 const verifier = createVerifier({ issuer: 'https://auth.example' })
-const result = await verifier.authorize({ method: 'GET', url: '/', header: (name) => (name === 'authorization' ? 'Bearer forged' : undefined) }, 'token')
+const result = await verifier.guard('token')({ method: 'GET', url: '/', header: (name) => (name === 'authorization' ? 'Bearer forged' : undefined) })
 console.log(result.ok, result.ok ? '' : result.status)
 await verifier.close()
 `,

@@ -1,2 +1,5 @@
-// Placeholder door.
-export {}
+// The door of the client: the browser's half.
+
+export { type Client, type ClientOptions, createClient } from './client.ts'
+export { ClientError, type FailureCode } from './failure.ts'
+export type { State } from './token.ts'

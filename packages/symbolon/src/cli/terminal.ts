@@ -45,9 +45,11 @@ export async function withAuth<T>(terminal: Terminal, options: CommonOptions, ru
 
 /** Prints records as JSON, or as a table with a header. */
 export function show(terminal: Terminal, options: CommonOptions, rows: readonly Readonly<Record<string, unknown>>[], empty: string): void {
-  if (options.json === true) return terminal.out(JSON.stringify(rows, null, 2))
   const first = rows[0]
-  if (first === undefined) return terminal.out(empty)
+  if (options.json === true || first === undefined) {
+    terminal.out(options.json === true ? JSON.stringify(rows, null, 2) : empty)
+    return
+  }
   const names = Object.keys(first)
   const cells = rows.map((row) => names.map((name) => textOf(row[name])))
   const widths = names.map((name, i) => Math.max(name.length, ...cells.map((row) => row[i]?.length ?? 0)))

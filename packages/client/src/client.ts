@@ -1,0 +1,137 @@
+// The browser's half: tokens when they are needed, requests that carry them, and news of signing in and out.
+
+import type { SessionView } from '@symbolon/protocol'
+import { codeOf, createIssuer } from './calls.ts'
+import { ClientError } from './failure.ts'
+import { createTokenHolder, type State } from './token.ts'
+
+/** What a client is made of. */
+export interface ClientOptions {
+  readonly issuer: string
+  /** Origins that get the token, beside the page's own: exact, such as `https://api.example`. */
+  readonly apis?: readonly string[]
+  readonly fetch?: typeof fetch
+}
+
+/** The client of a page. */
+export interface Client {
+  /** An access token that can be used now. Rejects with a `ClientError`. */
+  getToken(): Promise<string>
+  /** `fetch` with the token, for the page's own origin and `apis`; others get a plain request. Mints once more and repeats once when the token went stale. */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /** The session as the issuer knows it now; null when signed out. */
+  session(): Promise<SessionView | null>
+  signOut(): Promise<void>
+  /** Calls `listener` when sign-in, sign-out or another session is noticed; returns the function that ends it. */
+  onChange(listener: (state: State) => void): () => void
+  close(): void
+}
+
+const stale = /^(?:claims_stale|token_expired|token_revoked)$/
+
+/** Whether a body can be sent a second time. */
+function replays(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
+  const body = init?.body ?? (input instanceof Request ? input.body : null)
+  return body === null || body === undefined || !(body instanceof ReadableStream)
+}
+
+/**
+ * Creates the client of a page.
+ * @example
+ * const client = createClient({ issuer: 'https://app.example/auth' })
+ * const answer = await client.fetch('/feed')
+ */
+export function createClient(options: ClientOptions): Client {
+  const { issuer } = options
+  // Called as a plain function: a browser's fetch has no other receiver.
+  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const origins = [location.origin, ...(options.apis ?? [])]
+  const calls = createIssuer(issuer, send)
+  const listeners = new Set<(state: State) => void>()
+  let quiet = false
+  const channel = typeof BroadcastChannel === 'undefined' ? undefined : new BroadcastChannel(`symbolon ${issuer}`)
+
+  const tokens = createTokenHolder(calls, (state) => {
+    for (const listener of listeners) listener(state)
+    if (!quiet) channel?.postMessage(state.sid ?? null)
+  })
+  channel?.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    if (data === tokens.state().sid) return
+    quiet = true
+    tokens.forget(data === null ? null : undefined)
+    quiet = false
+    // What another tab says is a hint: the issuer is asked.
+    if (data !== null && listeners.size > 0) tokens.get().catch(() => {})
+  })
+
+  const wake = () => document.visibilityState === 'visible' && tokens.check()
+  const active = () => tokens.active()
+  const heard: readonly (readonly [EventTarget, string, () => unknown])[] = [
+    [document, 'visibilitychange', wake],
+    [window, 'pageshow', wake],
+    [window, 'online', wake],
+    [window, 'pointerdown', active],
+    [window, 'keydown', active],
+  ]
+  for (const [target, name, listener] of heard) target.addEventListener(name, listener, { passive: true })
+
+  const withToken = (init: RequestInit | undefined, input: RequestInfo | URL, token: string): RequestInit => {
+    const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
+    headers.set('authorization', `Bearer ${token}`)
+    return { ...init, headers }
+  }
+
+  return {
+    getToken: () => tokens.get(),
+    async fetch(input, init) {
+      const target = new URL(input instanceof Request ? input.url : input, location.href)
+      if (!origins.includes(target.origin)) return send(input, init)
+      let token: string
+      try {
+        token = await tokens.get()
+      } catch (error) {
+        // Who is signed out may still see what is public.
+        if (error instanceof ClientError && error.code === 'signed_out') return send(input, init)
+        throw error
+      }
+      const again = replays(input, init)
+      // A Request gives its body once; the copy is for the first try.
+      const response = await send(input instanceof Request && again ? input.clone() : input, withToken(init, input, token))
+      if (response.status !== 401 || !again || !stale.test(await codeOf(response))) return response
+      try {
+        token = await tokens.get(true)
+      } catch {
+        return response
+      }
+      await response.body?.cancel()
+      return send(input, withToken(init, input, token))
+    },
+    async session() {
+      try {
+        return await calls.session()
+      } catch (error) {
+        if (!(error instanceof ClientError && error.code === 'signed_out')) throw error
+        tokens.forget(null)
+        return null
+      }
+    },
+    async signOut() {
+      try {
+        await calls.signOut()
+      } catch (error) {
+        if (!(error instanceof ClientError && error.code === 'signed_out')) throw error
+      }
+      tokens.forget(null)
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    close() {
+      for (const [target, name, listener] of heard) target.removeEventListener(name, listener)
+      listeners.clear()
+      tokens.close()
+      channel?.close()
+    },
+  }
+}

@@ -1,0 +1,16 @@
+// What can go wrong in the client, as one error. Never a token in it.
+
+/** Why a call failed: `signed_out` needs a sign-in; `step_up_required` a fresh one; `unreachable` is worth trying again. */
+export type FailureCode = 'signed_out' | 'step_up_required' | 'unreachable'
+
+/** A failure of the client. `retryAfter` in milliseconds. */
+export class ClientError extends Error {
+  readonly code: FailureCode
+  readonly retryAfter: number | undefined
+  constructor(code: FailureCode, retryAfter?: number) {
+    super(code)
+    this.name = 'ClientError'
+    this.code = code
+    this.retryAfter = retryAfter
+  }
+}
