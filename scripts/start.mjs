@@ -33,6 +33,10 @@ process.on('SIGINT', () => stop('SIGTERM'))
 process.on('SIGTERM', () => stop('SIGTERM'))
 process.on('SIGHUP', () => stop('SIGTERM'))
 
+// npm does not always pass a signal on: without it, we would be left behind with the ports taken.
+const parent = process.ppid
+setInterval(() => process.ppid !== parent && !stopping && stop('SIGTERM'), 500).unref()
+
 let running = children.length
 for (const child of children) {
   child.on('exit', (code) => {

@@ -8,13 +8,38 @@ import { type Call, claimsOf, type Line, type RecordAnswer } from './state.ts'
 
 type Level = 'public' | 'token' | 'session'
 
-const routes: Readonly<Record<Level, { readonly method: string; readonly path: string; readonly label: string; readonly does: string; readonly code: string }>> = {
-  public: { method: 'GET', path: '/api/public', label: 'GET /public', does: 'Consults nothing: anybody may see it.', code: "app.get('/public', guard('public'), handler)" },
-  token: { method: 'GET', path: '/api/feed', label: 'GET /feed', does: 'Decided locally from the access token: no look-up.', code: "app.get('/feed', guard('token'), handler)" },
-  session: { method: 'POST', path: '/api/transfers', label: 'POST /transfers', does: 'Asks for the session record, in real time.', code: "app.post('/transfers', guard('session'), handler)" },
+const routes: Readonly<
+  Record<Level, { readonly method: string; readonly path: string; readonly label: string; readonly does: string; readonly code: string }>
+> = {
+  public: {
+    method: 'GET',
+    path: '/api/public',
+    label: 'GET /public',
+    does: 'Consults nothing: anybody may see it.',
+    code: "app.get('/public', guard('public'), handler)",
+  },
+  token: {
+    method: 'GET',
+    path: '/api/feed',
+    label: 'GET /feed',
+    does: 'Decided locally from the access token: no look-up.',
+    code: "app.get('/feed', guard('token'), handler)",
+  },
+  session: {
+    method: 'POST',
+    path: '/api/transfers',
+    label: 'POST /transfers',
+    does: 'Asks for the session record, in real time.',
+    code: "app.post('/transfers', guard('session'), handler)",
+  },
 }
 
-const days = (ms: number) => (ms > 172_800_000 ? `${Math.round(ms / 86_400_000)} d` : ms > 7_200_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.max(0, Math.round(ms / 60_000))} min`)
+const days = (ms: number) =>
+  ms > 172_800_000
+    ? `${Math.round(ms / 86_400_000)} d`
+    : ms > 7_200_000
+      ? `${Math.round(ms / 3_600_000)} h`
+      : `${Math.max(0, Math.round(ms / 60_000))} min`
 
 function SignedOut({ issuer }: { readonly issuer: string }) {
   return (
@@ -22,8 +47,12 @@ function SignedOut({ issuer }: { readonly issuer: string }) {
       <Mark apart={true} />
       <h2>Session truth at token speed</h2>
       <p>
-        The server keeps one half of your sign-in, a session record; your browser holds the other, a token. Sign in and watch them work as one. Any e-mail address will do: in
-        development the code appears in the <a href={`${issuer}/dev/mailbox`} target="_blank" rel="noreferrer">mailbox</a>.
+        The server keeps one half of your sign-in, a session record; your browser holds the other, a token. Sign in and watch them work as
+        one. Any e-mail address will do: in development the code appears in the{' '}
+        <a href={`${issuer}/dev/mailbox`} target="_blank" rel="noreferrer">
+          mailbox
+        </a>
+        .
       </p>
       <a class="primary" href={`${issuer}/login?return_to=${encodeURIComponent(`${location.origin}/`)}`}>
         Sign in
@@ -46,7 +75,9 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
     try {
       const fresh = await client.getToken()
       if (held.current !== fresh) {
-        say(held.current === null ? 'signed in: a token was minted from the session' : 'a new token was minted; the session was asked first')
+        say(
+          held.current === null ? 'signed in: a token was minted from the session' : 'a new token was minted; the session was asked first',
+        )
         held.current = fresh
       }
       setToken(fresh)
@@ -87,7 +118,16 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
       const us = Number(/dur=([\d.]+)/.exec(answer.headers.get('server-timing') ?? '')?.[1] ?? 0) * 1000
       const body = (await answer.json()) as { checked?: 'local' | 'live'; code?: string; title?: string }
       done = answer.ok
-        ? { kind: body.checked ?? 'open', us, note: body.checked === undefined ? 'answered without asking' : body.checked === 'local' ? 'decided locally' : 'decided by the live session' }
+        ? {
+            kind: body.checked ?? 'open',
+            us,
+            note:
+              body.checked === undefined
+                ? 'answered without asking'
+                : body.checked === 'local'
+                  ? 'decided locally'
+                  : 'decided by the live session',
+          }
         : { kind: 'refused', us, note: `refused: ${body.code ?? answer.status}` }
       if (!answer.ok) say(`${routes[level].label} was refused: ${body.code ?? answer.status}`)
     } catch {
@@ -98,7 +138,11 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
   const act = async (path: string, method: string, text: string) => {
     const began = performance.now()
     const answer = await client.fetch(path, { method }).catch(() => undefined)
-    say(answer?.ok === true ? `${text} (${Math.round(performance.now() - began)} ms)` : `That was refused (${answer?.status ?? 'no answer'}).`)
+    say(
+      answer?.ok === true
+        ? `${text} (${Math.round(performance.now() - began)} ms)`
+        : `That was refused (${answer?.status ?? 'no answer'}).`,
+    )
     await look()
   }
 
@@ -134,8 +178,16 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
           ) : (
             <>
               <div class="rings">
-                <Ring label="idle" part={(Date.parse(own.idle_expires_at) - now) / (own.idle_seconds * 1000)} text={days(Date.parse(own.idle_expires_at) - now)} />
-                <Ring label="absolute" part={(Date.parse(own.expires_at) - now) / (Date.parse(own.expires_at) - Date.parse(own.created_at))} text={days(Date.parse(own.expires_at) - now)} />
+                <Ring
+                  label="idle"
+                  part={(Date.parse(own.idle_expires_at) - now) / (own.idle_seconds * 1000)}
+                  text={days(Date.parse(own.idle_expires_at) - now)}
+                />
+                <Ring
+                  label="absolute"
+                  part={(Date.parse(own.expires_at) - now) / (Date.parse(own.expires_at) - Date.parse(own.created_at))}
+                  text={days(Date.parse(own.expires_at) - now)}
+                />
               </div>
               <dl>
                 <dt>device</dt>
@@ -154,12 +206,18 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
             </>
           )}
           <h2>Your other browsers</h2>
-          {others.length === 0 ? <p class="sub">None. Open a private window, sign in with the same address, and end it from here.</p> : null}
+          {others.length === 0 ? (
+            <p class="sub">None. Open a private window, sign in with the same address, and end it from here.</p>
+          ) : null}
           <ul class="devices">
             {others.map((session) => (
               <li key={session.sid}>
                 {session.device}, {new Date(session.created_at).toLocaleTimeString()}
-                <button type="button" class="small" onClick={() => act(`/play/sessions/${session.sid}`, 'DELETE', `the session on ${session.device} was ended`)}>
+                <button
+                  type="button"
+                  class="small"
+                  onClick={() => act(`/play/sessions/${session.sid}`, 'DELETE', `the session on ${session.device} was ended`)}
+                >
                   sign out
                 </button>
               </li>
@@ -168,7 +226,15 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
         </Half>
         <div class="lanes">
           {(Object.keys(routes) as Level[]).map((level) => (
-            <Lane key={level} level={level} label={routes[level].label} does={routes[level].does} code={routes[level].code} calls={calls[level]} onCall={() => call(level)} />
+            <Lane
+              key={level}
+              level={level}
+              label={routes[level].label}
+              does={routes[level].does}
+              code={routes[level].code}
+              calls={calls[level]}
+              onCall={() => call(level)}
+            />
           ))}
           <div class="legend" aria-hidden="true">
             <span>
@@ -182,8 +248,16 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
             </span>
           </div>
           <div class="controls">
-            <Control label="Refresh" does="Read the record again; mint if it is time." onClick={() => void look().then(() => say('the record was read again'))} />
-            <Control label="Change role" does="Add or take the role “editor”: the epoch grows, and live checks refuse older tokens." onClick={() => act('/play/role', 'PUT', 'the role was changed; the epoch grew')} />
+            <Control
+              label="Refresh"
+              does="Read the record again; mint if it is time."
+              onClick={() => void look().then(() => say('the record was read again'))}
+            />
+            <Control
+              label="Change role"
+              does="Add or take the role “editor”: the epoch grows, and live checks refuse older tokens."
+              onClick={() => act('/play/role', 'PUT', 'the role was changed; the epoch grew')}
+            />
           </div>
         </div>
         <Half side="right" title="The client's half" sub="The access token: minutes long, checked without asking.">
@@ -208,7 +282,10 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
       </main>
       <section class="card" aria-label="What happened">
         <h2>What happened</h2>
-        <p class="sub">This API runs in another process: until the revocation feed is built, its token lane lets a revoked token live until it expires; its session lane refuses at once.</p>
+        <p class="sub">
+          This API runs in another process: until the revocation feed is built, its token lane lets a revoked token live until it expires;
+          its session lane refuses at once.
+        </p>
         <ol class="timeline" tabIndex={0} aria-label="Timeline">
           {lines.map((line) => (
             <li key={`${line.at}${line.text}`}>

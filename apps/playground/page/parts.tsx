@@ -21,7 +21,14 @@ export function Ring({ label, part, text }: { readonly label: string; readonly p
     <div class="ring">
       <svg viewBox="0 0 44 44" aria-hidden="true">
         <circle class="track" cx="22" cy="22" r="18" />
-        <circle class="left-over" cx="22" cy="22" r="18" stroke-dasharray={`${round * Math.max(0, Math.min(1, part))} ${round}`} transform="rotate(-90 22 22)" />
+        <circle
+          class="left-over"
+          cx="22"
+          cy="22"
+          r="18"
+          stroke-dasharray={`${round * Math.max(0, Math.min(1, part))} ${round}`}
+          transform="rotate(-90 22 22)"
+        />
       </svg>
       <span>
         {label}
@@ -93,7 +100,17 @@ export function Control({ label, does, onClick }: { readonly label: string; read
 }
 
 /** A card of one half. */
-export function Half({ side, title, sub, children }: { readonly side: 'left' | 'right'; readonly title: string; readonly sub: string; readonly children: ComponentChildren }) {
+export function Half({
+  side,
+  title,
+  sub,
+  children,
+}: {
+  readonly side: 'left' | 'right'
+  readonly title: string
+  readonly sub: string
+  readonly children: ComponentChildren
+}) {
   return (
     <section class={`card ${side}-half`} aria-label={title}>
       <h2>{title}</h2>

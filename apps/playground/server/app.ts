@@ -21,7 +21,10 @@ export function createPlayground({ issuer, operator, client, page }: PlaygroundP
   const app = express()
   app.disable('x-powered-by')
   app.use((_request: Request, response: Response, next: NextFunction) => {
-    response.setHeader('content-security-policy', `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${issuer}; frame-ancestors 'none'; base-uri 'none'`)
+    response.setHeader(
+      'content-security-policy',
+      `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${issuer}; frame-ancestors 'none'; base-uri 'none'`,
+    )
     response.setHeader('x-content-type-options', 'nosniff')
     response.setHeader('referrer-policy', 'same-origin')
     next()
@@ -48,8 +51,16 @@ export function createPlayground({ issuer, operator, client, page }: PlaygroundP
     }
   }
   app.get('/api/public', timed('public'), (_request, response) => void response.json({ hello: 'everybody' }))
-  app.get('/api/feed', timed('token'), (request, response) => void response.json({ hello: request.auth.sub, checked: request.auth.checked }))
-  app.post('/api/transfers', timed('session'), (request, response) => void response.status(201).json({ by: request.auth.sub, checked: request.auth.checked }))
+  app.get(
+    '/api/feed',
+    timed('token'),
+    (request, response) => void response.json({ hello: request.auth.sub, checked: request.auth.checked }),
+  )
+  app.post(
+    '/api/transfers',
+    timed('session'),
+    (request, response) => void response.status(201).json({ by: request.auth.sub, checked: request.auth.checked }),
+  )
 
   app.get('/play/config', (_request, response) => void response.json({ issuer }))
   app.get('/play/record', guard('session'), async (request, response) => {

@@ -15,7 +15,11 @@ try {
   const server = createServer(createPlayground({ issuer, operator, client, page: fileURLToPath(new URL('../page/', import.meta.url)) }))
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`Port ${port} is in use; stop what runs there, or choose another one: PLAYGROUND_PORT=${port + 10}`) : error),
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`Port ${port} is in use; stop what runs there, or choose another one: PLAYGROUND_PORT=${port + 10}`)
+          : error,
+      ),
     )
     server.listen(port, '127.0.0.1', resolve)
   })

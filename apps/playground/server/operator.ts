@@ -47,7 +47,10 @@ export async function ownSecret(operator: Operator, issuer: string): Promise<{ r
     transport: 'service',
     audiences: [issuer],
   })
-  const secret = made.status === 201 ? made.body.client_secret : (await operator.call<{ client_secret?: string }>('POST', `/clients/${id}/secret`)).body.client_secret
+  const secret =
+    made.status === 201
+      ? made.body.client_secret
+      : (await operator.call<{ client_secret?: string }>('POST', `/clients/${id}/secret`)).body.client_secret
   if (secret === undefined) throw new Error('The service did not register the playground.')
   return { id, secret }
 }

@@ -103,7 +103,7 @@ export function CodePage(props: {
           class="code"
           inputmode="numeric"
           autocomplete="one-time-code"
-          pattern="[0-9 -]*"
+          pattern="[0-9 ]*"
           required
           autofocus
           maxlength={20}

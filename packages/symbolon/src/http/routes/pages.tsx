@@ -8,6 +8,7 @@ import type { Client } from '#core'
 import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
+import { pagePolicy } from '../guard.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import type { Look } from '../pages/frame.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
@@ -107,11 +108,10 @@ export function pageRoutes(site: Site) {
       />,
       error === null ? 200 : statusOf(error),
     )
-  const journeyOf = (client: Client, returnTo: string | null, browser: string): Journey => ({
-    clientId: client.id,
-    returnTo,
-    formToken: proof(`login\n${browser}`),
-  })
+  const journeyOf = (c: Http, client: Client, returnTo: string | null, browser: string): Journey => {
+    if (returnTo !== null && !returnTo.startsWith('/')) c.header('content-security-policy', pagePolicy(new URL(returnTo).origin))
+    return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
+  }
   const expected = (error: unknown): SymbolonError => {
     if (error instanceof SymbolonError && error.status < 500) return error
     throw error
@@ -130,7 +130,7 @@ export function pageRoutes(site: Site) {
       const client = await pageClient(query.client_id)
       const returnTo = returnAddress(client, query.return_to)
       const browser = browserOf(c, site)
-      return showIdentifier(c, journeyOf(client, returnTo, browser), client, query.identifier ?? '', null)
+      return showIdentifier(c, journeyOf(c, client, returnTo, browser), client, query.identifier ?? '', null)
     },
 
     start: async (c: Http) => {
@@ -138,7 +138,7 @@ export function pageRoutes(site: Site) {
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const browser = browserOf(c, site)
-      const journey = journeyOf(client, returnAddress(client, form.return_to), browser)
+      const journey = journeyOf(c, client, returnAddress(client, form.return_to), browser)
       const started = await core.login.start({
         method: 'email_otp',
         identifier: form.identifier,
@@ -159,7 +159,7 @@ export function pageRoutes(site: Site) {
       try {
         await completeLogin(c, site, form.login_id, form.code)
       } catch (error) {
-        return showCode(c, journeyOf(client, returnTo, browserOf(c, site)), form.login_id, expected(error))
+        return showCode(c, journeyOf(c, client, returnTo, browserOf(c, site)), form.login_id, expected(error))
       }
       return c.redirect(returnTo ?? `${mount}/account`, 303)
     },
@@ -168,7 +168,7 @@ export function pageRoutes(site: Site) {
       const form = await readForm(c, resendForm)
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
-      const journey = journeyOf(client, returnAddress(client, form.return_to), browserOf(c, site))
+      const journey = journeyOf(c, client, returnAddress(client, form.return_to), browserOf(c, site))
       const sent = await core.login.resend({ loginId: form.login_id, browser: c.var.cookies.login ?? null, caller: c.var.caller })
       return showCode(c, journey, form.login_id, sent.ok ? null : expected(refusal(sent)))
     },
