@@ -286,6 +286,7 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
           This API runs in another process: until the revocation feed is built, its token lane lets a revoked token live until it expires;
           its session lane refuses at once.
         </p>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and scrolling must work by keyboard. */}
         <ol class="timeline" tabIndex={0} aria-label="Timeline">
           {lines.map((line) => (
             <li key={`${line.at}${line.text}`}>

@@ -80,6 +80,7 @@ export function Lane(props: {
         {last === undefined ? props.does : `${last.note} · ${Math.round(last.us)} µs in the guard`}
       </span>
       <span class="code">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and scrolling must work by keyboard. */}
         <code tabIndex={0}>{props.code}</code>
         <Copy text={props.code} />
       </span>

@@ -126,7 +126,8 @@ export function createHttpSource(options: HttpSourceOptions): Source {
         body: new URLSearchParams({ token: question.token }).toString(),
       })
       if (status !== 200) throw unknown(`introspection answered ${status}`)
-      if (body.active !== true) return { active: false, code: 'session_revoked' }
+      // RFC 7662 §2.2 gives no reason: a token that is only stale is minted anew, one whose session ended is not.
+      if (body.active !== true) return { active: false, code: 'token_revoked' }
       const session = sessionOf(body)
       // The answer must be about the session that was asked for.
       if (session === undefined || session.sid !== question.claims.sid || session.sub !== question.claims.sub)

@@ -39,6 +39,7 @@ button{font:inherit;cursor:pointer}
 .dev a,.plain a{color:var(--accent)}
 ul.devices{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}
 ul.devices li{display:flex;align-items:center;gap:12px 16px;flex-wrap:wrap;justify-content:space-between;border-bottom:1px solid var(--line);padding:16px 0}
+ul.devices li>div{flex:1 1 260px;min-width:0}
 ul.devices b{font-weight:600;display:block}
 ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}

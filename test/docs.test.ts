@@ -1,0 +1,75 @@
+// The documentation holds: every TypeScript block compiles against the packages, links lead somewhere, and the page of
+// errors is the table's.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { errors } from '@symbolon/protocol'
+import { expect, it } from 'vitest'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const pages = [
+  'README.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'ARCHITECTURE.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+]
+const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
+
+it('every TypeScript block compiles', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-docs-'))
+  try {
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+    const files: string[] = []
+    for (const page of pages)
+      [...textOf(page).matchAll(/```ts\n([\s\S]*?)```/g)].forEach(([, code = ''], i) => {
+        const name = `${page.replace(/\W/g, '-')}-${i}.ts`
+        writeFileSync(join(folder, name), `${code}\nexport {}\n`)
+        files.push(name)
+      })
+    expect(files.length).toBeGreaterThan(8)
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2023',
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      types: ['node'],
+      lib: ['es2023', 'dom', 'dom.iterable'],
+      preserveSymlinks: false,
+    }
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' })
+    expect(tsc.stdout).toBe('')
+    expect(tsc.status).toBe(0)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}, 60_000)
+
+it('every link leads somewhere', () => {
+  for (const page of pages)
+    for (const [, target = ''] of textOf(page).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g))
+      if (!/^https?:/.test(target)) expect(existsSync(join(root, dirname(page), target)), `${page} → ${target}`).toBe(true)
+})
+
+it('the page of errors is the table', () => {
+  const page = textOf('docs/errors.md').replace(/ +/g, ' ')
+  for (const [code, { status, text }] of Object.entries(errors)) expect(page).toContain(`| \`${code}\` | ${status} | ${text} |`)
+  expect(page.match(/^\| `/gm)).toHaveLength(Object.keys(errors).length)
+})
+
+it('the quick start of the README is the one that is tested', () => {
+  const block = /```ts\n([\s\S]*?)```/.exec(textOf('README.md'))?.[1] ?? ''
+  const tested = readFileSync(join(root, 'packages/symbolon/test/embed/quickstart.test.ts'), 'utf8')
+  for (const line of ['app.use(toNodeHandler(auth))', "guard('token'), (req, res)", "guard('session', { maxAuthAge: '5m' })"]) {
+    expect(block).toContain(line)
+    expect(tested).toContain(line)
+  }
+})
