@@ -58,7 +58,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
         return refuse(passed.verdict === 'expired' ? 'session_expired' : passed.verdict === 'revoked' ? 'session_revoked' : passed.verdict)
       const minted = mint({ snapshot, at }, snapshot.session.generation, passed.shape)
       if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
-      return { ok: true, minted, snapshot }
+      return { ok: true, minted: minted(), snapshot }
     },
     list: async (userId) => store.sessions.list(userId),
     revoke: (target, reason, by) =>
@@ -93,7 +93,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
       mint: async (snapshot) => {
         const minted = mint({ snapshot, at: clock.now() }, snapshot.session.generation)
         if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
-        return minted
+        return minted()
       },
     }),
     sessions,

@@ -22,8 +22,11 @@ export interface Shape {
   readonly dropped?: ReadonlySet<string>
 }
 
-/** Mints, or `undefined` when the read is too old or the session's time is up. `generation`: of the credential it goes out with. */
-export type Mint = (read: Read, generation: number, shape?: Shape) => Minted | undefined
+/**
+ * Prepares a token, or `undefined` when the read is too old or the session's time is up; the function signs it. Whatever
+ * can be refused is refused before. `generation`: of the credential it goes out with.
+ */
+export type Mint = (read: Read, generation: number, shape?: Shape) => (() => Minted) | undefined
 
 /** What minting stands on. */
 export interface MintParts {
@@ -110,13 +113,20 @@ export function createMint(parts: MintParts): Mint {
       segments.set(key, header)
     }
     const input = `${header}.${segment(claims)}`
-    const accessToken = `${input}.${toBase64url(parts.signer.sign(key.kid, input))}`
-    if (accessToken.length > tokenBytes)
+    const length = input.length + 87
+    if (length > tokenBytes)
       throw new SymbolonError('internal', {
-        detail: `an access token has ${accessToken.length} bytes; at most ${tokenBytes}: shorten the claims template or the roles`,
+        detail: `an access token would have ${length} bytes; at most ${tokenBytes}: shorten the claims template or the roles`,
       })
     const expiresIn = exp - iat
     const refreshIn = Math.max(1, Math.floor(expiresIn * 0.8) - crypto.randomBelow(Math.floor(expiresIn / 10) + 1))
-    return { accessToken, claims: claims as AccessTokenClaims, expiresIn, refreshIn, serverTime: snapshot.now }
+    const { kid } = key
+    return () => ({
+      accessToken: `${input}.${toBase64url(parts.signer.sign(kid, input))}`,
+      claims: claims as AccessTokenClaims,
+      expiresIn,
+      refreshIn,
+      serverTime: snapshot.now,
+    })
   }
 }

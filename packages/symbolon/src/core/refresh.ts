@@ -105,8 +105,9 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
   ): Promise<RefreshOutcome | Again> => {
     const { session, user, client, now } = read.snapshot
     const g = session.generation
-    const answer = (outcome: 'rotated' | 'minted' | 'replayed' | 'recovered', credential: string, minted: Minted | undefined) => {
-      if (minted === undefined) return tryLater(passed.trace)
+    const answer = (outcome: 'rotated' | 'minted' | 'replayed' | 'recovered', credential: string, sign: (() => Minted) | undefined) => {
+      if (sign === undefined) return tryLater(passed.trace)
+      const minted = sign()
       ports.observe({ event: 'refresh', outcome })
       return { ok: true as const, outcome, snapshot: read.snapshot, credential, minted, trace: passed.trace }
     }
@@ -118,11 +119,11 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
       return answer('replayed', credentialOf(crypto, key, session.kind, session.sid, g), mint(read, g, passed.shape))
 
     const next = credentialOf(crypto, key, session.kind, session.sid, g + 1)
-    // Signed before the rotation commits: a template that throws then costs nobody a credential. Discarded when the compare-and-set is lost.
-    const minted = mint(read, g + 1, passed.shape)
-    if (minted === undefined) return 'again'
+    // Prepared before anything is written: a template that throws costs nobody a credential.
+    const sign = mint(read, g + 1, passed.shape)
+    if (sign === undefined) return 'again'
     ports.crashPoint('rotate.before')
-    const rotated = await store.sessions.rotate({
+    const rotating = store.sessions.rotate({
       sid: session.sid,
       from: g,
       userEpoch: user.epoch,
@@ -132,10 +133,12 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
       active: !input.background,
       audit: decision === 'rotate' ? [] : [auditOf(read.snapshot, 'session.recovered', input, { generation: g + 1 })],
     })
+    // Signed while the commit is on its way to the disk; thrown away when the compare-and-set is lost.
+    const [rotated, minted] = await Promise.all([rotating, Promise.resolve().then(sign)])
     if (rotated.outcome === 'lost') return 'again'
     ports.crashPoint('rotate.committed')
     if (decision === 'recover') ports.observe({ event: 'session.recovered', sid: session.sid, userId: user.id, clientId: client.id })
-    return answer(decision === 'rotate' ? 'rotated' : 'recovered', next, minted)
+    return answer(decision === 'rotate' ? 'rotated' : 'recovered', next, () => minted)
   }
 
   return async (input) => {

@@ -1,5 +1,6 @@
 // The one file that knows libsql: opening a database, prepared statements with raw rows, and its errors as ours.
-// It binds numbers, texts, bytes and null only: libsql aborts the process on a boolean.
+// It binds numbers, texts, bytes and null only, and always as one array: libsql aborts the whole process on a boolean, and
+// on bytes that stand alone (it takes them for an object of names).
 
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { SymbolonError } from '@symbolon/protocol'
@@ -78,9 +79,9 @@ export function openDriver(path: string): Driver {
         const plain = db.prepare(text)
         const raw = plain.reader ? plain.raw() : plain
         statement = {
-          get: (...values) => raw.get(...values) as Row | undefined,
-          all: (...values) => raw.all(...values) as Row[],
-          run: (...values) => raw.run(...values).changes,
+          get: (...values) => raw.get(values) as Row | undefined,
+          all: (...values) => raw.all(values) as Row[],
+          run: (...values) => raw.run(values).changes,
         }
         prepared.set(text, statement)
       }

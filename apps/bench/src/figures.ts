@@ -1,0 +1,75 @@
+// What is measured: named figures, a line of progress, and the middle of several rounds.
+
+import { writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+
+/** Collects figures. */
+export interface Figures {
+  /** Says what is being measured. */
+  begin(text: string): void
+  /** Notes a figure; `floor` says what it has to reach, for the table. */
+  put(name: string, value: number, unit: string, floor?: string): void
+}
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+/** CPU microseconds used while something ran, and how long it took on the wall. */
+export async function spent(run: () => Promise<void> | void): Promise<{ readonly cpu: number; readonly wall: number }> {
+  const before = process.cpuUsage()
+  const began = performance.now()
+  await run()
+  const { user, system } = process.cpuUsage(before)
+  return { cpu: user + system, wall: (performance.now() - began) * 1000 }
+}
+
+/** Measures alternatives side by side: each round runs every one, in turn; returns the medians. */
+export async function sideBySide<K extends string>(
+  rounds: number,
+  runs: Readonly<Record<K, () => Promise<number> | number>>,
+): Promise<Record<K, number>> {
+  const names = Object.keys(runs) as K[]
+  const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>
+  for (let round = 0; round <= rounds; round++)
+    for (const name of round % 2 === 0 ? names : [...names].reverse()) {
+      globalThis.gc?.()
+      const value = await runs[name]()
+      // The first round warms up.
+      if (round > 0) found[name].push(value)
+    }
+  return Object.fromEntries(names.map((name) => [name, median(found[name])])) as Record<K, number>
+}
+
+/** Prints figures as they come, and writes them when asked. */
+export function createFigures(file: string | undefined): Figures & { finish(): void } {
+  const all: Record<string, number> = {}
+  const tty = process.stderr.isTTY === true
+  const clear = () => tty && process.stderr.write('\r\u001b[K')
+  const machine = {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+  }
+  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}\n`)
+  return {
+    begin(text) {
+      clear()
+      process.stderr.write(tty ? `… ${text}` : `… ${text}\n`)
+    },
+    put(name, value, unit, floor) {
+      clear()
+      all[name] = Number(value.toPrecision(4))
+      process.stdout.write(
+        `${name.padEnd(34)} ${String(all[name]).padStart(10)} ${unit.padEnd(8)} ${floor === undefined ? '' : `(to reach: ${floor})`}\n`,
+      )
+    },
+    finish() {
+      clear()
+      if (file !== undefined) writeFileSync(file, `${JSON.stringify({ machine, at: new Date().toISOString(), figures: all }, null, 2)}\n`)
+    },
+  }
+}
