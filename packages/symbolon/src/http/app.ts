@@ -55,8 +55,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
 
   // Before every route: cookies read once, cross-site rule, CORS. Introspection ignores cookies.
   app.use(async (c, next) => {
-    readContext(c, site)
-    if (c.req.path === mount + routes.introspect) return next()
+    const cookieless = c.req.path === mount + routes.introspect
+    readContext(c, site, cookieless)
+    if (cookieless) return next()
     const answered = await applyCors(c, site)
     if (answered !== undefined) return answered
     await refuseCrossSite(c, site)

@@ -48,9 +48,9 @@ export function deviceName(userAgent: string | null): string {
   return (/^[A-Za-z][\w .-]{0,30}/.exec(userAgent)?.[0] ?? 'An unknown device').trim()
 }
 
-/** Reads cookies and caller; throws `cookie_conflict`. */
-export function readContext(c: Http, site: Site): void {
-  const cookies = readCookies(c.req.header('cookie'), site.secure)
+/** Reads cookies and caller; throws `cookie_conflict`. `cookieless` paths ignore cookies, whatever they are. */
+export function readContext(c: Http, site: Site, cookieless: boolean): void {
+  const cookies = cookieless ? {} : readCookies(c.req.header('cookie'), site.secure)
   if (cookies === 'conflict') throw new SymbolonError('cookie_conflict')
   const userAgent = c.req.header('user-agent')?.slice(0, 512) ?? null
   const accepted = c.req.header('accept-language')

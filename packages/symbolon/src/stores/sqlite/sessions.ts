@@ -1,23 +1,65 @@
 // Sessions: opened, rotated, touched, ended. Each verb runs inside one transaction, which holds the database's write lock.
 
-import type { AuditDraft, OpenOutcome, OpenSession, Revoked, RevokeReason, RevokeTarget, Rotation, SessionSnapshot, Touch } from '#core'
+import type {
+  AuditDraft,
+  Client,
+  OpenOutcome,
+  OpenSession,
+  Revoked,
+  RevokeReason,
+  RevokeTarget,
+  Rotation,
+  SessionSnapshot,
+  Touch,
+  User,
+} from '#core'
 import { clientColumns, clientOf, columns, sessionColumns, sessionOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
-const joined = `SELECT ${columns(sessionColumns, 's')}, ${columns(userColumns, 'u')}, ${columns(clientColumns, 'c')}
+const joined = `SELECT ${columns(sessionColumns, 's')}, u.epoch, c.revision
   FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
-const userAt = sessionColumns.length
-const clientAt = userAt + userColumns.length
+const epochAt = sessionColumns.length
+const remembered = 10_000
 
-/** The read behind every check: session, user and client as one statement sees them. Prepared once. */
+/**
+ * The read behind every check: session, user and client as one statement sees them. Prepared once. Users and clients seen
+ * before are not read again while their epoch and revision, which are read each time, stay the same.
+ */
 export function prepareFind(db: Driver): (sid: string, now: () => number) => SessionSnapshot | undefined {
   const statement = db.sql(joined)
+  const users = new Map<string, User>()
+  const clients = new Map<string, { readonly revision: number; readonly client: Client }>()
+
+  const userAs = (id: string, epoch: number): User | undefined => {
+    const known = users.get(id)
+    if (known !== undefined && known.epoch === epoch) return known
+    const row = db.sql(`SELECT ${columns(userColumns)} FROM users WHERE id = ?`).get(id)
+    if (row === undefined) return undefined
+    const user = userOf(row)
+    if (users.size >= remembered) users.clear()
+    users.set(id, user)
+    return user
+  }
+  const clientAs = (id: string, revision: number): Client | undefined => {
+    const known = clients.get(id)
+    if (known !== undefined && known.revision === revision) return known.client
+    const row = db.sql(`SELECT ${columns(clientColumns)}, revision FROM clients WHERE tenant = 'main' AND id = ?`).get(id)
+    if (row === undefined) return undefined
+    const client = clientOf(row)
+    if (clients.size >= remembered) clients.clear()
+    clients.set(id, { revision: row[clientColumns.length] as number, client })
+    return client
+  }
+
   return (sid, now) => {
     const row = statement.get(sid)
     if (row === undefined) return undefined
-    return { now: now(), session: sessionOf(row), user: userOf(row, userAt), client: clientOf(row, clientAt) }
+    const session = sessionOf(row)
+    const user = userAs(session.userId, row[epochAt] as number)
+    const client = clientAs(session.clientId, row[epochAt + 1] as number)
+    return user === undefined || client === undefined ? undefined : { now: now(), session, user, client }
   }
 }
 

@@ -1,0 +1,88 @@
+// The embedded store passes the suite, and meets what only a file can meet.
+
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Database from 'libsql'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
+import { storeSuite } from '../suites/store/suite.ts'
+
+storeSuite('SQLite', async (clock) => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-store-'))
+  const path = join(folder, 'symbolon.db')
+  const under = {
+    store: await openSqliteStore({ path, clock }),
+    async reopen() {
+      await under.store.close()
+      under.store = await openSqliteStore({ path, clock })
+    },
+    async close() {
+      await under.store.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  return under
+})
+
+describe('the file', () => {
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'symbolon-store-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('is its owner’s alone', async () => {
+    const path = join(folder, 'symbolon.db')
+    await (await openSqliteStore({ path })).close()
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    chmodSync(path, 0o644)
+    await (await openSqliteStore({ path })).close()
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  it.each([
+    ['not a database', (path: string) => writeFileSync(path, 'hello world '.repeat(500)), 'is not a database'],
+    [
+      'of a newer version',
+      (path: string) => {
+        const db = new Database(path)
+        db.exec('PRAGMA user_version = 99')
+        db.close()
+      },
+      'newer version',
+    ],
+    ['in no directory', (path: string) => rmSync(join(path, '..'), { recursive: true }), 'cannot be opened'],
+  ])('is refused with a sentence when it is %s', async (_, make, sentence) => {
+    const path = join(folder, 'symbolon.db')
+    make(path)
+    await expect(openSqliteStore({ path })).rejects.toThrow(sentence)
+  })
+
+  it('serves two stores at once, and waits out a lock without blocking the event loop', async () => {
+    const path = join(folder, 'symbolon.db')
+    const stores: SqliteStore[] = [await openSqliteStore({ path }), await openSqliteStore({ path })]
+    try {
+      const budget = { key: 'one', limit: 10, window: 60_000 }
+      const spent = await Promise.all(Array.from({ length: 30 }, (_, i) => (stores[i % 2] as SqliteStore).limits.spend([budget])))
+      expect(spent.filter(({ outcome }) => outcome === 'spent')).toHaveLength(10)
+      const other = new Database(path)
+      other.exec('BEGIN IMMEDIATE')
+      let worst = 0
+      let last = performance.now()
+      const ticks = setInterval(() => {
+        worst = Math.max(worst, performance.now() - last)
+        last = performance.now()
+      }, 5)
+      const waiting = (stores[0] as SqliteStore).limits.spend([{ ...budget, key: 'two' }])
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      other.exec('COMMIT')
+      other.close()
+      expect(await waiting).toEqual({ outcome: 'spent' })
+      clearInterval(ticks)
+      expect(worst).toBeLessThan(150)
+    } finally {
+      for (const store of stores) await store.close()
+    }
+  })
+})
