@@ -29,7 +29,8 @@ export async function serve(configuration: Configuration): Promise<Running> {
     metrics: metrics.print,
     observe: (event) => {
       metrics.observe(event)
-      if (loud.test(event.event)) log.warn(event, event.event)
+      // A failed start is told by whoever started us, once.
+      if (loud.test(event.event) && event.event !== 'open.failed') log.warn(event, event.event)
     },
   })
   try {

@@ -7,6 +7,8 @@ import type { Guard } from '../verifier.ts'
 
 /** As much of a Hono context as a guard reads and writes. */
 export interface HonoContextLike {
+  /** On Node, `@hono/node-server` puts the plain request here: its headers cost nothing to read. */
+  readonly env?: { readonly incoming?: { readonly headers?: Readonly<Record<string, string | string[] | undefined>> } } | undefined
   readonly req: { readonly method: string; readonly url: string; header(name: string): string | undefined }
   set(key: 'auth', value: Auth): void
   header(name: string, value: string, options?: { append?: boolean }): void
@@ -28,20 +30,25 @@ export interface HonoGuard {
   policy(policy: Policy, options?: { readonly strict?: boolean }): HonoMiddleware
 }
 
-function guardRequestOf(req: HonoContextLike['req']): GuardRequest {
+function guardRequestOf({ req, env }: HonoContextLike): GuardRequest {
+  const plain = env?.incoming?.headers
   return {
     method: req.method,
     get url() {
       const path = req.url.indexOf('/', req.url.indexOf('//') + 2)
       return path < 0 ? '/' : req.url.slice(path)
     },
-    header: (name) => req.header(name),
+    header(name) {
+      if (plain === undefined) return req.header(name)
+      const value = plain[name]
+      return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value
+    },
   }
 }
 
 function toMiddleware(guard: Guard): HonoMiddleware {
   return async (context: HonoContextLike, next) => {
-    const decided = guard(guardRequestOf(context.req))
+    const decided = guard(guardRequestOf(context))
     const result: GuardResult = decided instanceof Promise ? await decided : decided
     if (!result.ok) return context.body(result.body, result.status as never, { ...result.headers })
     if (result.auth !== undefined) context.set('auth', result.auth)

@@ -1,0 +1,185 @@
+// The client in two real tabs, on a real service: tokens, retries, sign-out, and answers that are lost, late or overtaken.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createGuard } from '@symbolon/verifier/node'
+import { build } from 'esbuild'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { createAuth } from 'symbolon'
+import { toNodeHandler } from 'symbolon/node'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'symbolon-client-'))
+let server: Server
+let origin: string
+let auth: ReturnType<typeof createAuth>
+let browser: Browser
+let user: string
+
+declare global {
+  var client: import('@symbolon/client').Client
+  var changes: boolean[]
+}
+
+beforeAll(async () => {
+  const entry = fileURLToPath(new URL('../src/index.ts', import.meta.url))
+  const { outputFiles } = await build({ entryPoints: [entry], bundle: true, format: 'esm', write: false, conditions: ['@symbolon/source'] })
+  const script = outputFiles[0]?.text ?? ''
+  const page = `<!doctype html><title>t</title><script type="module">import { createClient } from '/client.js'
+globalThis.client = createClient({ issuer: location.origin + '/auth' }); globalThis.changes = []; client.onChange((s) => changes.push(s.signedIn)); document.title = 'ready'</script>`
+  const routes: Record<string, (request: never, response: never) => unknown> = {}
+  server = createServer((request, response) => {
+    if (request.url === '/client.js') return void response.setHeader('content-type', 'text/javascript').end(script)
+    const route = routes[request.url ?? '']
+    if (route !== undefined) return void route(request as never, response as never)
+    handle(request, response, () => void response.setHeader('content-type', 'text/html').end(page))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  origin = `http://localhost:${(server.address() as AddressInfo).port}`
+  auth = createAuth({ issuer: `${origin}/auth`, dev: true, data: folder, budgets: { startPerAddress: { limit: 1000, window: '1h' } } })
+  const handle = toNodeHandler(auth)
+  const guard = createGuard(auth)
+  routes['/api'] = guard('token', { credential: 'bearer' })((request, response) => {
+    const chunks: Uint8Array[] = []
+    const stream = request as unknown as NodeJS.ReadableStream
+    stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
+    stream.on('end', () =>
+      response.end(JSON.stringify({ sub: request.auth.sub, roles: request.auth.roles, body: Buffer.concat(chunks).toString() })),
+    )
+  })
+  await auth.ready()
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+})
+afterAll(async () => {
+  await browser.close()
+  server.closeAllConnections()
+  server.close()
+  await auth.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+let count = 0
+let tabs: Page[] = []
+beforeEach(async () => {
+  const context = await browser.newContext()
+  user = `user${++count}@example.com`
+  const first = await context.newPage()
+  await first.goto(`${origin}/auth/login`)
+  await first.fill('#identifier', user)
+  await first.click('button.primary')
+  await first.waitForSelector('#code')
+  const outbox = (await (await fetch(`${origin}/auth/dev/outbox`)).json()) as { to: string; text: string }[]
+  await first.fill('#code', /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === user).at(-1)?.text ?? '')?.[0] ?? '')
+  await first.waitForURL(`${origin}/auth/account`)
+  tabs = [first, await context.newPage()]
+  for (const tab of tabs) {
+    await tab.goto(origin)
+    await tab.waitForFunction(() => document.title === 'ready')
+  }
+  return () => context.close()
+})
+
+const call = (tab: Page, init: { method?: string; body?: string } = {}) =>
+  tab.evaluate(async (one) => {
+    const response = await globalThis.client.fetch('/api', one)
+    return {
+      status: response.status,
+      body: response.ok ? ((await response.json()) as { roles: string[]; body: string; sub: string }) : null,
+    }
+  }, init)
+
+it('mints once for many calls at once, and carries the token', async () => {
+  const [tab] = tabs as [Page, Page]
+  let mints = 0
+  await tab.route('**/v1/session/token', (route) => {
+    mints++
+    return route.continue()
+  })
+  const answers = await tab.evaluate(() =>
+    Promise.all(Array.from({ length: 10 }, async () => (await globalThis.client.fetch('/api')).status)),
+  )
+  expect(answers).toEqual(Array(10).fill(200))
+  expect(mints).toBe(1)
+})
+
+it('mints again when roles changed, and repeats the request with its body once', async () => {
+  const [tab] = tabs as [Page, Page]
+  expect((await call(tab)).body?.roles).toEqual([])
+  const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+  await auth.users.change(id, { roles: ['editor'] }, 'test')
+  expect(await call(tab, { method: 'POST', body: 'hello' })).toMatchObject({ status: 200, body: { roles: ['editor'], body: 'hello' } })
+})
+
+it('signs nobody out over a lost answer, a 503 or no network', async () => {
+  const [tab] = tabs as [Page, Page]
+  const spoil = [
+    (route: import('playwright-core').Route) => route.abort(),
+    (route: import('playwright-core').Route) => route.fulfill({ status: 503, body: '{}' }),
+  ]
+  for (const how of spoil) {
+    await tab.route('**/v1/session/token', how)
+    expect(
+      await tab.evaluate(() =>
+        globalThis.client.getToken().then(
+          () => 'token',
+          (error: { code: string }) => error.code,
+        ),
+      ),
+    ).toBe('unreachable')
+    await tab.unroute('**/v1/session/token')
+    expect((await call(tab)).status).toBe(200)
+    await tab.reload()
+    await tab.waitForFunction(() => document.title === 'ready')
+  }
+  expect(await tab.evaluate(() => globalThis.changes.includes(false))).toBe(false)
+})
+
+it('tells the other tab of a sign-out, and a late answer brings nobody back', async () => {
+  const [first, second] = tabs as [Page, Page]
+  expect([(await call(first)).status, (await call(second)).status]).toEqual([200, 200])
+  await second.route('**/v1/session/token', async (route) => {
+    // The answer of before the sign-out arrives after it.
+    const response = await route.fetch()
+    await second.evaluate(() => globalThis.client.signOut())
+    await route.fulfill({ response })
+  })
+  await second.reload()
+  await second.waitForFunction(() => document.title === 'ready')
+  const late = await second.evaluate(() =>
+    globalThis.client.getToken().then(
+      () => 'token',
+      () => 'none',
+    ),
+  )
+  expect(late).toBe('none')
+  await first.waitForFunction(() => globalThis.changes.at(-1) === false)
+  expect(await first.evaluate(() => globalThis.client.session())).toBeNull()
+  expect((await call(first)).status).toBe(401)
+})
+
+it('gives its token to no other origin', async () => {
+  const [tab] = tabs as [Page, Page]
+  await call(tab)
+  let seen: string | undefined = 'not asked'
+  await tab.route('http://elsewhere.example/**', (route) => {
+    seen = route.request().headers().authorization
+    return route.fulfill({ status: 200, headers: { 'access-control-allow-origin': '*' }, body: '' })
+  })
+  await tab.evaluate(() => globalThis.client.fetch('http://elsewhere.example/'))
+  expect(seen).toBeUndefined()
+})
