@@ -1,0 +1,113 @@
+// Mail over a real SMTP conversation: delivered, tried again, refused, bounded, and silent about what it carries.
+
+import type { AddressInfo } from 'node:net'
+import { SMTPServer } from 'smtp-server'
+import { afterEach, expect, it } from 'vitest'
+import type { CoreEvent, Delivery } from '#core'
+import { createSmtp } from '#delivery'
+
+const closers: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+interface Received {
+  readonly to: readonly string[]
+  readonly text: string
+}
+
+async function open(options: { readonly refuse?: (turn: number) => Error | undefined; readonly most?: number } = {}) {
+  const received: Received[] = []
+  const events: CoreEvent[] = []
+  let turn = 0
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    logger: false,
+    onRcptTo: (_address, _session, callback) => callback(options.refuse?.(turn++)),
+    onData(stream, session, callback) {
+      let text = ''
+      stream.on('data', (chunk) => {
+        text += chunk
+      })
+      stream.on('end', () => {
+        received.push({ to: session.envelope.rcptTo.map(({ address }) => address), text })
+        callback()
+      })
+    },
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = (server.server as unknown as { address(): AddressInfo }).address()
+  const smtp = createSmtp({
+    url: `smtp://127.0.0.1:${port}`,
+    from: 'Sign-in <no-reply@example.com>',
+    observe: (event) => events.push(event),
+    retries: [10, 20],
+    ...(options.most !== undefined && { most: options.most }),
+  })
+  closers.push(
+    () => smtp.close(),
+    () => new Promise<void>((resolve) => server.close(() => resolve())),
+  )
+  return { smtp, received, events }
+}
+const mail = (to = 'ada@example.com', change: Partial<Extract<Delivery, { kind: 'code' }>> = {}): Delivery => ({
+  kind: 'code',
+  to,
+  code: '123456',
+  clientName: 'Example',
+  minutes: 10,
+  device: 'Firefox on Linux',
+  language: 'en',
+  ...change,
+})
+async function until(check: () => boolean): Promise<void> {
+  for (let i = 0; i < 400 && !check(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(check()).toBe(true)
+}
+
+it('brings the code to exactly one recipient', async () => {
+  const { smtp, received, events } = await open()
+  await smtp.verify()
+  smtp.queue(mail())
+  smtp.queue({ kind: 'none' })
+  await until(() => received.length === 1)
+  expect(received[0]?.to).toEqual(['ada@example.com'])
+  expect(received[0]?.text).toContain('123456')
+  await until(() => events.some(({ event }) => event === 'mail.sent'))
+  expect(JSON.stringify(events)).not.toMatch(/123456|ada@/)
+})
+
+it('tries again what fails for now, and gives up on what fails for good', async () => {
+  const refusal = (code: number) => Object.assign(new Error('no'), { responseCode: code })
+  const later = await open({ refuse: (turn) => (turn === 0 ? refusal(451) : undefined) })
+  later.smtp.queue(mail())
+  await until(() => later.received.length === 1)
+  expect(later.events.map(({ event }) => event)).toContain('mail.retried')
+  const never = await open({ refuse: () => refusal(550) })
+  never.smtp.queue(mail())
+  await until(() => never.events.some(({ event }) => event === 'mail.failed'))
+  expect(never.received).toEqual([])
+  expect(never.events.filter(({ event }) => event === 'mail.retried')).toEqual([])
+})
+
+it('lets nothing that a person chose become a header or mark-up', async () => {
+  const { smtp, received } = await open()
+  smtp.queue(mail('ada@example.com', { clientName: 'Evil\r\nBcc: eve@example.com', device: '<script>alert(1)</script>' }))
+  await until(() => received.length === 1)
+  expect(received[0]?.to).toEqual(['ada@example.com'])
+  expect(received[0]?.text).not.toMatch(/^Bcc:/im)
+  expect(received[0]?.text).not.toContain('<script>alert(1)</script></p>')
+})
+
+it('refuses when too many wait', async () => {
+  const { smtp } = await open({ most: 3, refuse: () => Object.assign(new Error('no'), { responseCode: 451 }) })
+  expect(() => {
+    for (let i = 0; i < 50; i++) smtp.queue(mail())
+  }).toThrow(expect.objectContaining({ code: 'try_later' }))
+})
+
+it('says in a sentence that the server cannot be used', async () => {
+  const smtp = createSmtp({ url: 'smtp://127.0.0.1:9', from: 'a@example.com', observe: () => {} })
+  await expect(smtp.verify()).rejects.toThrow(/mail server cannot be used/)
+  await smtp.close()
+})
