@@ -60,7 +60,8 @@ export function createCrypto(secrets: readonly string[]): Crypto {
       const cipher = createCipheriv('aes-256-gcm', active.derive('seal'), iv)
       cipher.setAAD(Buffer.from(associated, 'utf8'))
       const text = Buffer.concat([cipher.update(bytesOf(plain)), cipher.final()])
-      return Buffer.concat([Uint8Array.of(version), active.id, iv, text, cipher.getAuthTag()])
+      // Memory of its own, not a slice of Node's pool: it goes to another thread.
+      return new Uint8Array(Buffer.concat([Uint8Array.of(version), active.id, iv, text, cipher.getAuthTag()]))
     },
     open(sealed, associated) {
       if (sealed.length < head + 16 || sealed[0] !== version) return undefined

@@ -15,6 +15,7 @@ export {
   revocationOf,
   sessionColumns,
   sessionOf,
+  sessionSelection,
   userColumns,
   userOf,
 } from './rows.ts'

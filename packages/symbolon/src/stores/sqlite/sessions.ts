@@ -13,11 +13,11 @@ import type {
   Touch,
   User,
 } from '#core'
-import { clientColumns, clientOf, columns, sessionColumns, sessionOf, userColumns, userOf } from '#stores/rows'
+import { clientColumns, clientOf, columns, sessionColumns, sessionOf, sessionSelection, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
-const joined = `SELECT ${columns(sessionColumns, 's')}, u.epoch, c.revision
+const joined = `SELECT ${sessionSelection.join(', ')}, u.epoch, c.revision
   FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
 const epochAt = sessionColumns.length
@@ -66,7 +66,7 @@ export function prepareFind(db: Driver): (sid: string, now: () => number) => Ses
 /** Live sessions of a user, newest first, at most 1,000. */
 export function listSessions(db: Driver, userId: string, now: number) {
   const rows = db
-    .sql(`SELECT ${columns(sessionColumns)} FROM sessions WHERE user_id = ? AND ${live} ORDER BY created_at DESC, sid LIMIT 1000`)
+    .sql(`SELECT ${sessionSelection.join(', ')} FROM sessions s WHERE user_id = ? AND ${live} ORDER BY created_at DESC, sid LIMIT 1000`)
     .all(userId, now, now)
   return { now, sessions: rows.map((row) => sessionOf(row)) }
 }

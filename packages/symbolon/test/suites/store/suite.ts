@@ -16,9 +16,10 @@ const id = () => randomBytes(16).toString('base64url')
 /** Bytes as text: drivers give them in different classes. */
 const plain = (value: unknown) =>
   JSON.parse(
-    JSON.stringify(value, (_, one) =>
-      one?.type === 'Buffer' ? Buffer.from(one.data).toString('hex') : one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one,
-    ),
+    JSON.stringify(value, (_, one) => {
+      if (one?.type === 'Buffer') return Buffer.from(one.data).toString('hex')
+      return one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one
+    }),
   )
 const hour = 3_600_000
 
