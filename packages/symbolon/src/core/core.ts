@@ -7,7 +7,7 @@ import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
-import { createMint } from './mint.ts'
+import { createMint, tryTemplate } from './mint.ts'
 import type { RevokeReason } from './model.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
@@ -23,6 +23,7 @@ const nobody: Caller = { ip: null, userAgent: null }
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
 export function createCore(ports: Ports, options: CoreOptions): Core {
   const { store, crypto, clock } = ports
+  if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
   const touches = createTouches(store.sessions)
   const keys = createKeys(ports, options)

@@ -70,6 +70,34 @@ export function foreignClaims(claims: Readonly<Record<string, unknown>>): Record
   return own
 }
 
+/** Tries a claims template on a made-up user; throws `invalid_option` when it sets a reserved name or leaves no room. */
+export function tryTemplate(claims: (user: User) => Readonly<Record<string, unknown>>): void {
+  const user: User = {
+    id: `usr_${'A'.repeat(22)}`,
+    tenant: 'main',
+    email: 'somebody@example.com',
+    roles: [],
+    status: 'active',
+    epoch: 1,
+    createdAt: 0,
+  }
+  let made: Record<string, unknown>
+  try {
+    made = foreignClaims(claims(user))
+  } catch (cause) {
+    throw refuseTemplate(cause instanceof TypeError ? cause.message : 'It threw for a user that it does not know.', cause)
+  }
+  const { length } = ascii(made)
+  if (length > templateBytes) throw refuseTemplate(`It makes ${length} bytes; at most ${templateBytes}.`)
+}
+
+const templateBytes = 2000
+const refuseTemplate = (reason: string, cause?: unknown) => {
+  const error = new SymbolonError('invalid_option', { detail: reason, cause })
+  error.message = `The claims template cannot be used. ${reason}`
+  return error
+}
+
 /** Creates the mint. Throws `internal` when a token grows past 3,800 bytes, `keys_unavailable` without a signing key. */
 export function createMint(parts: MintParts): Mint {
   const { crypto, options } = parts

@@ -59,7 +59,11 @@ export function createTouches(store: Pick<SessionStore, 'touch'>): Touches {
       const seen = !session.seen && generation === session.generation
       const moved = active && now - session.lastSeenAt >= step(session.idle)
       if (!seen && !moved) return
-      if (waiting.size >= most && !waiting.has(session.sid)) return
+      if (waiting.size >= most && !waiting.has(session.sid)) {
+        // Full: what waits is written now. This one is noted at its next use; until then it only looks less recent.
+        flush().catch(() => {})
+        if (waiting.size >= most) return
+      }
       waiting.set(
         session.sid,
         merge(waiting.get(session.sid), {

@@ -7,15 +7,24 @@ import type { Http } from './context.ts'
 
 const most = 16_384
 
-/** The body as text; throws `body_too_large`. */
+/** The body as text; throws `body_too_large` before more than the limit was read. */
 async function textOf(c: Http): Promise<string> {
   if (Number(c.req.header('content-length') ?? 0) > most) throw new SymbolonError('body_too_large')
-  const bytes = new Uint8Array(await c.req.arrayBuffer())
-  if (bytes.length > most) throw new SymbolonError('body_too_large')
+  const reader = c.req.raw.body?.getReader()
+  if (reader === undefined) return ''
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new SymbolonError('invalid_request')
+    for (let bytes = 0; ; ) {
+      const { done, value } = await reader.read()
+      if (done) return text + decoder.decode()
+      bytes += value.length
+      if (bytes > most) throw new SymbolonError('body_too_large')
+      text += decoder.decode(value, { stream: true })
+    }
+  } catch (error) {
+    reader.cancel().catch(() => {})
+    throw error instanceof SymbolonError ? error : new SymbolonError('invalid_request')
   }
 }
 
