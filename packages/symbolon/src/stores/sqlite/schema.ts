@@ -25,7 +25,6 @@ const steps: readonly string[] = [
   CREATE INDEX sessions_of_parent ON sessions (parent) WHERE parent IS NOT NULL;
   CREATE INDEX sessions_by_end ON sessions (expires_at);
   CREATE INDEX sessions_by_revoked ON sessions (revoked_at) WHERE revoked_at IS NOT NULL;
-  CREATE INDEX sessions_by_idle ON sessions (last_seen_at + idle);
   CREATE TABLE keys (
     kid TEXT PRIMARY KEY, tenant TEXT NOT NULL, alg TEXT NOT NULL, state TEXT NOT NULL, public_jwk TEXT NOT NULL,
     sealed_private BLOB NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -48,6 +47,7 @@ const steps: readonly string[] = [
   CREATE TABLE feed_head (tenant TEXT PRIMARY KEY, feed_id TEXT NOT NULL, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO feed_head VALUES ('main', lower(hex(randomblob(8))), 0);
   INSERT INTO meta VALUES ('clock', 0);
+  INSERT INTO meta VALUES ('swept', '');
   `.replace('value) STRICT', 'value ANY) STRICT'),
 ]
 

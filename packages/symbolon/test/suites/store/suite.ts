@@ -342,6 +342,17 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       expect((await find(kept)).session.sid).toBe(kept)
     })
 
+    it('sweeps sessions left idle too, long before their absolute end', async () => {
+      for (let i = 0; i < 6; i++) await opened({}, { absolute: 1000 * hour })
+      time += 20 * hour
+      expect(await under.store.sessions.sweep(4)).toBe(0)
+      const kept = (await opened({}, { absolute: 1000 * hour })).snapshot.session.sid
+      time += 5.5 * hour
+      expect(await under.store.sessions.sweep(4)).toBe(4)
+      expect(await under.store.sessions.sweep(4)).toBe(2)
+      expect((await find(kept)).session.sid).toBe(kept)
+    })
+
     it('writes audit lines with the change they tell of, newest first', async () => {
       const line = { event: 'session.opened', userId: null, sid: null, clientId: 'app', ip: null, detail: { method: 'email_otp' } }
       const { user } = (await opened({ audit: [line] })).snapshot
