@@ -1,8 +1,9 @@
 // What a user gets: the four packages packed, installed into an empty project, type-checked and run there, and
 // what came along with each of them.
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -119,4 +120,59 @@ await auth.close()
     )
     expect(printed).toMatch(/^200 1$/m)
   }, 180_000)
+
+  it('runs the quick start of the README as it stands, in an empty project', async () => {
+    const path = project('quickstart', 'symbolon')
+    npm(path, 'install', '--prefer-offline', 'express@5')
+    const block = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1] ?? ''
+    const port = await freePort()
+    // Only the port differs: another one may be in use where this runs.
+    writeFileSync(join(path, 'server.mjs'), block.replaceAll('3000', String(port)))
+    const child = spawn(process.execPath, ['server.mjs'], { cwd: path, stdio: ['ignore', 'ignore', 'pipe'] })
+    try {
+      let printed = ''
+      child.stderr.on('data', (chunk) => {
+        printed += chunk
+      })
+      const origin = `http://localhost:${port}`
+      const jar: string[] = []
+      const call = async (at: string, body?: unknown) => {
+        const response = await fetch(origin + at, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: { origin, cookie: jar.join('; '), 'content-type': 'application/json' },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        })
+        for (const cookie of response.headers.getSetCookie()) jar.push(cookie.split(';', 1)[0] as string)
+        return response
+      }
+      await expect
+        .poll(
+          () =>
+            call('/auth/readyz').then(
+              ({ status }) => status,
+              () => 0,
+            ),
+          { timeout: 20_000 },
+        )
+        .toBe(200)
+      expect((await call('/feed')).status).toBe(401)
+      const { login_id } = (await (await call('/auth/v1/login/start', { method: 'email_otp', identifier: 'ada@example.com' })).json()) as {
+        login_id: string
+      }
+      const code = /code (\d{6})/.exec(printed)?.[1]
+      expect((await call('/auth/v1/login/verify', { login_id, code })).status).toBe(200)
+      expect(await (await call('/feed')).json()).toEqual({ hello: expect.stringMatching(/^usr_/) })
+      expect((await call('/transfers', {})).status).toBe(201)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }, 180_000)
 })
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
