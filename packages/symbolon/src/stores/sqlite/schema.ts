@@ -20,7 +20,8 @@ const steps: readonly string[] = [
     acr TEXT NOT NULL, amr TEXT NOT NULL, expires_at INTEGER NOT NULL, idle INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
     ip TEXT, user_agent TEXT, binding TEXT, generation INTEGER NOT NULL, predecessor INTEGER, replaced INTEGER,
     rotated_at INTEGER NOT NULL, seen INTEGER NOT NULL, recovered INTEGER NOT NULL, credential_hash BLOB NOT NULL,
-    sealed_key BLOB NOT NULL, revoked_at INTEGER, revoked_reason TEXT) STRICT, WITHOUT ROWID;
+    sealed_key BLOB NOT NULL, revoked_at INTEGER, revoked_reason TEXT,
+    revision INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
   CREATE INDEX sessions_of_user ON sessions (user_id, created_at);
   CREATE INDEX sessions_of_parent ON sessions (parent) WHERE parent IS NOT NULL;
   CREATE INDEX sessions_by_end ON sessions (expires_at);

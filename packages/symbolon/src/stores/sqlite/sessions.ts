@@ -9,6 +9,7 @@ import type {
   RevokeReason,
   RevokeTarget,
   Rotation,
+  Session,
   SessionSnapshot,
   Touch,
   User,
@@ -17,21 +18,32 @@ import { clientColumns, clientOf, columns, sessionColumns, sessionOf, sessionSel
 import type { Driver } from './driver.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
-const joined = `SELECT ${sessionSelection.join(', ')}, u.epoch, c.revision
+const joined = `SELECT s.revision, u.epoch, c.revision, s.user_id, s.client_id
   FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
-const epochAt = sessionColumns.length
 const remembered = 10_000
 
 /**
- * The read behind every check: session, user and client as one statement sees them. Prepared once. Users and clients seen
- * before are not read again while their epoch and revision, which are read each time, stay the same.
+ * The read behind every check, made anew for each: what session, user and client are at, as one statement sees them.
+ * Their columns are read again only when one moved on since they were read; every update of a session adds to its revision.
  */
 export function prepareFind(db: Driver): (sid: string, now: () => number) => SessionSnapshot | undefined {
   const statement = db.sql(joined)
+  const whole = db.sql(`SELECT ${sessionSelection.join(', ')}, revision FROM sessions s WHERE sid = ?`)
+  const sessions = new Map<string, { readonly revision: number; readonly session: Session }>()
   const users = new Map<string, User>()
   const clients = new Map<string, { readonly revision: number; readonly client: Client }>()
 
+  const sessionAs = (sid: string, revision: number): Session | undefined => {
+    const known = sessions.get(sid)
+    if (known !== undefined && known.revision === revision) return known.session
+    const row = whole.get(sid)
+    if (row === undefined) return undefined
+    const session = sessionOf(row)
+    if (sessions.size >= remembered) sessions.clear()
+    sessions.set(sid, { revision: row[sessionColumns.length] as number, session })
+    return session
+  }
   const userAs = (id: string, epoch: number): User | undefined => {
     const known = users.get(id)
     if (known !== undefined && known.epoch === epoch) return known
@@ -56,10 +68,10 @@ export function prepareFind(db: Driver): (sid: string, now: () => number) => Ses
   return (sid, now) => {
     const row = statement.get(sid)
     if (row === undefined) return undefined
-    const session = sessionOf(row)
-    const user = userAs(session.userId, row[epochAt] as number)
-    const client = clientAs(session.clientId, row[epochAt + 1] as number)
-    return user === undefined || client === undefined ? undefined : { now: now(), session, user, client }
+    const session = sessionAs(sid, row[0] as number)
+    const user = userAs(row[3] as string, row[1] as number)
+    const client = clientAs(row[4] as string, row[2] as number)
+    return session === undefined || user === undefined || client === undefined ? undefined : { now: now(), session, user, client }
   }
 }
 
@@ -79,7 +91,11 @@ export function endSessions(write: Write, sids: readonly string[], reason: Revok
   for (let why = reason; generation.length > 0; why = 'parent') {
     const children: string[] = []
     for (const sid of generation) {
-      if (db.sql('UPDATE sessions SET revoked_at = ?, revoked_reason = ? WHERE sid = ? AND revoked_at IS NULL').run(now, why, sid) === 1) {
+      if (
+        db
+          .sql('UPDATE sessions SET revision = revision + 1, revoked_at = ?, revoked_reason = ? WHERE sid = ? AND revoked_at IS NULL')
+          .run(now, why, sid) === 1
+      ) {
         ended.push(sid)
         write.feed.push({ kind: 'session', id: sid, expires: now + feedLife.user })
       }
@@ -177,7 +193,7 @@ export function rotate(write: Write, input: Rotation) {
   const change = input.as === 'rotated' ? 'predecessor = generation, replaced = NULL, recovered = 0' : 'recovered = recovered + 1'
   const changed = db
     .sql(
-      `UPDATE sessions SET ${change}, generation = generation + 1, seen = 0, rotated_at = ?, credential_hash = ?, last_seen_at = max(last_seen_at, ?)
+      `UPDATE sessions SET revision = revision + 1, ${change}, generation = generation + 1, seen = 0, rotated_at = ?, credential_hash = ?, last_seen_at = max(last_seen_at, ?)
        WHERE sid = ? AND generation = ? AND revoked_at IS NULL ${input.as === 'recovered' ? 'AND seen = 0' : ''}
        AND (SELECT epoch FROM users WHERE id = user_id) = ? AND (SELECT epoch FROM clients c WHERE c.tenant = sessions.tenant AND c.id = client_id) = ?`,
     )
@@ -192,10 +208,10 @@ export function touch({ db, now }: Write, touches: readonly Touch[]): void {
   for (const one of touches) {
     if (one.lastSeenAt !== null)
       db.sql(
-        'UPDATE sessions SET last_seen_at = max(last_seen_at, ?), ip = coalesce(?, ip), user_agent = coalesce(?, user_agent) WHERE sid = ? AND revoked_at IS NULL',
+        'UPDATE sessions SET revision = revision + 1, last_seen_at = max(last_seen_at, ?), ip = coalesce(?, ip), user_agent = coalesce(?, user_agent) WHERE sid = ? AND revoked_at IS NULL',
       ).run(Math.min(one.lastSeenAt, now), one.ip ?? null, one.userAgent ?? null, one.sid)
     if (one.seenGeneration !== null)
-      db.sql('UPDATE sessions SET seen = 1 WHERE sid = ? AND generation = ?').run(one.sid, one.seenGeneration)
+      db.sql('UPDATE sessions SET revision = revision + 1, seen = 1 WHERE sid = ? AND generation = ?').run(one.sid, one.seenGeneration)
   }
 }
 
