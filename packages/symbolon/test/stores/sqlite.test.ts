@@ -86,3 +86,13 @@ describe('the file', () => {
     }
   })
 })
+
+it('says that it cannot be reached when it is closed, to readers of its clock and to writers', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-store-'))
+  const store = await openSqliteStore({ path: join(folder, 'symbolon.db') })
+  expect(await store.now()).toBeGreaterThan(0)
+  await store.close()
+  expect(() => store.now()).toThrow(expect.objectContaining({ code: 'store_unavailable' }))
+  await expect(store.limits.spend([])).rejects.toMatchObject({ code: 'store_unavailable' })
+  rmSync(folder, { recursive: true, force: true })
+})

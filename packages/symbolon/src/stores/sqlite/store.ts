@@ -1,7 +1,7 @@
 // The embedded store: one SQLite file. Reads are synchronous and see every acknowledged commit; writes go to a thread
 // that commits them in groups. Its clock never goes back, not even over a restart after the machine's clock was set back.
 
-import type { Revocation } from '@symbolon/protocol'
+import { type Revocation, SymbolonError } from '@symbolon/protocol'
 import type { Store } from '#core'
 import { auditColumns, auditOf, columns, feedColumns, revocationOf } from '#stores/rows'
 import { findAttempt } from './attempts.ts'
@@ -68,7 +68,11 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
 
   const find = prepareFind(db)
   return {
-    ...reads(db, path, now),
+    ...reads(db, path, () => {
+      if (!writer.alive())
+        throw new SymbolonError('store_unavailable', { detail: 'the writing thread ended; restart the process', retryAfter: 5 })
+      return now()
+    }),
     sessions: {
       find: (sid) => guarded(path, () => find(sid, now)),
       list: (userId) => guarded(path, () => listSessions(db, userId, now())),

@@ -9,6 +9,8 @@ import type { Reply, Request, WorkerData } from './worker.ts'
 /** Sends verbs to the writing thread. */
 export interface Writer {
   call<V extends Verb>(verb: V, ...input: VerbInput<V>): Promise<VerbOutput<V>>
+  /** Whether the thread still takes writes. */
+  alive(): boolean
   /** Finishes what waits, then ends the thread. */
   close(): Promise<void>
 }
@@ -95,6 +97,7 @@ export function createWriter(parts: WriterParts): Writer {
   worker.unref()
 
   return {
+    alive: () => dead === undefined && !closing,
     call(verb, ...input) {
       return new Promise((resolve, reject) => {
         if (dead !== undefined || closing) return reject(unavailable('the store is closed'))
