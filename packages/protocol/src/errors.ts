@@ -65,6 +65,7 @@ const table = {
   method_not_allowed: { status: 405, text: 'This path does not answer that method.' },
   request_timeout: { status: 408, text: 'The request took too long to arrive.' },
   conflict: { status: 409, text: 'That exists already, or changed in the meantime.' },
+  snapshot_required: { status: 410, text: 'What you ask for is no longer kept, or too much. Take a snapshot and follow from there.' },
   body_too_large: { status: 413, text: 'The body is too large.' },
   unsupported_media_type: { status: 415, text: 'The body must be application/json.' },
   headers_too_large: { status: 431, text: 'The headers are too large.' },

@@ -7,9 +7,24 @@ export { type Duration, milliseconds, parseDuration } from './durations.ts'
 export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'
 export { isClientId, isSid, isUserId } from './ids.ts'
 export { readJsonObject } from './json.ts'
-export type { LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
+export type { IntrospectionAnswer, LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
 export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
 export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'
-export type { FeedHead, Revocation, RevocationKind } from './wire/feed.ts'
+export {
+  type FeedEvents,
+  type FeedHead,
+  type FeedPage,
+  feedPage,
+  followScope,
+  formatPosition,
+  parsePosition,
+  positionHeader,
+  type Revocation,
+  type RevocationKind,
+  type SnapshotEnd,
+  type SnapshotEntry,
+  type SnapshotStart,
+  type WireRevocation,
+} from './wire/feed.ts'
 export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
 export { backgroundHeader, issuerPath, routes } from './wire/routes.ts'

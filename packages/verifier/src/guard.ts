@@ -16,7 +16,7 @@ import {
 } from '@symbolon/protocol'
 import type { Auth, GuardRequest, GuardResult, Level, Requirement, UserAuth } from './auth.ts'
 import { createCheck } from './requirements.ts'
-import type { LiveAnswer, LiveSession, Source } from './source.ts'
+import type { Feed, LiveAnswer, LiveSession, Source } from './source.ts'
 import type { TokenResult, TokenVerifier } from './token/verify.ts'
 
 /** What guards stand on. */
@@ -29,8 +29,8 @@ export interface GuardParts {
   readonly origin: string
   readonly origins: readonly string[]
   readonly loginUrl: string | undefined
-  /** Whether revocations reach this process. */
-  readonly followed: boolean
+  /** The feed that is followed; `undefined` where revocations are not known. */
+  readonly feed: Feed | undefined
 }
 
 type Answer = GuardResult | Promise<GuardResult>
@@ -106,7 +106,7 @@ function loginAt(loginUrl: string, url: string): string {
 
 /** Creates the maker of guards. */
 export function createGuardFactory(parts: GuardParts) {
-  const { tokens, source, now, followed } = parts
+  const { tokens, source, now, feed } = parts
   const auths = new WeakMap<AccessTokenClaims, Auth>()
 
   const localAuth = (claims: AccessTokenClaims): Auth => {
@@ -115,7 +115,7 @@ export function createGuardFactory(parts: GuardParts) {
       auth = authOf(claims, 'local', 0)
       auths.set(claims, auth)
     }
-    if (followed) return source.staleness === undefined ? auth : withStaleness(auth, source.staleness())
+    if (feed !== undefined) return withStaleness(auth, feed.staleness())
     // Without the feed, what is known is what was true at the mint.
     return withStaleness(auth, Math.max(0, now() - claims.iat * 1000))
   }
@@ -135,6 +135,7 @@ export function createGuardFactory(parts: GuardParts) {
     const live = (question: Parameters<Source['check']>[0], request: GuardRequest): Answer => {
       const decide = (answer: LiveAnswer): GuardResult => {
         if (!answer.active) return turnAway(answer.code, request, answer.options)
+        if (!('session' in answer)) return refuse('session_required')
         return pass(liveAuth(answer.session, question.by === 'token' ? question.claims : claimsOf(answer.session)))
       }
       try {

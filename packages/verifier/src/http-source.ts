@@ -130,7 +130,10 @@ export function createHttpSource(options: HttpSourceOptions): Source {
       if (body.active !== true) return { active: false, code: 'token_revoked' }
       const session = sessionOf(body)
       // The answer must be about the session that was asked for.
-      if (session === undefined || session.sid !== question.claims.sid || session.sub !== question.claims.sub)
+      if (
+        session === undefined ||
+        (question.by === 'token' && (session.sid !== question.claims.sid || session.sub !== question.claims.sub))
+      )
         throw unknown('introspection answered about another session')
       return { active: true, session }
     },

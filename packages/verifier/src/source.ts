@@ -1,11 +1,12 @@
 // The port behind a guard: where keys, live answers, tokens minted on the fly, and revocations come from.
 // Two implementations: over HTTP (here, in source/) and in process (embed of the service). One suite for both.
 
-import type { AccessTokenClaims, ErrorCode, ErrorOptions, PublicJwk, Revocation } from '@symbolon/protocol'
+import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 
-/** A live answer: the session as the store knows it now, or why it is refused. */
+/** A live answer: the session, or a client calling in its own name, as the store knows it now, or why it is refused. */
 export type LiveAnswer =
   | { readonly active: true; readonly session: LiveSession }
+  | { readonly active: true; readonly client: LiveClient }
   | { readonly active: false; readonly code: ErrorCode; readonly options?: ErrorOptions }
 
 /** A session that is alive, with what its user may do now. Times in seconds since 1970. */
@@ -22,8 +23,16 @@ export interface LiveSession {
   readonly amr: readonly string[]
 }
 
-/** What is asked of a live check: a session cookie's value, or an access token that has been verified locally. */
+/** A client that is active, behind its own access token. */
+export interface LiveClient {
+  readonly clientId: string
+  readonly clientEpoch: number
+  readonly scope: readonly string[]
+}
+
+/** What is asked of a live check: a session cookie's value, an access token that has been verified locally, or an opaque one. */
 export type LiveQuestion =
+  | { readonly by: 'opaque'; readonly token: string }
   | { readonly by: 'cookie'; readonly credential: string }
   | { readonly by: 'token'; readonly token: string; readonly claims: AccessTokenClaims }
 
@@ -41,11 +50,35 @@ export interface Source {
   /** Mints from a session cookie. Absent where the source cannot. */
   readonly mint?: (credential: string) => Promise<MintAnswer>
   /**
-   * Follows revocations: entries in order, at least once, also those of before that can still matter. Absent: revocations
-   * are not known here, and tokens live until they expire. Returns the function that ends it.
+   * Follows revocations: entries go to `apply` in order, at least once, also those of before that can still matter.
+   * Absent: revocations are not known here, and tokens live until they expire.
    */
-  readonly follow?: (apply: (entries: readonly Revocation[]) => void) => () => void
-  /** How old the knowledge of revocations may be, in milliseconds; 0 in process; absent with `follow`. */
-  readonly staleness?: () => number
+  readonly follow?: (apply: (entries: readonly Revocation[]) => void) => Feed
   close(): Promise<void>
+}
+
+/** A feed that is followed. */
+export interface Feed {
+  /** An upper bound, in milliseconds, on how long ago the knowledge was complete; `Infinity` before it ever was. */
+  staleness(): number
+  /** Up to where entries were applied; `undefined` before the first time. */
+  position(): FeedHead | undefined
+  /** Whether everything up to this position is applied, at once or within `ms`; false for one that cannot be of this feed. Bounded. */
+  reached(position: FeedHead, ms: number): boolean | Promise<boolean>
+  /** Resolves when the knowledge is complete for the first time; rejects when the feed was ended before. */
+  ready(): Promise<void>
+  status(): FeedStatus
+  end(): void
+}
+
+/** What a feed says of itself, for operators. */
+export interface FeedStatus {
+  readonly feedId: string | null
+  /** The newest head heard of, and up to where entries are applied. */
+  readonly head: number
+  readonly applied: number
+  readonly stalenessMs: number
+  readonly transport: 'stream' | 'long_poll' | 'snapshot' | 'in_process' | 'none'
+  readonly reconnects: number
+  readonly snapshots: number
 }

@@ -69,7 +69,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       ...(options.fetch !== undefined && { fetch: options.fetch }),
     })
   const revocations = createRevocations(now)
-  const unfollow = source.follow?.(revocations.apply)
+  const feed = source.follow?.(revocations.apply)
   const tokens = createTokenVerifier({
     issuer,
     audience: options.audience ?? issuer,
@@ -89,7 +89,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     origin: issuer.slice(0, issuer.length - issuerPath(issuer).length),
     origins: options.origins ?? [],
     loginUrl: options.loginUrl,
-    followed: source.follow !== undefined,
+    feed,
   })
   return {
     issuer,
@@ -99,7 +99,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
     verify: (token) => tokens.verify(token),
     async close() {
-      unfollow?.()
+      feed?.end()
       await source.close()
     },
   }

@@ -1,5 +1,7 @@
 // The JSON bodies of the service as its clients read them. Times are ISO 8601 in UTC unless their name says seconds.
 
+import type { ErrorCode } from '../errors.ts'
+
 /** A session as its owner sees it. */
 export interface SessionView {
   readonly sid: string
@@ -45,3 +47,12 @@ export interface LoginStartAnswer {
 export interface LoginVerifyAnswer extends Partial<RefreshAnswer> {
   readonly session: SessionView
 }
+
+/**
+ * One answer of introspection (RFC 7662 §2.2). The batch form (`POST /oauth/introspect/batch`, JSON `{tokens: string[]}`,
+ * at most 256, to `{results}` in the same order) adds `code` when a token that the caller's audience owns is refused:
+ * the caller passes it on, so that a client whose claims are only stale mints anew. `epoch` and `client_epoch` are as now.
+ */
+export type IntrospectionAnswer =
+  | { readonly active: false; readonly code?: ErrorCode }
+  | ({ readonly active: true } & Readonly<Record<string, unknown>>)

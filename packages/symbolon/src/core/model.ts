@@ -118,8 +118,8 @@ export interface ClientPolicy {
   readonly scope: readonly string[]
 }
 
-/** A signing key's life: published, signing, no longer signing, gone. */
-export type KeyState = 'next' | 'active' | 'retiring' | 'retired'
+/** A signing key's life: published, signing, no longer signing, gone; or revoked, for good. */
+export type KeyState = 'next' | 'active' | 'retiring' | 'retired' | 'revoked'
 
 /** A signing key. */
 export interface SigningKey {

@@ -50,6 +50,7 @@ export function createSource(parts: SourceParts): Source {
     check: (question) =>
       now(() => {
         const { sessions } = parts.core()
+        if (question.by === 'opaque') return refused('invalid_token', { ok: false, code: 'invalid_token' })
         const checked = question.by === 'cookie' ? sessions.check(question.credential, 'cookie') : sessions.checkToken(question.claims)
         return checked instanceof Promise ? checked.then(answerOf) : answerOf(checked)
       }),
@@ -105,9 +106,15 @@ export function createSource(parts: SourceParts): Source {
         ends.delete(end)
       }
       ends.add(end)
-      return end
+      return {
+        staleness: () => 0,
+        position: () => undefined,
+        reached: () => false,
+        ready: parts.ready,
+        status: () => ({ feedId: null, head: seq, applied: seq, stalenessMs: 0, transport: 'in_process', reconnects: 0, snapshots: 0 }),
+        end,
+      }
     },
-    staleness: () => 0,
     close: async () => {
       for (const end of [...ends]) end()
     },
