@@ -232,7 +232,21 @@ describe('the command line', () => {
     expect(JSON.parse(made.stdout)).toMatchObject([{ email: 'ada@example.com', roles: ['admin', 'editor'] }])
     expect(cli(['users', 'create', 'ada@example.com']).status).toBe(1)
     expect(JSON.parse(cli(['users', 'disable', 'ada@example.com', '--json']).stdout)).toMatchObject([{ status: 'disabled', epoch: 2 }])
-    expect(JSON.parse(cli(['keys', 'list', '--json']).stdout)).toHaveLength(2)
+    expect(JSON.parse(cli(['users', 'bump-epoch', 'ada@example.com', '--json']).stdout)).toMatchObject([{ epoch: 3 }])
+    const keys = () => JSON.parse(cli(['keys', 'list', '--json']).stdout) as { kid: string; state: string }[]
+    expect(keys()).toHaveLength(2)
+    const kid = keys().find(({ state }) => state === 'active')?.kid ?? ''
+    const unsure = cli(['keys', 'revoke', kid])
+    expect([unsure.status, unsure.stderr.trim().split('\n').length]).toEqual([2, 1])
+    expect(unsure.stderr).toContain('--now')
+    expect(keys().find((key) => key.kid === kid)?.state).toBe('active')
+    expect(JSON.parse(cli(['keys', 'revoke', kid, '--now', '--json']).stdout)).toMatchObject([{ kid, state: 'revoked' }])
+    expect(
+      keys()
+        .map(({ state }) => state)
+        .sort(),
+    ).toEqual(['active', 'next', 'revoked'])
+    for (const none of ['nothing', `-${'A'.repeat(42)}`]) expect(cli(['keys', 'revoke', none, '--now']).stderr).toContain('none of that id')
     expect(cli(['sessions', 'list', 'ada@example.com']).stdout).toContain('No live sessions')
     const client = JSON.parse(
       cli(['clients', 'create', 'API', '--id', 'api', '--audiences', 'https://auth.example.com', '--json']).stdout,

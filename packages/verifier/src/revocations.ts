@@ -8,6 +8,8 @@ export interface Revocations {
   apply(entries: readonly Revocation[]): void
   /** The code that refuses a token, or `undefined`. */
   revoked(claims: AccessTokenClaims, kid: string): ErrorCode | undefined
+  /** Whether this key is revoked: what names it is refused, whoever signed it. */
+  keyRevoked(kid: string): boolean
   size(): number
 }
 
@@ -59,6 +61,7 @@ export function createRevocations(now: () => number): Revocations {
       }
       return undefined
     },
+    keyRevoked: (kid) => keys.has(kid),
     size: () => until.size + epochs.size + keys.size,
   }
 }

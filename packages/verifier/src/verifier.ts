@@ -75,7 +75,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     audience: options.audience ?? issuer,
     keys: (kid) => source.keys(kid),
     now,
-    ...(source.follow !== undefined && { revoked: revocations.revoked }),
+    ...(source.follow !== undefined && { revoked: revocations.revoked, keyRevoked: revocations.keyRevoked }),
     ...(options.leeway !== undefined && { leeway: options.leeway }),
     ...(options.cache !== undefined && { cache: options.cache }),
   })

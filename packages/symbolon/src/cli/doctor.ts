@@ -22,7 +22,7 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
     try {
       await auth.ready()
       const keys = await auth.keys.list()
-      note('keys', true, `${keys.filter((key) => key.state !== 'retired').length} open, one signs`)
+      note('keys', true, `${keys.filter((key) => key.state !== 'retired' && key.state !== 'revoked').length} open, one signs`)
       const mode = statSync(auth.settings.data).mode & 0o077
       note(
         'data',

@@ -59,7 +59,7 @@ export function addNouns(program: Command, terminal: Terminal): void {
     created: time(user.createdAt),
   })
 
-  const users = program.command('users').description('people: list, create, show, roles, disable, enable')
+  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch')
   verb(users, 'list', 'list users in order of id', async (auth, _, options) =>
     show(terminal, options, (await auth.users.list(null, 1000)).map(userRow), 'No users yet.'),
   )
@@ -88,6 +88,10 @@ export function addNouns(program: Command, terminal: Terminal): void {
     verb(users, `${name} <user>`, text, async (auth, [who = ''], options) =>
       show(terminal, options, [userRow(granted(await auth.users.change((await userOf(auth, who)).id, { status }, 'cli')).user)], ''),
     )
+
+  verb(users, 'bump-epoch <user>', 'make older access tokens stale; nobody is signed out', async (auth, [who = ''], options) =>
+    show(terminal, options, [userRow(granted(await auth.users.bumpEpoch((await userOf(auth, who)).id, 'cli')).user)], ''),
+  )
 
   const sessions = program.command('sessions').description('sign-ins: list, revoke, revoke-all, explain')
   verb(sessions, 'list <user>', 'list the live sessions of a user', async (auth, [who = ''], options) => {
@@ -208,7 +212,11 @@ export function addNouns(program: Command, terminal: Terminal): void {
       show(terminal, options, [clientRow(granted(await auth.clients.change(id, { status }, 'cli')).client)], ''),
     )
 
-  const keys = program.command('keys').description('signing keys: list, rotate')
+  verb(clients, 'bump-epoch <id>', 'make older tokens of a client stale; nobody is signed out', async (auth, [id = ''], options) =>
+    show(terminal, options, [clientRow(granted(await auth.clients.bumpEpoch(id, 'cli')).client)], ''),
+  )
+
+  const keys = program.command('keys').description('signing keys: list, rotate, revoke')
   const keyRow = (key: Awaited<ReturnType<AuthObject['keys']['list']>>[number]) => ({
     kid: key.kid,
     alg: key.alg,
@@ -221,6 +229,20 @@ export function addNouns(program: Command, terminal: Terminal): void {
   )
   verb(keys, 'rotate', 'let the next key sign at once', async (auth, _, options) =>
     show(terminal, options, [keyRow(await auth.keys.rotate('cli'))], ''),
+  )
+  verb(
+    keys,
+    'revoke <kid>',
+    'end a key for good: every token it signed is refused, and users mint with the next one',
+    async (auth, [kid = ''], options) =>
+      show(terminal, options, [keyRow(granted(await auth.keys.revoke(kid, { now: true }, 'cli')).key)], ''),
+    (command) =>
+      command.option('--now', 'yes: it cannot be undone').hook('preAction', (one) => {
+        if (one.opts<{ now?: boolean }>().now !== true)
+          one.error(
+            'error: revoke needs --now: the key signs nothing any more, its tokens are refused everywhere at once, and that cannot be undone; nobody is signed out.',
+          )
+      }),
   )
 
   const admin = program.command('admin-key').description('keys of operators for /admin/v1: create, list, remove')

@@ -82,13 +82,19 @@ export async function run(
 
   for (const command of everyCommand(program)) command.exitOverride().configureOutput(program.configureOutput())
   try {
-    await program.parseAsync([...words], { from: 'user' })
+    await program.parseAsync(idsLast(words), { from: 'user' })
     return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
     terminal.err(sentence(error))
     return exit.failed
   }
+}
+
+/** One id of a session or key in 64 begins with a hyphen, and would be taken for an option: such words go to the end, behind `--`. */
+function idsLast(words: readonly string[]): string[] {
+  const ids = words.filter((word) => /^-(?:[\w-]{21}|[\w-]{42})$/.test(word))
+  return ids.length === 0 || words.includes('--') ? [...words] : [...words.filter((word) => !ids.includes(word)), '--', ...ids]
 }
 
 function everyCommand(command: Command): readonly Command[] {

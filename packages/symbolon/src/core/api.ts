@@ -1,7 +1,7 @@
 // What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
-import type { AccessTokenClaims, ErrorCode, ErrorOptions, PublicJwk } from '@symbolon/protocol'
+import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, PublicJwk } from '@symbolon/protocol'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 
@@ -211,6 +211,16 @@ export interface Keys {
   list(): Promise<readonly SigningKey[]>
   /** Makes the next key sign at once. */
   rotate(by: string): Promise<SigningKey>
+  /**
+   * Ends a key for good, in whatever state it is: it leaves the key set, signs nothing any more, and every token that names
+   * it is refused, forged ones too. When it was the active one, the next one signs at once. Idempotent; `not_found` for an
+   * unknown kid. `head`: where the feed stood with the revocation.
+   */
+  revoke(
+    kid: string,
+    options: { readonly now: true },
+    by: string,
+  ): Promise<{ readonly ok: true; readonly key: SigningKey; readonly head: FeedHead } | Refused>
   /** Opens what the store holds, makes what is missing, moves what is due. Throws `key_unopenable`. */
   maintain(): Promise<void>
   /** Whether there is a key to sign with. */
@@ -224,11 +234,14 @@ export interface Users {
   ): Promise<{ readonly ok: true; readonly user: User } | Refused>
   find(by: { readonly id: string } | { readonly email: string }): Promise<User | undefined>
   list(after: string | null, limit: number): Promise<readonly User[]>
+  /** Changes roles or status; older access tokens become stale, and disabling ends the sessions. `head`: where the feed stood with the change. */
   change(
     id: string,
     change: { readonly roles?: readonly string[]; readonly status?: User['status'] },
     by: string,
-  ): Promise<{ readonly ok: true; readonly user: User } | Refused>
+  ): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
+  /** Makes this user's older access tokens stale though nothing here changed, as when what a claim was made from did. */
+  bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
 }
 
 export interface NewClient
@@ -247,6 +260,8 @@ export interface Clients {
     change: Partial<Pick<Client, 'name' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'status'>>,
     by: string,
   ): Promise<{ readonly ok: true; readonly client: Client } | Refused>
+  /** Makes older tokens of this client stale, its own and its users'. `head`: where the feed stood with the change. */
+  bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly client: Client; readonly head: FeedHead } | Refused>
   /** Adds a secret beside the newest one; the older one falls away. */
   rotateSecret(id: string, by: string): Promise<{ readonly ok: true; readonly secret: string } | Refused>
   /** Constant time; undefined for anything wrong. */

@@ -76,6 +76,10 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
       if (fault !== undefined) return fault
       return { ok: true, client: await store.clients.put(next, audit('client.changed', id, by)) }
     },
+    async bumpEpoch(id, by) {
+      const bumped = isClientId(id) ? await store.clients.bump(id, audit('client.epoch', id, by)) : undefined
+      return bumped === undefined ? refuse('not_found') : { ok: true, ...bumped }
+    },
     async rotateSecret(id, by) {
       const client = isClientId(id) ? await store.clients.find(id) : undefined
       if (client === undefined) return refuse('not_found')

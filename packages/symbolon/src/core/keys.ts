@@ -1,16 +1,20 @@
-// Signing keys and their life: next, active, retiring, retired. One next key is always published, so that verifiers
-// know a key before it signs. All moves are compare-and-sets in the store: many processes may tend the same keys.
+// Signing keys and their life: next, active, retiring, retired; or revoked, for good. One next key is always published, so
+// that verifiers know a key before it signs. All moves are compare-and-sets in the store: many processes may tend the same
+// keys. A key once seen revoked never signs here again, whatever a slower read still says.
 
 import { type PublicJwk, SymbolonError } from '@symbolon/protocol'
 import type { Keys } from './api.ts'
 import type { SigningKey } from './model.ts'
 import type { Ports } from './ports.ts'
+import { refuse } from './session.ts'
 
 /** Keys as the rest of core needs them. */
 export interface KeyRing extends Keys {
   active(): SigningKey | undefined
   /** What JWKS publishes. The same array until something changes. */
   published(): readonly PublicJwk[]
+  /** Whether this key is known to be revoked. */
+  revoked(kid: string): boolean
 }
 
 const hour = 3_600_000
@@ -30,6 +34,9 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
   let known: readonly SigningKey[] = []
   let jwks: readonly PublicJwk[] = []
   const loaded = new Set<string>()
+  const dead = new Set<string>()
+  let begun = 0
+  let newest = 0
 
   const make = async (state: 'next' | 'active') => {
     const { publicJwk, privateKey } = await signer.generate(options.algorithm)
@@ -40,8 +47,17 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
     { event, userId: null, sid: null, clientId: null, ip: null, detail: { kid, by } },
   ]
 
+  const unload = (kid: string) => {
+    if (loaded.delete(kid)) signer.unload(kid)
+  }
+
   const read = async (): Promise<number> => {
+    const turn = ++begun
     const { now, keys } = await store.keys.list()
+    // A read that was overtaken by a later one says nothing new.
+    if (turn < newest) return now
+    newest = turn
+    for (const key of keys) if (key.state === 'revoked') dead.add(key.kid)
     for (const key of keys) {
       if ((key.state !== 'active' && key.state !== 'next') || loaded.has(key.kid)) continue
       const plain = crypto.open(key.sealedPrivate, `signing key\n${key.kid}`)
@@ -49,25 +65,21 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
       signer.load(key.kid, key.alg, plain)
       loaded.add(key.kid)
     }
-    for (const kid of loaded) {
-      if (keys.some((key) => key.kid === kid && key.state !== 'retired')) continue
-      signer.unload(kid)
-      loaded.delete(kid)
-    }
+    for (const kid of loaded) if (dead.has(kid) || !keys.some((key) => key.kid === kid && key.state !== 'retired')) unload(kid)
     const same = (a: SigningKey, b: SigningKey | undefined) => b !== undefined && a.kid === b.kid && a.state === b.state
     if (keys.length !== known.length || !keys.every((key, i) => same(key, known[i]))) {
       known = keys
-      jwks = keys.filter((key) => key.state !== 'retired').map((key) => key.publicJwk)
+      jwks = keys.filter((key) => key.state !== 'retired' && !dead.has(key.kid)).map((key) => key.publicJwk)
     }
     return now
   }
-  const one = (state: SigningKey['state']) => known.find((key) => key.state === state)
+  const one = (state: SigningKey['state']) => known.find((key) => key.state === state && !dead.has(key.kid))
 
   /** Makes the next key sign and publishes another. `lost`: somebody else did it first. */
   const advance = async (by: string): Promise<'changed' | 'lost'> => {
     const [active, next] = [one('active'), one('next')]
     if (active === undefined || next === undefined) return 'lost'
-    return store.keys.change({
+    const { outcome } = await store.keys.change({
       insert: [await make('next')],
       move: [
         { kid: active.kid, from: 'active', to: 'retiring' },
@@ -75,11 +87,24 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
       ],
       audit: audit('key.rotated', next.kid, by),
     })
+    return outcome
+  }
+
+  /** Who follows a revoked key: the published next one signs at once, however young, and another is published. */
+  const succession = async (key: SigningKey): Promise<Pick<Parameters<typeof store.keys.change>[0], 'insert' | 'move'>> => {
+    const revocation = { kid: key.kid, from: key.state, to: 'revoked' as const }
+    if (key.state === 'next') return { insert: [await make('next')], move: [revocation] }
+    if (key.state !== 'active') return { insert: [], move: [revocation] }
+    const next = one('next')
+    return next === undefined
+      ? { insert: [await make('active'), await make('next')], move: [revocation] }
+      : { insert: [await make('next')], move: [revocation, { kid: next.kid, from: 'next', to: 'active' }] }
   }
 
   return {
     active: () => one('active'),
     published: () => jwks,
+    revoked: (kid) => dead.has(kid),
     ready: () => one('active') !== undefined,
     list: async () => (await store.keys.list()).keys,
     async maintain() {
@@ -123,6 +148,27 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
       if (active === undefined) throw new SymbolonError('keys_unavailable', { retryAfter: 5 })
       ports.observe({ event: outcome === 'changed' ? 'key.rotated' : 'key.rotation_lost', kid: active.kid })
       return active
+    },
+    async revoke(kid, options, by) {
+      // Said in so many words: there is no way back, and every token of this key is refused from now on.
+      if ((options as { readonly now?: unknown } | undefined)?.now !== true)
+        return { ok: false, code: 'invalid_request', options: { field: 'now' } }
+      // A lost race means that somebody else moved a key; an emergency does not give way to the second rotation of a moment.
+      for (let turn = 0; turn < 5; turn++) {
+        await read()
+        const key = known.find((each) => each.kid === kid)
+        if (key === undefined) return refuse('not_found')
+        if (key.state === 'revoked') return { ok: true, key, head: await store.feed.head() }
+        const changed = await store.keys.change({ ...(await succession(key)), audit: audit('key.revoked', kid, by) })
+        if (changed.outcome === 'lost') continue
+        dead.add(kid)
+        unload(kid)
+        ports.crashPoint('key.revoked')
+        ports.observe({ event: 'key.revoked', kid, was: key.state, active: one('active')?.kid })
+        await read()
+        return { ok: true, key: known.find((each) => each.kid === kid) ?? { ...key, state: 'revoked' }, head: changed.head }
+      }
+      throw new SymbolonError('try_later', { detail: 'the signing keys change all the time', retryAfter: 1 })
     },
   }
 }

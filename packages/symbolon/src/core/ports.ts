@@ -91,6 +91,13 @@ export interface SessionStore {
   sweep(limit: number): Promise<number>
 }
 
+/** A change of a user. `bump`: the epoch grows, whatever else changes. */
+export interface UserChange {
+  readonly roles?: readonly string[]
+  readonly status?: User['status']
+  readonly bump?: boolean
+}
+
 export interface UserStore {
   /** Creates, or says `conflict` when the address is taken. */
   create(
@@ -100,10 +107,10 @@ export interface UserStore {
   find(by: { readonly id: string } | { readonly email: string }): Eventually<User | undefined>
   /** At most `limit` users after this id, in order of id. */
   list(after: string | null, limit: number): Eventually<readonly User[]>
-  /** Changes roles or status; bumps the epoch and logs it to the feed; disabling ends the sessions; all in one transaction that locks the user first. */
+  /** Changes roles or status, or nothing but the epoch; bumps the epoch and logs it to the feed; disabling ends the sessions; all in one transaction that locks the user first. */
   change(
     id: string,
-    change: { readonly roles?: readonly string[]; readonly status?: User['status'] },
+    change: UserChange,
     audit: readonly AuditDraft[],
   ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
 }
@@ -111,19 +118,25 @@ export interface UserStore {
 export interface ClientStore {
   /** Creates or replaces by id; the epoch grows when status, scopes or audiences change. */
   put(client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>, audit: readonly AuditDraft[]): Promise<Client>
+  /** Grows the epoch and logs it to the feed, whatever else changes at the same time. */
+  bump(id: string, audit: readonly AuditDraft[]): Promise<{ readonly client: Client; readonly head: FeedHead } | undefined>
   find(id: string): Eventually<Client | undefined>
   list(): Eventually<readonly Client[]>
 }
 
 export interface KeyStore {
   list(): Eventually<{ readonly now: number; readonly keys: readonly SigningKey[] }>
-  /** All or nothing: inserts keys and moves others from one state to the next, if each is still in the state named (`insert` alone: only if no key of this state exists, `whenNone`). */
+  /**
+   * All or nothing: inserts keys and moves others from one state to the next, if each is still in the state named (`insert`
+   * alone: only if no key of this state exists, `whenNone`). Logged to the feed with it: `published` for a key inserted, for
+   * a day, and `revoked` for good for one moved there, whose private half is emptied.
+   */
   change(input: {
     readonly insert: readonly Omit<SigningKey, 'createdAt' | 'changedAt' | 'tenant'>[]
     readonly move: readonly { readonly kid: string; readonly from: SigningKey['state']; readonly to: SigningKey['state'] }[]
     readonly whenNone?: SigningKey['state']
     readonly audit: readonly AuditDraft[]
-  }): Promise<'changed' | 'lost'>
+  }): Promise<{ readonly outcome: 'changed'; readonly head: FeedHead } | { readonly outcome: 'lost' }>
 }
 
 /** An attempt to be stored; the store adds the times from these lengths (milliseconds). */

@@ -29,11 +29,20 @@ export function createTokens(parts: TokenParts): Tokens {
   const { store, crypto } = ports
   const verifiers = new Map<string, TokenVerifier>()
   let now = 0
+  // A remembered token is asked about again: its key may have been revoked since.
+  const revoked = (_: AccessTokenClaims, kid: string) => (keys.revoked(kid) ? 'token_revoked' : undefined)
 
   const verifierFor = (audience: string) => {
     let verifier = verifiers.get(audience)
     if (verifier === undefined) {
-      verifier = createTokenVerifier({ issuer: options.issuer, audience, keys: () => keys.published(), now: () => now })
+      verifier = createTokenVerifier({
+        issuer: options.issuer,
+        audience,
+        keys: () => keys.published(),
+        now: () => now,
+        revoked,
+        keyRevoked: keys.revoked,
+      })
       // As many as there are audiences of clients; a registry that changes a lot starts over.
       if (verifiers.size >= 1000) verifiers.clear()
       verifiers.set(audience, verifier)

@@ -4,7 +4,7 @@
 import { isUserId, toBase64url } from '@symbolon/protocol'
 import type { Users } from './api.ts'
 import { normaliseEmail } from './identifier.ts'
-import type { Ports } from './ports.ts'
+import type { Ports, UserChange } from './ports.ts'
 import { refuse } from './session.ts'
 
 const role = /^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$/
@@ -20,6 +20,13 @@ export const newUserId = (random: (bytes: number) => Uint8Array) => `usr_${toBas
 /** Creates the users' verbs. */
 export function createUsers({ store, crypto, observe }: Pick<Ports, 'store' | 'crypto' | 'observe'>): Users {
   const audit = (event: string, userId: string, by: string) => [{ event, userId, sid: null, clientId: null, ip: null, detail: { by } }]
+  const change = async (id: string, wanted: UserChange, event: string, by: string) => {
+    if (!isUserId(id)) return refuse('not_found')
+    const changed = await store.users.change(id, wanted, audit(event, id, by))
+    if (changed === undefined) return refuse('not_found')
+    observe({ event: 'user.changed', userId: id, epoch: changed.user.epoch, ended: changed.ended.length })
+    return { ok: true as const, user: changed.user, head: changed.head }
+  }
   return {
     async create(input, by) {
       const email = normaliseEmail(input.email)
@@ -36,17 +43,11 @@ export function createUsers({ store, crypto, observe }: Pick<Ports, 'store' | 'c
       return email === undefined ? undefined : store.users.find({ email })
     },
     list: async (after, limit) => store.users.list(after, Math.max(1, Math.min(1000, limit))),
-    async change(id, change, by) {
-      if (!isUserId(id)) return refuse('not_found')
-      if (change.roles !== undefined && !areRoles(change.roles)) return { ok: false, code: 'invalid_request', options: { field: 'roles' } }
-      const changed = await store.users.change(
-        id,
-        change,
-        audit(change.status === undefined ? 'user.roles' : `user.${change.status}`, id, by),
-      )
-      if (changed === undefined) return refuse('not_found')
-      observe({ event: 'user.changed', userId: id, epoch: changed.user.epoch, ended: changed.ended.length })
-      return { ok: true, user: changed.user }
+    async change(id, { roles, status }, by) {
+      if (roles !== undefined && !areRoles(roles)) return { ok: false, code: 'invalid_request', options: { field: 'roles' } }
+      const wanted = { ...(roles !== undefined && { roles }), ...(status !== undefined && { status }) }
+      return change(id, wanted, status === undefined ? 'user.roles' : `user.${status}`, by)
     },
+    bumpEpoch: (id, by) => change(id, { bump: true }, 'user.epoch', by),
   }
 }

@@ -27,6 +27,7 @@ import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
 import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { startJobs } from './jobs.ts'
+import { watchKeys } from './key-watch.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
@@ -50,7 +51,7 @@ export interface AuthObject {
   readonly sessions: Pick<Sessions, 'list' | 'revoke' | 'explain'>
   readonly users: Users
   readonly clients: Omit<Clients, 'policyOf'>
-  readonly keys: Pick<Keys, 'list' | 'rotate'>
+  readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
   /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
@@ -195,7 +196,12 @@ export function createAuth(options: AuthOptions): AuthObject {
     opened: () => opened !== undefined,
   })
   const origins = settings.clients.filter((client) => client.transport === 'cookie').flatMap((client) => client.origins)
-  const verifier = createVerifier({ issuer, audience, cookies: true, origins, source })
+  const watched = watchKeys(
+    source,
+    () => (opened as Opened).core.keys.maintain(),
+    (error) => observe({ event: 'job.failed', job: 'keys', detail: sentenceOf(error) }),
+  )
+  const verifier = createVerifier({ issuer, audience, cookies: true, origins, source: watched })
 
   const answer = async (which: 'http' | 'admin', request: Request, info: RequestInfo): Promise<Response> => {
     let handler: HttpHandler
@@ -215,9 +221,9 @@ export function createAuth(options: AuthOptions): AuthObject {
     adminHandler: (request, info = {}) => answer('admin', request, info),
     verifier,
     sessions: late(ready, ({ core }) => core.sessions, ['list', 'revoke', 'explain']),
-    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change']),
-    clients: late(ready, ({ core }) => core.clients, ['create', 'find', 'list', 'change', 'rotateSecret', 'authenticate']),
-    keys: late(ready, ({ core }) => core.keys, ['list', 'rotate']),
+    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch']),
+    clients: late(ready, ({ core }) => core.clients, ['create', 'find', 'list', 'change', 'bumpEpoch', 'rotateSecret', 'authenticate']),
+    keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     ready: async () => void (await ready()),

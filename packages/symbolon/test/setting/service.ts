@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import {
   type ClientPolicy,
   type Core,
+  type CoreOptions,
   createCore,
   type Delivery,
   defaultBudgets,
@@ -28,6 +29,8 @@ export interface Setting {
   readonly ports: Ports
   readonly sent: Delivery[]
   readonly events: { readonly event: string; readonly [field: string]: unknown }[]
+  readonly path: string
+  readonly options: CoreOptions
   /** The wall clock; tests move it. */
   time: number
   /** Closes and opens the same file again. */
@@ -49,9 +52,11 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-test-'))
   const sent: Delivery[] = []
   const events: Setting['events'] = []
-  const setting = { sent, events, time: 1_800_000_000_000 } as unknown as { -readonly [K in keyof Setting]: Setting[K] }
+  const setting = { sent, events, time: 1_800_000_000_000, path: join(folder, 'symbolon.db') } as unknown as {
+    -readonly [K in keyof Setting]: Setting[K]
+  }
   const open = async () => {
-    const store = await openSqliteStore({ path: join(folder, 'symbolon.db'), clock: () => setting.time })
+    const store = await openSqliteStore({ path: setting.path, clock: () => setting.time })
     const ports: Ports = {
       store,
       crypto: createCrypto([secret]),
@@ -69,7 +74,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
     }
     setting.store = store
     setting.ports = ports
-    setting.core = createCore(ports, {
+    setting.options = {
       issuer,
       audience: issuer,
       policy: { ...defaultPolicy, ...wishes.policy },
@@ -77,7 +82,8 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       keyRotation: 30 * 86_400_000,
       steps: wishes.steps ?? [],
       budgets: { ...defaultBudgets, ...wishes.budgets },
-    })
+    }
+    setting.core = createCore(ports, setting.options)
     await setting.core.jobs.maintain()
   }
   await open()
@@ -93,6 +99,15 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
   await setting.core.clients.create({ id: 'app', name: 'App', transport: 'cookie' }, 'test')
   await setting.core.clients.create({ id: 'native', name: 'Native', transport: 'native' }, 'test')
   return setting
+}
+
+/** Another process's core on the same file: keys and sessions as it last read them. */
+export async function openBeside(setting: Setting): Promise<Pick<Setting, 'core' | 'store' | 'ports'>> {
+  const store = await openSqliteStore({ path: setting.path, clock: () => setting.time })
+  const ports: Ports = { ...setting.ports, store, signer: createSigner() }
+  const core = createCore(ports, setting.options)
+  await core.jobs.maintain()
+  return { core, store, ports }
 }
 
 /** Starts a sign-in and returns its login id and the code that was sent. */

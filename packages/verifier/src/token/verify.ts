@@ -28,6 +28,8 @@ export interface TokenVerifierOptions {
   now(): number
   /** What is known of revocations: a code refuses the token. Asked at every check. */
   revoked?(claims: AccessTokenClaims, kid: string): ErrorCode | undefined
+  /** Whether a key is revoked. It has left the key set, but its tokens are told so (`token_revoked`), and their bearers mint anew. */
+  keyRevoked?(kid: string): boolean
   /** How many checked tokens are remembered; 100,000 unless said, 0: none. */
   readonly cache?: { readonly size: number }
 }
@@ -92,6 +94,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const { typ, kid, alg } = header
     if (typeof typ !== 'string' || !/^(?:application\/)?at\+jwt$/i.test(typ)) return refuse('typ')
     if (typeof kid !== 'string' || kid.length === 0 || kid.length > 128) return refuse('kid')
+    if (options.keyRevoked?.(kid) === true) return refuse('revocation', 'token_revoked')
     let jwk: PublicJwk | undefined
     try {
       const matching = (await options.keys(kid)).filter((one) => one.kid === kid)

@@ -1,7 +1,7 @@
 // The operator's routes, on a listener of their own: users, their sessions, clients, keys, the audit log, metrics.
 
 import { z } from '@hono/zod-openapi'
-import { isSid, SymbolonError } from '@symbolon/protocol'
+import { type FeedHead, formatPosition, isSid, positionHeader, SymbolonError } from '@symbolon/protocol'
 import type { Hono } from 'hono'
 import { type Client, limitsOf } from '#core'
 import { readJson, readQuery } from '../body.ts'
@@ -69,6 +69,9 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     return found
   }
 
+  /** Where the feed stood with the change, so that the caller can be served by verifiers that know of it. */
+  const tell = (c: Http, head: FeedHead) => c.header(positionHeader, formatPosition(head))
+
   app.get('/admin/v1/users', async (c) => {
     const query = readQuery(c, userQuery)
     if (query.email === undefined) return c.json({ users: (await core.users.list(query.after ?? null, query.limit)).map(userView) })
@@ -85,12 +88,20 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   app.put('/admin/v1/users/:id/roles', async (c) => {
     const changed = await core.users.change(c.req.param('id'), await readJson(c, roles), by)
     if (!changed.ok) throw refusal(changed)
+    tell(c, changed.head)
     return c.json(userView(changed.user))
   })
   app.put('/admin/v1/users/:id/status', async (c) => {
     const changed = await core.users.change(c.req.param('id'), await readJson(c, status), by)
     if (!changed.ok) throw refusal(changed)
+    tell(c, changed.head)
     return c.json(userView(changed.user))
+  })
+  app.post('/admin/v1/users/:id/bump-epoch', async (c) => {
+    const bumped = await core.users.bumpEpoch(c.req.param('id'), by)
+    if (!bumped.ok) throw refusal(bumped)
+    tell(c, bumped.head)
+    return c.json(userView(bumped.user))
   })
   app.get('/admin/v1/users/:id/sessions', async (c) => {
     const owner = await user(c)
@@ -116,7 +127,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     })
   })
   const endedBy = (c: Http, revoked: Awaited<ReturnType<typeof core.sessions.revoke>>) => {
-    c.header('symbolon-seq', `${revoked.head.feedId}.${revoked.head.seq}`)
+    tell(c, revoked.head)
     return c.json({ ended: revoked.sids.length })
   }
   app.delete('/admin/v1/users/:id/sessions', async (c) =>
@@ -154,6 +165,12 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     if (!changed.ok) throw refusal(changed)
     return c.json(clientView(changed.client))
   })
+  app.post('/admin/v1/clients/:id/bump-epoch', async (c) => {
+    const bumped = await core.clients.bumpEpoch(c.req.param('id'), by)
+    if (!bumped.ok) throw refusal(bumped)
+    tell(c, bumped.head)
+    return c.json(clientView(bumped.client))
+  })
   app.post('/admin/v1/clients/:id/secret', async (c) => {
     const rotated = await core.clients.rotateSecret(c.req.param('id'), by)
     if (!rotated.ok) throw refusal(rotated)
@@ -162,6 +179,12 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
 
   app.get('/admin/v1/keys', async (c) => c.json({ keys: (await core.keys.list()).map(keyView) }))
   app.post('/admin/v1/keys/rotate', async (c) => c.json(keyView(await core.keys.rotate(by)), 201))
+  app.post('/admin/v1/keys/:kid/revoke', async (c) => {
+    const revoked = await core.keys.revoke(c.req.param('kid'), { now: true }, by)
+    if (!revoked.ok) throw refusal(revoked)
+    tell(c, revoked.head)
+    return c.json(keyView(revoked.key))
+  })
   app.get('/admin/v1/audit', async (c) => {
     const { user_id: userId, limit } = readQuery(c, auditQuery)
     const entries = await core.audit.list(userId === undefined ? {} : { userId }, limit)

@@ -1,9 +1,10 @@
 // Clients: put and found. Their epoch grows with status, scopes and audiences, since tokens carry those.
 
+import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, Client } from '#core'
 import { clientColumns, clientOf, columns } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { feedLife, type Write, writeAudit } from './write.ts'
+import { feedLife, type Write, writeAudit, writeFeed } from './write.ts'
 
 const select = `SELECT ${columns(clientColumns)} FROM clients WHERE tenant = 'main'`
 
@@ -52,4 +53,15 @@ export function putClient(write: Write, client: Omit<Client, 'epoch' | 'createdA
   if (grows) write.feed.push({ kind: 'client', id: client.id, epoch, expires: now + feedLife.client })
   writeAudit(write, audit)
   return findClient(db, client.id) as Client
+}
+
+/** Grows a client's epoch: its older tokens, and its users', are stale. */
+export function bumpClient(write: Write, id: string, audit: readonly AuditDraft[]): { client: Client; head: FeedHead } | undefined {
+  const { db, now } = write
+  if (db.sql("UPDATE clients SET epoch = epoch + 1, revision = revision + 1 WHERE tenant = 'main' AND id = ?").run(id) !== 1)
+    return undefined
+  const client = findClient(db, id) as Client
+  write.feed.push({ kind: 'client', id, epoch: client.epoch, expires: now + feedLife.client })
+  writeAudit(write, audit)
+  return { client, head: writeFeed(write) }
 }

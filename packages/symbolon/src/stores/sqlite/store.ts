@@ -92,6 +92,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       find: (id) => guarded(path, () => findClient(db, id)),
       list: () => guarded(path, () => listClients(db)),
       put: (client, audit) => writer.call('clients.put', client, audit),
+      bump: (id, audit) => writer.call('clients.bump', id, audit),
     },
     keys: {
       list: () => guarded(path, () => ({ now: now(), keys: listKeys(db) })),

@@ -2,7 +2,7 @@
 // disabling ends the sessions; all in the one transaction.
 
 import type { FeedHead } from '@symbolon/protocol'
-import type { AuditDraft, User } from '#core'
+import type { AuditDraft, User, UserChange } from '#core'
 import { columns, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { endSessions } from './sessions.ts'
@@ -39,11 +39,11 @@ export function createUser(
   return findUser(write.db, { id: user.id }) as User
 }
 
-/** Changes roles or status. What changes nothing grows no epoch. */
+/** Changes roles or status, or only grows the epoch. What changes nothing grows none. */
 export function changeUser(
   write: Write,
   id: string,
-  change: { readonly roles?: readonly string[]; readonly status?: User['status'] },
+  change: UserChange,
   audit: readonly AuditDraft[],
 ): { user: User; ended: readonly string[]; head: FeedHead } | undefined {
   const { db, now } = write
@@ -52,7 +52,7 @@ export function changeUser(
   const roles = JSON.stringify(change.roles ?? before.roles)
   const status = change.status ?? before.status
   let ended: readonly string[] = []
-  if (roles !== JSON.stringify(before.roles) || status !== before.status) {
+  if (change.bump === true || roles !== JSON.stringify(before.roles) || status !== before.status) {
     db.sql('UPDATE users SET roles = ?, status = ?, epoch = epoch + 1 WHERE id = ?').run(roles, status, id)
     write.feed.push({ kind: 'user', id, epoch: before.epoch + 1, expires: now + feedLife.user })
     if (status === 'disabled') {

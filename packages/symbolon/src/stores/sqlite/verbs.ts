@@ -1,7 +1,7 @@
 // The verbs that write, in one table: what the worker runs and the store calls, typed once for both sides.
 
 import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
-import { putClient } from './clients.ts'
+import { bumpClient, putClient } from './clients.ts'
 import { changeKeys } from './keys.ts'
 import { spend, sweepBudgets } from './limits.ts'
 import * as sessions from './sessions.ts'
@@ -18,6 +18,7 @@ export const verbs = {
   'users.create': createUser,
   'users.change': changeUser,
   'clients.put': putClient,
+  'clients.bump': bumpClient,
   'keys.change': changeKeys,
   'attempts.start': startAttempt,
   'attempts.charge': chargeAttempt,

@@ -25,8 +25,8 @@ export class Refusal extends Error {
   }
 }
 
-/** Access tokens of sessions and users live 900 s at most, clients' own 3,600 s; 120 s of room. Milliseconds. */
-export const feedLife = { user: 1_020_000, client: 3_720_000 } as const
+/** Access tokens of sessions and users live 900 s at most, clients' own 3,600 s; 120 s of room. A new key is news for a day. Milliseconds. */
+export const feedLife = { user: 1_020_000, client: 3_720_000, published: 86_400_000 } as const
 
 /** Writes audit lines with the transaction's time. */
 export function writeAudit({ db, now }: Write, entries: readonly AuditDraft[], filled: Partial<AuditDraft> = {}): void {

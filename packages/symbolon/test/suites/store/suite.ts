@@ -294,11 +294,18 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       const disabled = await under.store.users.change(user.id, { status: 'disabled' }, [])
       expect(disabled).toMatchObject({ user: { epoch: 3, status: 'disabled' }, head: { seq: head + 3 } })
       expect(disabled?.ended).toHaveLength(1)
+      expect(await under.store.users.change(user.id, { bump: true }, [])).toMatchObject({ user: { epoch: 4 }, head: { seq: head + 4 } })
       expect(await under.store.users.change(`usr_${id()}`, { roles: [] }, [])).toBeUndefined()
+      expect(await under.store.clients.bump('app', [])).toMatchObject({ client: { epoch: 2 }, head: { seq: head + 5 } })
+      expect(await under.store.clients.bump('none', [])).toBeUndefined()
+      expect((await under.store.feed.after(head + 3, 10)).map(({ kind, epoch }) => [kind, epoch])).toEqual([
+        ['user', 4],
+        ['client', 2],
+      ])
       expect(await under.store.users.create({ id: `usr_${id()}`, email: 'ada@example.com', roles: [] }, [])).toBe('conflict')
     })
 
-    it('moves keys all together or not at all', async () => {
+    it('moves keys all together or not at all, and tells the feed with it', async () => {
       const key = (kid: string, state: 'active' | 'next') => ({
         kid,
         alg: 'ES256' as const,
@@ -306,10 +313,13 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
         publicJwk: { kty: 'EC' as const, kid, alg: 'ES256' as const, use: 'sig' as const },
         sealedPrivate: randomBytes(90),
       })
-      expect(
-        await under.store.keys.change({ insert: [key('a', 'active'), key('b', 'next')], move: [], whenNone: 'active', audit: [] }),
-      ).toBe('changed')
-      expect(await under.store.keys.change({ insert: [key('c', 'active')], move: [], whenNone: 'active', audit: [] })).toBe('lost')
+      const { feedId, seq } = await under.store.feed.head()
+      const none = { move: [], whenNone: 'active' as const, audit: [] }
+      expect(await under.store.keys.change({ ...none, insert: [key('a', 'active'), key('b', 'next')] })).toEqual({
+        outcome: 'changed',
+        head: { feedId, seq: seq + 2 },
+      })
+      expect(await under.store.keys.change({ ...none, insert: [key('c', 'active')] })).toEqual({ outcome: 'lost' })
       const step = (next: string) => ({
         insert: [key(next, 'next')],
         move: [
@@ -319,8 +329,23 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
         audit: [],
       })
       const both = await Promise.all([under.store.keys.change(step('d')), under.store.keys.change(step('e'))])
-      expect(both.sort()).toEqual(['changed', 'lost'])
+      expect(both.map(({ outcome }) => outcome).sort()).toEqual(['changed', 'lost'])
       expect((await under.store.keys.list()).keys.map(({ state }) => state).sort()).toEqual(['active', 'next', 'retiring'])
+      const revoke = { insert: [], move: [{ kid: 'a', from: 'retiring' as const, to: 'revoked' as const }], audit: [] }
+      expect(await under.store.keys.change(revoke)).toMatchObject({ outcome: 'changed', head: { seq: seq + 4 } })
+      const gone = (await under.store.keys.list()).keys.find(({ kid }) => kid === 'a')
+      expect(gone).toMatchObject({ state: 'revoked', publicJwk: { kid: 'a' } })
+      expect(gone?.sealedPrivate).toHaveLength(0)
+      time += 30 * 24 * hour
+      const told = async () => (await under.store.feed.after(seq, 10)).map(({ id, state, expires }) => [id, state, expires !== null])
+      expect(await told()).toEqual([
+        ['a', 'published', true],
+        ['b', 'published', true],
+        [expect.stringMatching(/^[de]$/), 'published', true],
+        ['a', 'revoked', false],
+      ])
+      await under.store.feed.compact(100)
+      expect(await told()).toEqual([['a', 'revoked', false]])
     })
 
     it('has a clock that never goes back, not over a restart either', async () => {
