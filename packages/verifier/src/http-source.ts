@@ -90,7 +90,8 @@ export function createHttpSource(options: HttpSourceOptions): Source {
         origin,
         [backgroundHeader]: '1',
       },
-      body: '{}',
+      // A guard reads: nobody would receive the next credential.
+      body: '{"rotate":false}',
     })
     if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
     const { access_token: accessToken } = body

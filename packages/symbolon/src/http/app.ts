@@ -81,7 +81,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   })
   add('post', routes.sessionToken, session.mint(site), {
     summary: 'Mint an access token from the session cookie.',
-    body: schemas.empty,
+    body: schemas.mint,
     answer: schemas.token,
   })
   add('post', routes.sessionRefresh, session.refresh(site), {

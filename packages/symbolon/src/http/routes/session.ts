@@ -4,15 +4,20 @@ import { backgroundHeader, isSid, SymbolonError } from '@symbolon/protocol'
 import type { Revoked } from '#core'
 import { readJson, readQuery } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
-import { empty, refresh as refreshBody, scope } from '../schemas/session.ts'
+import { mint as mintBody, refresh as refreshBody, scope } from '../schemas/session.ts'
 import { sessionView, sessionViews, tokenAnswer } from '../views.ts'
 
 /** `POST /v1/session/token`: an access token from the session cookie. */
 export const mint = (site: Site) => async (c: Http) => {
-  await readJson(c, empty)
+  const { rotate } = await readJson(c, mintBody)
   const { core } = site.parts
   const credential = c.var.cookies.session
   if (credential === undefined) throw new SymbolonError('missing_credential')
+  if (rotate === false) {
+    const read = await core.sessions.mint(credential)
+    if (!read.ok) throw refusal(read)
+    return c.json(tokenAnswer(read.minted))
+  }
   const outcome = await core.sessions.refresh({
     credential,
     kind: 'cookie',

@@ -2,8 +2,8 @@
 
 import { z } from '@hono/zod-openapi'
 
-/** A body that may be empty, but not hold anything. */
-export const empty = z.strictObject({})
+/** `POST /v1/session/token`; `rotate: false` by who cannot keep the next credential: a guard, a page being rendered. */
+export const mint = z.strictObject({ rotate: z.literal(false).optional() })
 
 /** `POST /v1/session/refresh`. */
 export const refresh = z.strictObject({ refresh_token: z.string().min(1).max(200) })

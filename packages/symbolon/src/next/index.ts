@@ -1,0 +1,3 @@
+// The door `symbolon/next`: guards for Next, on an auth object in this process.
+
+export * from '@symbolon/verifier/next'
