@@ -2,6 +2,7 @@
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
 import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, PublicJwk } from '@symbolon/protocol'
+import type { FeedHub } from './feed.ts'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 
@@ -289,6 +290,7 @@ export interface Core {
   readonly users: Users
   readonly clients: Clients
   readonly audit: Audit
+  readonly feed: FeedHub
   readonly jobs: Jobs
 }
 

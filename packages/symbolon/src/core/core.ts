@@ -5,6 +5,7 @@ import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
+import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
 import { createMint, tryTemplate } from './mint.ts'
@@ -103,6 +104,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     users: createUsers(ports),
     clients,
     audit: createAudit(ports),
+    feed: createFeed(ports),
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {

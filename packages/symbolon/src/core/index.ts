@@ -3,6 +3,7 @@
 export type * from './api.ts'
 export { createCore } from './core.ts'
 export { parseCredential } from './credential.ts'
+export type { FeedHub, FeedMessage, FollowerView } from './feed.ts'
 export { limitsOf } from './limits.ts'
 export type * from './model.ts'
 export { defaultStepNames } from './pipeline.ts'

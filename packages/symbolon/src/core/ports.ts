@@ -185,6 +185,8 @@ export interface FeedStore {
   head(): Eventually<FeedHead>
   /** Entries after this `seq`, in order, at most `limit`. */
   after(seq: number, limit: number): Eventually<readonly Revocation[]>
+  /** Gives the log a new id, if it still has this one; the head after it. */
+  renew(feedId: string): Promise<FeedHead>
   /** Deletes entries whose time has come, at most `limit`. */
   compact(limit: number): Promise<number>
 }

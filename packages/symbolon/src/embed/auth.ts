@@ -13,6 +13,7 @@ import {
   createCore,
   defaultBudgets,
   defaultPolicy,
+  type FeedHub,
   type Keys,
   type Sessions,
   type Store,
@@ -54,6 +55,8 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
+  /** Who follows revocations here. */
+  readonly feed: Pick<FeedHub, 'followers'>
   /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
   ready(): Promise<void>
   /** What `doctor` finds: one line each; empty when all is well. */
@@ -169,6 +172,7 @@ export function createAuth(options: AuthOptions): AuthObject {
         outbox: post.outbox,
         ready: () => readable(store) && core.keys.ready(),
       }
+      store.onRevocations(core.feed.wake)
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
       opened = {
         store,
@@ -226,6 +230,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
+    feed: { followers: () => opened?.core.feed.followers() ?? [] },
     ready: async () => void (await ready()),
     async examine() {
       const { store } = await ready()
@@ -241,6 +246,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       await verifier.close()
       const one = await opening.catch(() => undefined)
       if (one === undefined) return
+      one.core.feed.close()
       await one.stopJobs()
       await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
       await post.close()

@@ -1,9 +1,10 @@
 // The source behind a guard in the service's own process: keys and live answers straight from core, revocations from
-// the store as they are committed here, and by a look each second for those committed by other processes.
+// the log in the store.
 
 import type { ErrorCode, Revocation } from '@symbolon/protocol'
-import type { LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
+import type { Feed, LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
 import type { Checked, Core, SessionSnapshot, Store } from '#core'
+import { followStore } from './following.ts'
 
 /** What the source stands on. `onRevoked`: the store's listener, called with entries after their commit; returns the function that ends it. */
 export interface SourceParts {
@@ -14,8 +15,6 @@ export interface SourceParts {
   /** Whether `ready` has come: then nothing waits. */
   readonly opened: () => boolean
 }
-
-const page = 1000
 
 /** The session as guards know it. */
 export function liveSession({ session, user, client }: SessionSnapshot, scope: readonly string[]): LiveSession {
@@ -38,7 +37,7 @@ const refused = (code: ErrorCode, options: Checked & { ok: false }): LiveAnswer 
 
 /** The in-process source. */
 export function createSource(parts: SourceParts): Source {
-  const ends = new Set<() => void>()
+  const feeds = new Set<Feed>()
   const answerOf = (checked: Checked): LiveAnswer =>
     checked.ok
       ? { active: true, session: liveSession(checked.snapshot, parts.core().clients.policyOf(checked.snapshot.client).scope) }
@@ -67,56 +66,12 @@ export function createSource(parts: SourceParts): Source {
       }
     },
     follow: (apply) => {
-      let ended = false
-      let seq = 0
-      let looking = false
-      let stopListening = () => {}
-      // Once more than needed does no harm: entries are applied idempotently.
-      const look = async () => {
-        if (looking || ended) return
-        looking = true
-        try {
-          const head = await parts.store().feed.head()
-          if (head.seq < seq) seq = 0
-          while (seq < head.seq && !ended) {
-            const entries = await parts.store().feed.after(seq, page)
-            if (entries.length > 0) apply(entries)
-            seq = entries.at(-1)?.seq ?? head.seq
-          }
-        } catch {
-          // A store that cannot be read now is read in a second; live checks fail closed meanwhile.
-        } finally {
-          looking = false
-        }
-      }
-      const timer = setInterval(() => void look(), 1000)
-      timer.unref()
-      void parts.ready().then(
-        () => {
-          if (ended) return
-          stopListening = parts.onRevoked(apply)
-          void look()
-        },
-        () => {},
-      )
-      const end = () => {
-        ended = true
-        clearInterval(timer)
-        stopListening()
-        ends.delete(end)
-      }
-      ends.add(end)
-      return {
-        staleness: () => 0,
-        position: () => undefined,
-        reached: () => false,
-        ready: parts.ready,
-        status: () => ({ feedId: null, head: seq, applied: seq, stalenessMs: 0, transport: 'in_process', reconnects: 0, snapshots: 0 }),
-        end,
-      }
+      const feed = followStore({ store: parts.store, onRevoked: parts.onRevoked, ready: parts.ready, apply })
+      feeds.add(feed)
+      return feed
     },
     close: async () => {
-      for (const end of [...ends]) end()
+      for (const feed of feeds) feed.end()
     },
   }
 }

@@ -5,6 +5,7 @@ import { type ErrorCode, errors, problemHeaders, problemOf, routes, SymbolonErro
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
+import * as feed from './routes/feed.ts'
 import * as login from './routes/login.ts'
 import * as meta from './routes/meta.ts'
 import { introspect } from './routes/oauth.ts'
@@ -53,9 +54,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
     })
   }
 
-  // Before every route: cookies read once, cross-site rule, CORS. Introspection ignores cookies.
+  // Before every route: cookies read once, cross-site rule, CORS. What clients call in their own name ignores cookies.
+  const cookielessPaths = new Set([routes.introspect, routes.revocations, routes.revocationsSnapshot].map((path) => mount + path))
   app.use(async (c, next) => {
-    const cookieless = c.req.path === mount + routes.introspect
+    const cookieless = cookielessPaths.has(c.req.path)
     readContext(c, site, cookieless)
     if (cookieless) return next()
     const answered = await applyCors(c, site)
@@ -95,6 +97,11 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('delete', routes.sessions, session.revokeMany(site), { summary: 'End the other sessions, or all.', query: schemas.scope })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
   add('post', routes.introspect, introspect(site))
+  add('get', routes.revocations, feed.follow(site), {
+    summary: 'Follow revocations: a stream of server-sent events, or with `wait` a long poll.',
+    query: feed.feedQuery,
+  })
+  add('get', routes.revocationsSnapshot, feed.snapshot(site), { summary: 'Every live revocation, complete up to a head; JSON lines.' })
   add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.' })
   add('get', routes.health, meta.health(), { summary: 'Whether the process answers.' })
   add('get', routes.ready, meta.ready(site), { summary: 'Whether store and keys answer.' })

@@ -131,6 +131,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
             .all(seq, limit)
             .map((row) => revocationOf(row)),
         ),
+      renew: (feedId) => writer.call('feed.renew', feedId),
       compact: (limit) => writer.call('feed.compact', limit),
     },
     onRevocations(listener) {

@@ -6,7 +6,7 @@ import { changeKeys } from './keys.ts'
 import { spend, sweepBudgets } from './limits.ts'
 import * as sessions from './sessions.ts'
 import { changeUser, createUser } from './users.ts'
-import { type Write, writeAudit } from './write.ts'
+import { headOf, type Write, writeAudit } from './write.ts'
 
 /** Each takes the transaction and what can be cloned into a worker. */
 export const verbs = {
@@ -32,6 +32,10 @@ export const verbs = {
   'audit.write': writeAudit,
   'feed.compact': ({ db, now }: Write, limit: number) =>
     db.sql('DELETE FROM feed WHERE (tenant, seq) IN (SELECT tenant, seq FROM feed WHERE expires < ? LIMIT ?)').run(now, limit),
+  'feed.renew': ({ db }: Write, feedId: string) => {
+    db.sql("UPDATE feed_head SET feed_id = lower(hex(randomblob(8))) WHERE tenant = 'main' AND feed_id = ?").run(feedId)
+    return headOf(db)
+  },
   /** Notes the time, so that it does not go back over a restart. */
   'clock.keep': () => undefined,
 } as const

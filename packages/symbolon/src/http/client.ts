@@ -1,0 +1,44 @@
+// Which client is calling: by Basic, or by id and secret in a form (RFC 6749 §2.3.1). Cookies have no say here.
+
+import type { Client } from '#core'
+import type { Http, Site } from './context.ts'
+
+/** What a form may say of its sender. */
+export interface ClientForm {
+  readonly client_id?: string | undefined
+  readonly client_secret?: string | undefined
+}
+
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
+}
+
+/** The client's id and secret: by Basic (RFC 6749 §2.3.1) or in the form; both at once is none. */
+function credentialsOf(c: Http, form: ClientForm): { readonly id: string; readonly secret: string } | undefined {
+  const header = c.req.header('authorization')
+  if (header === undefined) {
+    return form.client_id === undefined || form.client_secret === undefined ? undefined : { id: form.client_id, secret: form.client_secret }
+  }
+  const basic = /^basic +([A-Za-z0-9+/]{1,800}={0,2})$/i.exec(header)?.[1]
+  if (basic === undefined || form.client_secret !== undefined) return undefined
+  let pair: string
+  try {
+    pair = atob(basic)
+  } catch {
+    return undefined
+  }
+  const colon = pair.indexOf(':')
+  const id = decoded(pair.slice(0, Math.max(0, colon)))
+  const secret = decoded(pair.slice(colon + 1))
+  return colon < 0 || id === undefined || secret === undefined ? undefined : { id, secret }
+}
+
+/** The client that authenticated itself; undefined for anything wrong. */
+export async function clientOf(c: Http, site: Site, form: ClientForm = {}): Promise<Client | undefined> {
+  const given = credentialsOf(c, form)
+  return given === undefined ? undefined : site.parts.core.clients.authenticate(given.id, given.secret)
+}

@@ -1,0 +1,238 @@
+// The feed over HTTP, as the wire contract says: who may follow, what comes in which order, and what happens to those who
+// are behind, from another time, or do not read.
+
+import { createHash } from 'node:crypto'
+import type { FeedPage, SnapshotEnd, SnapshotStart } from '@symbolon/protocol'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createBrowser, signInOver } from '../setting/browser.ts'
+import { startService, type TestService } from '../setting/server.ts'
+
+let service: TestService
+let secret: string
+const events: string[] = []
+const basic = (id: string, password: string) => `Basic ${btoa(`${id}:${password}`)}`
+const admin = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const answer = await fetch(`${service.admin}/admin/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${service.adminKey}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  return (await answer.json()) as T
+}
+const get = (path: string, headers: Record<string, string> = {}) =>
+  fetch(service.origin + path, { headers: { authorization: basic('api', secret), ...headers } })
+
+interface Heard {
+  readonly event: string
+  readonly id?: string | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: what was heard is looked at by its event.
+  readonly data: any
+}
+
+/** Follows, and gives one event after the other. */
+async function follow(path = '/v1/revocations', headers: Record<string, string> = {}) {
+  const abort = new AbortController()
+  const answer = await fetch(service.origin + path, { headers: { authorization: basic('api', secret), ...headers }, signal: abort.signal })
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('content-type')).toBe('text/event-stream')
+  const reader = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  const next = async (): Promise<Heard | undefined> => {
+    for (;;) {
+      const end = rest.indexOf('\n\n')
+      if (end >= 0) {
+        const lines = rest.slice(0, end).split('\n')
+        rest = rest.slice(end + 2)
+        const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+        return { event: field('event') ?? '', id: field('id'), data: JSON.parse(field('data') ?? 'null') }
+      }
+      const { done, value } = await reader.read()
+      if (done) return undefined
+      rest += value
+    }
+  }
+  const skipTo = async (event: string): Promise<Heard> => {
+    for (;;) {
+      const heard = await next()
+      if (heard === undefined) throw new Error(`ended before ${event}`)
+      if (heard.event === event) return heard
+    }
+  }
+  return { next, skipTo, end: () => abort.abort() }
+}
+
+/** Somebody signs in and out; the position that the answer names. */
+async function signOut(email: string) {
+  const browser = createBrowser(service.origin)
+  const session = ((await (await signInOver(browser, '', email)).json()) as { session: { sid: string } }).session
+  const answer = await browser.fetch('/v1/session', { method: 'DELETE' })
+  const position = answer.headers.get('symbolon-seq') as string
+  return { sid: session.sid, position, seq: Number(position.split('.')[1]), feed: position.split('.')[0] as string }
+}
+
+beforeAll(async () => {
+  service = await startService({
+    observe: ({ event }) => void events.push(event),
+    budgets: { startPerAddress: { limit: 500, window: '1h' } },
+  })
+  const api = { name: 'API', transport: 'service', audiences: [service.origin] }
+  secret = (await admin<{ client_secret: string }>('POST', '/clients', { ...api, id: 'api', scopes: ['revocations:read'] })).client_secret
+})
+afterAll(() => service.close())
+
+describe('who may follow', () => {
+  it.each(['/v1/revocations', '/v1/revocations/snapshot', '/v1/revocations?after=0123456789abcdef.0&wait=0'])('%s', async (path) => {
+    const plain = (await admin<{ client_secret: string }>('POST', '/clients', { name: 'Plain', transport: 'service' })) as unknown as {
+      id: string
+      client_secret: string
+    }
+    expect((await fetch(service.origin + path)).status).toBe(401)
+    expect((await get(path, { authorization: basic('api', 'sys_wrong') })).status).toBe(401)
+    const scopeless = await get(path, { authorization: basic(plain.id, plain.client_secret) })
+    expect([scopeless.status, ((await scopeless.json()) as { code: string }).code]).toEqual([403, 'insufficient_scope'])
+  })
+
+  it.each(['after=x', 'after=0123456789abcdef.01', 'wait=1', 'after=0123456789abcdef.0&wait=31', 'other=1'])(
+    'refuses ?%s',
+    async (query) => {
+      expect((await get(`/v1/revocations?${query}`)).status).toBe(400)
+    },
+  )
+})
+
+describe('the stream', () => {
+  it('opens, beats, and tells of a sign-out with its position, entries before their beat', async () => {
+    const heard = await follow()
+    const open = await heard.next()
+    expect(open?.event).toBe('open')
+    const beat = await heard.next()
+    expect(beat).toMatchObject({ event: 'beat', data: { feed: open?.data.feed, head: open?.data.head } })
+    expect(beat?.data.t).toBeGreaterThanOrEqual(open?.data.t0)
+    const { sid, position, seq, feed } = await signOut('ada@example.com')
+    const told = await heard.skipTo('revocations')
+    expect(told.id).toBe(position)
+    expect(told.data).toMatchObject({ feed, from: seq - 1, to: seq, entries: [{ seq, kind: 'session', id: sid }] })
+    expect(JSON.stringify(told.data)).not.toMatch(/example|tenant/)
+    expect((await heard.skipTo('beat')).data.head).toBe(seq)
+    heard.end()
+  })
+
+  it('goes on where a follower stopped', async () => {
+    const first = await signOut('grace@example.com')
+    const second = await signOut('grace@example.com')
+    for (const [path, headers] of [
+      [`/v1/revocations?after=${first.feed}.${first.seq - 1}`, {}],
+      ['/v1/revocations', { 'last-event-id': `${first.feed}.${first.seq - 1}` }],
+    ] as const) {
+      const heard = await follow(path, headers)
+      const { data } = await heard.skipTo('revocations')
+      expect(data.from).toBe(first.seq - 1)
+      expect(data.entries.map((one: { id: string }) => one.id)).toEqual([first.sid, second.sid])
+      heard.end()
+    }
+  })
+
+  it('asks one of another feed to take a snapshot, and ends', async () => {
+    const heard = await follow('/v1/revocations?after=0123456789abcdef.0')
+    expect((await heard.next())?.event).toBe('open')
+    expect(await heard.next()).toMatchObject({ event: 'snapshot', data: { reason: 'renewed' } })
+    expect(await heard.next()).toBeUndefined()
+  })
+
+  it('renews its id when somebody knows more than it does, and says so to all', async () => {
+    const { feed, seq } = await signOut('joan@example.com')
+    const other = await follow()
+    await other.skipTo('beat')
+    const heard = await follow(`/v1/revocations?after=${feed}.${seq + 1}`)
+    const open = await heard.next()
+    expect(open?.data.feed).not.toBe(feed)
+    expect(await heard.next()).toMatchObject({ event: 'snapshot', data: { reason: 'renewed' } })
+    expect((await other.skipTo('snapshot')).data.feed).toBe(open?.data.feed)
+    expect((await signOut('joan@example.com')).feed).toBe(open?.data.feed)
+  })
+
+  it('ends for a client that may no longer follow', async () => {
+    const one = (await admin('POST', '/clients', { name: 'Gone', transport: 'service', scopes: ['revocations:read'] })) as {
+      id: string
+      client_secret: string
+    }
+    const heard = await follow('/v1/revocations', { authorization: basic(one.id, one.client_secret) })
+    await heard.skipTo('beat')
+    await admin('PATCH', `/clients/${one.id}`, { status: 'disabled' })
+    await expect(heard.skipTo('never')).rejects.toThrow('ended before never')
+  })
+
+  it('cuts a follower that does not read, and serves the others', async () => {
+    const { auth } = service
+    const silent = await auth.handler(new Request(`${service.origin}/v1/revocations`, { headers: { authorization: basic('api', secret) } }))
+    expect(silent.status).toBe(200)
+    const heard = await follow()
+    await heard.skipTo('beat')
+    const made = await auth.users.create({ email: 'many@example.com' }, 'test')
+    const id = made.ok ? made.user.id : ''
+    // Each change of roles is an entry; what waits for the silent one grows until it is cut.
+    let changes = 0
+    for (; changes < 20_000 && !events.includes('feed.cut'); changes += 100)
+      await Promise.all(Array.from({ length: 100 }, (_, j) => auth.users.change(id, { roles: [`r${changes + j}`] }, 'test')))
+    expect(events).toContain('feed.cut')
+    await expect((silent.body as ReadableStream).pipeTo(new WritableStream())).rejects.toThrow(/does not read/)
+    for (let told = 0; told < changes; ) told += (await heard.skipTo('revocations')).data.entries.length
+    heard.end()
+  })
+
+  it('serves a thousand followers from one message each, and holds nothing for them', async () => {
+    const headers = { authorization: basic('api', secret) }
+    const streams = await Promise.all(
+      Array.from({ length: 1000 }, async () => {
+        const answer = await service.auth.handler(new Request(`${service.origin}/v1/revocations`, { headers }))
+        return (answer.body as ReadableStream<Uint8Array>).getReader()
+      }),
+    )
+    const before = process.memoryUsage()
+    const { seq } = await signOut('flat@example.com')
+    let shared: ArrayBufferLike | undefined
+    for (const stream of streams) {
+      for (;;) {
+        const { value } = await stream.read()
+        if (!new TextDecoder().decode(value).includes(`"to":${seq},`)) continue
+        shared ??= value?.buffer
+        expect(value?.buffer).toBe(shared)
+        break
+      }
+    }
+    const after = process.memoryUsage()
+    expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(50_000_000)
+    for (const stream of streams) await stream.cancel()
+    expect(service.auth.feed.followers().length).toBeLessThan(1000)
+  })
+})
+
+describe('the long poll', () => {
+  it('waits for something to tell, and says how far it went', async () => {
+    const { feed, seq } = await signOut('edith@example.com')
+    const empty = (await (await get(`/v1/revocations?after=${feed}.${seq}&wait=0`)).json()) as FeedPage
+    expect(empty).toMatchObject({ feed, from: seq, to: seq, head: seq, entries: [] })
+    expect(empty.t).toBeGreaterThanOrEqual(empty.t0)
+    const waiting = get(`/v1/revocations?after=${feed}.${seq}&wait=20`)
+    const { sid } = await signOut('edith@example.com')
+    const page = (await (await waiting).json()) as FeedPage
+    expect(page).toMatchObject({ feed, from: seq, to: seq + 1, entries: [{ id: sid }] })
+    const other = await get('/v1/revocations?after=0123456789abcdef.0&wait=0')
+    expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([410, 'snapshot_required'])
+  })
+})
+
+describe('the snapshot', () => {
+  it('holds everything up to its head, counted and hashed', async () => {
+    const { sid, seq, feed } = await signOut('mary@example.com')
+    const lines = (await (await get('/v1/revocations/snapshot')).text()).trimEnd().split('\n')
+    const start = JSON.parse(lines[0] as string) as SnapshotStart
+    const end = JSON.parse(lines.at(-1) as string) as SnapshotEnd
+    expect(start).toMatchObject({ feed, head: seq })
+    const entries = lines.slice(1, -1).flatMap((line) => JSON.parse(line) as unknown[][])
+    expect(entries.length).toBe(end.count)
+    expect(entries.some((one) => one[1] === sid)).toBe(true)
+    const joined = Buffer.concat(lines.slice(0, -1).map((line) => createHash('sha256').update(line).digest()))
+    expect(end.sha256).toBe(createHash('sha256').update(joined).digest('base64url'))
+  })
+})
