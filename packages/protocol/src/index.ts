@@ -28,3 +28,4 @@ export {
 } from './wire/feed.ts'
 export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
 export { backgroundHeader, issuerPath, routes } from './wire/routes.ts'
+export { securityHeaders } from './wire/security.ts'

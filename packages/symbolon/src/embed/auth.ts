@@ -2,7 +2,7 @@
 // request, or by `ready()`. It never guesses that it is in development.
 
 import { join } from 'node:path'
-import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError, securityHeaders } from '@symbolon/protocol'
 import { createVerifier, type Verifier } from '@symbolon/verifier'
 import {
   type Audit,
@@ -212,9 +212,9 @@ export function createAuth(options: AuthOptions): AuthObject {
     try {
       handler = (await ready())[which]
     } catch {
-      return refusal('store_unavailable')
+      return refusal('store_unavailable', issuer.startsWith('https:'))
     }
-    return closed ? refusal('store_unavailable') : handler(request, { ip: info.ip ?? null })
+    return closed ? refusal('store_unavailable', issuer.startsWith('https:')) : handler(request, { ip: info.ip ?? null })
   }
 
   return {
@@ -261,6 +261,7 @@ function readable(store: Store): boolean {
   return true
 }
 
-function refusal(code: ErrorCode): Response {
-  return new Response(JSON.stringify(problemOf(code)), { status: errors[code].status, headers: problemHeaders(code, { retryAfter: 2 }) })
+function refusal(code: ErrorCode, secure: boolean): Response {
+  const headers = { ...securityHeaders(secure), ...problemHeaders(code, { retryAfter: 2 }) }
+  return new Response(JSON.stringify(problemOf(code)), { status: errors[code].status, headers })
 }

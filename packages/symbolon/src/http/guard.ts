@@ -1,6 +1,6 @@
 // What stands before every route: the cross-site rule, CORS for listed origins, and security headers on every answer.
 
-import { isSafeMethod, isSameSite, SymbolonError } from '@symbolon/protocol'
+import { isSafeMethod, isSameSite, SymbolonError, securityHeaders } from '@symbolon/protocol'
 import type { Http, Site } from './context.ts'
 
 /** Origins that active cookie clients list. */
@@ -53,15 +53,8 @@ export function secureHeaders(headers: Headers, site: Site): void {
   const set = (name: string, value: string) => {
     if (!headers.has(name)) headers.set(name, value)
   }
-  const html = headers.get('content-type')?.startsWith('text/html') === true
-  set('content-security-policy', html ? pagePolicy() : "default-src 'none'; frame-ancestors 'none'")
-  set('x-content-type-options', 'nosniff')
-  set('x-frame-options', 'DENY')
-  // Not no-referrer: Chromium then posts same-origin forms with `Origin: null`.
-  set('referrer-policy', 'same-origin')
-  set('cross-origin-opener-policy', 'same-origin')
-  set('permissions-policy', 'camera=(), geolocation=(), microphone=()')
-  if (site.secure) set('strict-transport-security', 'max-age=31536000')
+  if (headers.get('content-type')?.startsWith('text/html') === true) set('content-security-policy', pagePolicy())
+  for (const [name, value] of Object.entries(securityHeaders(site.secure))) set(name, value)
   if (headers.has('set-cookie')) headers.set('cache-control', 'private, no-store')
   else set('cache-control', 'no-store')
 }

@@ -2,7 +2,7 @@
 // from Host; the client's address comes from the socket and from trusted hops only. Bodies are bounded in size and time.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ErrorCode, issuerPath, problemHeaders, problemOf } from '@symbolon/protocol'
+import { type ErrorCode, issuerPath, problemHeaders, problemOf, securityHeaders } from '@symbolon/protocol'
 import { clientAddress } from './address.ts'
 import { readBody } from './body.ts'
 
@@ -23,11 +23,22 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse, n
 /** Whether a path belongs to the service: below the issuer's path, or a well-known place at the host's root that names it. */
 export function isOurs(path: string, mount: string): boolean {
   if (mount === '' || path === mount || path.startsWith(`${mount}/`)) return true
-  return path.startsWith('/.well-known/') && path.endsWith(mount)
+  return rootMetadata.some((place) => path === place + mount)
 }
 
-const own: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/openapi.json', '/login', '/account'])
-const ownFolders = ['/v1/', '/oauth/', '/.well-known/', '/dev/', '/login/', '/account/', '/assets/']
+/** Well-known places that a standard puts at the host's root, before the issuer's path (RFC 8414 §3.1). */
+const rootMetadata = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
+
+/** Methods that no Request can have (Fetch §2.2.1). */
+const unspoken: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
+/** More are refused, never dropped: what would be missing might be the one that forbids. */
+const mostHeaders = 100
+
+const own: ReadonlySet<string> = new Set([
+  ...['/healthz', '/readyz', '/openapi.json', '/login', '/account', '/.well-known/jwks.json'],
+  ...rootMetadata,
+])
+const ownFolders = ['/v1/', '/oauth/', '/dev/', '/login/', '/account/', '/assets/']
 
 /** With an issuer at the root and a framework behind us, only the service's own paths are taken from it. */
 function isOursAtRoot(path: string): boolean {
@@ -43,12 +54,13 @@ export function toNodeHandler(auth: Mountable): NodeHandler {
   const { origin } = new URL(auth.issuer)
   const mount = issuerPath(auth.issuer)
   return (request: Arrived, response, next) => {
-    const target = request.originalUrl ?? request.url ?? '/'
+    // A proxy may write the whole address (RFC 9112 §3.2.2); its host is not believed either.
+    const target = (request.originalUrl ?? request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
     const path = target.split('?', 1)[0] as string
     const ours = mount === '' && next !== undefined ? isOursAtRoot(path) : isOurs(path, mount)
     if (!ours) {
       if (next !== undefined) return next()
-      return refuse(response, 'not_found')
+      return refuse(response, 'not_found', origin)
     }
     void answer(auth, origin, target, request, response)
   }
@@ -57,10 +69,12 @@ export function toNodeHandler(auth: Mountable): NodeHandler {
 async function answer(auth: Mountable, origin: string, target: string, request: Arrived, response: ServerResponse): Promise<void> {
   try {
     // The concatenation keeps '//evil' and absolute targets inside our origin; a URL parser would leave it.
-    if (!target.startsWith('/')) return refuse(response, 'invalid_request')
+    if (!target.startsWith('/')) return refuse(response, 'invalid_request', origin)
     const method = request.method ?? 'GET'
+    if (unspoken.has(method)) return refuse(response, 'method_not_allowed', origin)
+    if (request.rawHeaders.length > 2 * mostHeaders) return refuse(response, 'headers_too_large', origin)
     const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request)
-    if (typeof body === 'string') return refuse(response, body, true)
+    if (typeof body === 'string') return refuse(response, body, origin, true)
     const headers = new Headers()
     for (let i = 0; i < request.rawHeaders.length; i += 2) {
       const name = (request.rawHeaders[i] as string).toLowerCase()
@@ -75,7 +89,7 @@ async function answer(auth: Mountable, origin: string, target: string, request: 
     await send(await auth.handler(made, { ip }), method, response)
   } catch (error) {
     if (response.headersSent) response.destroy()
-    else refuse(response, error instanceof TypeError ? 'invalid_request' : 'internal')
+    else refuse(response, error instanceof TypeError ? 'invalid_request' : 'internal', origin)
   }
 }
 
@@ -113,12 +127,12 @@ function writable(response: ServerResponse): Promise<void> {
   })
 }
 
-function refuse(response: ServerResponse, code: ErrorCode, close = false): void {
+function refuse(response: ServerResponse, code: ErrorCode, origin: string, close = false): void {
   const problem = problemOf(code)
   const text = JSON.stringify(problem)
   response.writeHead(problem.status, {
+    ...securityHeaders(origin.startsWith('https:')),
     ...problemHeaders(code),
-    'x-content-type-options': 'nosniff',
     'content-length': Buffer.byteLength(text),
     ...(close && { connection: 'close' }),
   })

@@ -95,6 +95,15 @@ describe('under Express', () => {
     expect(await form.json()).toMatchObject({ body: 'a=1+2' })
   })
 
+  it('leaves well-known places that are not ours to the application, also at the root', async () => {
+    const app = express()
+    app.use(toNodeHandler({ ...echo, issuer: 'http://auth.example:3000' }))
+    app.get('/.well-known/security.txt', (_request, response) => void response.send('mine'))
+    const base = await listen(createServer(app))
+    expect(await (await fetch(`${base}/.well-known/security.txt`)).text()).toBe('mine')
+    expect(await (await fetch(`${base}/.well-known/jwks.json`)).json()).toMatchObject({ method: 'GET' })
+  })
+
   it('reads originalUrl when mounted below a path', async () => {
     const app = express()
     app.use('/auth', toNodeHandler(echo))
