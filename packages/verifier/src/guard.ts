@@ -8,16 +8,20 @@ import {
   isSafeMethod,
   isSameSite,
   milliseconds,
+  positionHeader,
   problemHeaders,
   problemOf,
   readCookies,
   SymbolonError,
   setCookie,
 } from '@symbolon/protocol'
-import type { Auth, GuardRequest, GuardResult, Level, Requirement, UserAuth } from './auth.ts'
+import type { Auth, GuardRequest, GuardResult, Level, Requirement } from './auth.ts'
+import { authOf, clientClaims, liveClient, liveUser, sessionClaims, withStaleness } from './identity.ts'
+import { type Knowledge, usualBound } from './knowledge.ts'
+import type { PresentedMemory } from './presented.ts'
 import { createCheck } from './requirements.ts'
-import type { Feed, LiveAnswer, LiveSession, Source } from './source.ts'
-import type { TokenResult, TokenVerifier } from './token/verify.ts'
+import type { LiveAnswer, LiveQuestion, Source } from './source.ts'
+import type { TokenAccepted, TokenResult, TokenVerifier } from './token/verify.ts'
 
 /** What guards stand on. */
 export interface GuardParts {
@@ -29,8 +33,8 @@ export interface GuardParts {
   readonly origin: string
   readonly origins: readonly string[]
   readonly loginUrl: string | undefined
-  /** The feed that is followed; `undefined` where revocations are not known. */
-  readonly feed: Feed | undefined
+  readonly knowledge: Knowledge
+  readonly presented: PresentedMemory
 }
 
 type Answer = GuardResult | Promise<GuardResult>
@@ -46,41 +50,6 @@ export function refuse(code: ErrorCode, options: ErrorOptions = {}): GuardResult
 function faultOf(error: unknown): GuardResult {
   if (error instanceof SymbolonError && error.status >= 500) return refuse(error.code, { retryAfter: error.retryAfter ?? 1 })
   return refuse('try_later', { retryAfter: 1 })
-}
-
-/** Who is calling, by a token's claims alone. */
-function authOf(claims: AccessTokenClaims, checked: Auth['checked'], stalenessMs: number): Auth {
-  const scope = claims.scope === undefined || claims.scope === '' ? none : Object.freeze(claims.scope.split(' '))
-  const common = {
-    sub: claims.sub,
-    clientId: claims.client_id,
-    scope,
-    roles: claims.roles ?? none,
-    checked,
-    stalenessMs,
-    claims,
-  }
-  if (claims.sid === undefined) return Object.freeze({ kind: 'client' as const, ...common, epoch: claims.client_epoch })
-  return Object.freeze({
-    kind: 'user' as const,
-    ...common,
-    sid: claims.sid,
-    epoch: claims.epoch ?? 0,
-    authTime: claims.auth_time ?? 0,
-    acr: claims.acr ?? '',
-    amr: claims.amr ?? none,
-  })
-}
-
-/** Who is calling, by the session as it is now. */
-function liveAuth(session: LiveSession, claims: UserAuth['claims']): UserAuth {
-  const { sub, sid, clientId, epoch, roles, scope, authTime, acr, amr } = session
-  return { kind: 'user', sub, sid, clientId, epoch, roles, scope, authTime, acr, amr, checked: 'live', stalenessMs: 0, claims }
-}
-
-function claimsOf(session: LiveSession): UserAuth['claims'] {
-  const { sub, sid, clientId, epoch, clientEpoch, roles, scope, authTime, acr, amr } = session
-  return { sub, sid, client_id: clientId, epoch, client_epoch: clientEpoch, roles, scope: scope.join(' '), auth_time: authTime, acr, amr }
 }
 
 /** The Bearer token of an Authorization header (RFC 6750 §2.1); the scheme in any case. */
@@ -104,26 +73,31 @@ function loginAt(loginUrl: string, url: string): string {
   return `${loginUrl}${loginUrl.includes('?') ? '&' : '?'}return_to=${encodeURIComponent(back)}`
 }
 
+/** Opaque access tokens: nobody but the issuer can read them. */
+const isOpaque = (token: string) => token.startsWith('syo_')
+const longestOpaque = 512
+
 /** Creates the maker of guards. */
 export function createGuardFactory(parts: GuardParts) {
-  const { tokens, source, now, feed } = parts
+  const { tokens, source, now, knowledge, presented } = parts
   const auths = new WeakMap<AccessTokenClaims, Auth>()
 
-  const localAuth = (claims: AccessTokenClaims): Auth => {
+  const localAuth = (token: string, { claims, kid }: TokenAccepted, staleness: number): Auth => {
     let auth = auths.get(claims)
     if (auth === undefined) {
-      auth = authOf(claims, 'local', 0)
+      auth = authOf(claims)
       auths.set(claims, auth)
+      presented.note(claims, { question: { by: 'token', token, claims }, kid })
     }
-    if (feed !== undefined) return withStaleness(auth, feed.staleness())
-    // Without the feed, what is known is what was true at the mint.
-    return withStaleness(auth, Math.max(0, now() - claims.iat * 1000))
+    return withStaleness(auth, Math.ceil(staleness))
   }
 
   return (level: Level, requirement: Requirement): ((request: GuardRequest) => Answer) => {
     if (level === 'public') return () => open
     const check = createCheck(requirement)
-    const maxStaleness = requirement.maxStaleness === undefined ? undefined : milliseconds(requirement.maxStaleness)
+    const ownBound = requirement.maxStaleness === undefined ? undefined : milliseconds(requirement.maxStaleness)
+    const bound = ownBound ?? (knowledge.followed ? usualBound : Number.POSITIVE_INFINITY)
+    const subject = requirement.subject ?? 'user'
     const takesBearer = requirement.credential !== 'cookie'
     const takesCookie = parts.cookies && requirement.credential !== 'bearer'
     const loginUrl = requirement.loginUrl ?? parts.loginUrl
@@ -132,53 +106,113 @@ export function createGuardFactory(parts: GuardParts) {
       const missing = check(auth, now())
       return missing === undefined ? { ok: true, auth, setCookies } : refuse(missing.code, missing.options)
     }
-    const live = (question: Parameters<Source['check']>[0], request: GuardRequest): Answer => {
-      const decide = (answer: LiveAnswer): GuardResult => {
-        if (!answer.active) return turnAway(answer.code, request, answer.options)
-        if (!('session' in answer)) return refuse('session_required')
-        return pass(liveAuth(answer.session, question.by === 'token' ? question.claims : claimsOf(answer.session)))
-      }
-      try {
-        const answer = source.check(question)
-        return answer instanceof Promise ? answer.then(decide, faultOf) : decide(answer)
-      } catch (error) {
-        return faultOf(error)
-      }
-    }
     const turnAway = (code: ErrorCode, request: GuardRequest, options?: ErrorOptions): GuardResult => {
       const problem = refuse(code, options)
       if (loginUrl === undefined || problem.ok || problem.status !== 401 || !isNavigation(request)) return problem
       return { ok: false, status: 303, headers: { location: loginAt(loginUrl, request.url), 'cache-control': 'no-store' }, body: '' }
     }
+    /** At a `token` route, not to be able to ask means not to know whether the token was revoked. */
+    const fault = (error: unknown): GuardResult => {
+      if (level === 'session') return faultOf(error)
+      knowledge.refusedUnknown()
+      return refuse('revocation_unknown', { retryAfter: (error instanceof SymbolonError && error.retryAfter) || 1 })
+    }
+
+    const live = (question: LiveQuestion, request: GuardRequest, kid = '', sessionCookie?: string): Answer => {
+      const decide = (answer: LiveAnswer): GuardResult => {
+        if (!answer.active) return turnAway(answer.code, request, answer.options)
+        const given = question.by === 'token' ? question.claims : undefined
+        if ('client' in answer) {
+          if (level === 'session') return refuse('session_required')
+          if (given !== undefined && answer.client.clientEpoch > given.client_epoch) return refuse('claims_stale')
+          const claims = given ?? clientClaims(answer.client)
+          presented.note(claims, { question, kid })
+          return pass(liveClient(answer.client, claims))
+        }
+        const { session } = answer
+        if (sessionCookie !== undefined && sidOf(sessionCookie) !== session.sid) return refuse('credential_conflict')
+        // A token's epoch decides at a \`token\` route, however well the source knows what the user may do now.
+        if (level === 'token' && given !== undefined && (session.epoch > (given.epoch ?? 0) || session.clientEpoch > given.client_epoch))
+          return refuse('claims_stale')
+        const claims = given ?? sessionClaims(session)
+        presented.note(claims, { question, kid })
+        return pass(liveUser(session, claims))
+      }
+      try {
+        const answer = source.check(question)
+        return answer instanceof Promise ? answer.then(decide, fault) : decide(answer)
+      } catch (error) {
+        return fault(error)
+      }
+    }
+
+    /** Decides by what is known here, if that is young enough and reaches as far as the request says; else \`otherwise\`. */
+    const locally = (token: string, result: TokenAccepted, request: GuardRequest, otherwise: () => Answer): Answer => {
+      const shown = knowledge.followed ? request.header(positionHeader) : undefined
+      if (shown !== undefined) {
+        const seen = knowledge.shows(shown)
+        if (seen === 'ask') return otherwise()
+        const again = () => afresh(token, otherwise)
+        return typeof seen === 'string' ? again() : seen.then((one) => (one === 'seen' ? again() : otherwise()))
+      }
+      const staleness = knowledge.staleness(result.claims)
+      if (staleness <= bound) return pass(localAuth(token, result, staleness))
+      return knowledge.refresh === undefined ? otherwise() : knowledge.refresh().then(() => afresh(token, otherwise))
+    }
+    /** The same after something may have been applied: the token is held against it again. */
+    const afresh = (token: string, otherwise: () => Answer): Answer => {
+      const decide = (result: TokenResult): Answer => {
+        if (!result.ok) return refuseToken(result)
+        const staleness = knowledge.staleness(result.claims)
+        return staleness <= bound ? pass(localAuth(token, result, staleness)) : otherwise()
+      }
+      const result = tokens.verify(token)
+      return result instanceof Promise ? result.then(decide) : decide(result)
+    }
 
     const byToken = (token: string, result: TokenResult, request: GuardRequest, sessionCookie: string | undefined): Answer => {
-      if (!result.ok) return refuse(result.code, result.code === 'keys_unavailable' ? { retryAfter: 5 } : {})
-      const { claims } = result
+      if (!result.ok) return refuseToken(result)
+      const { claims, kid } = result
       if (sessionCookie !== undefined && claims.sid !== undefined && sidOf(sessionCookie) !== claims.sid)
         return refuse('credential_conflict')
       if (level === 'session') {
         if (claims.sid === undefined) return refuse('session_required')
-        return live({ by: 'token', token, claims }, request)
+        return live({ by: 'token', token, claims }, request, kid)
       }
-      const auth = localAuth(claims)
-      if (maxStaleness !== undefined && auth.stalenessMs > maxStaleness && claims.sid !== undefined)
-        return live({ by: 'token', token, claims }, request)
-      return pass(auth)
+      // Whoever is not taken here anyway is not worth a question.
+      if (subject !== 'any' && subject !== (claims.sid === undefined ? 'client' : 'user'))
+        return refuse(claims.sid === undefined ? 'session_required' : 'invalid_token')
+      return locally(token, result, request, () => {
+        knowledge.counters.fallbacks++
+        return live({ by: 'token', token, claims }, request, kid)
+      })
     }
 
-    /** A page rendered on the server: the token cookie if it is good and of this session, else one minted on the fly. */
-    const byTokenCookie = (session: string, result: TokenResult | undefined, request: GuardRequest): Answer => {
-      if (result?.ok === true && result.claims.sid === sidOf(session)) {
-        const auth = localAuth(result.claims)
-        if (maxStaleness === undefined || auth.stalenessMs <= maxStaleness) return pass(auth)
-      }
+    /** A page rendered on the server: one minted on the fly, for a session cookie without a good token. */
+    const mint = (session: string, request: GuardRequest): Answer => {
       if (source.mint === undefined) return live({ by: 'cookie', credential: session }, request)
       return source.mint(session).then((answer): GuardResult => {
         if (!answer.minted) return turnAway(answer.code, request, answer.options)
         const { claims, accessToken } = answer
+        presented.note(claims, { question: { by: 'cookie', credential: session }, kid: '' })
         const cookie = setCookie('token', accessToken, { secure: parts.secure, maxAge: Math.max(1, claims.exp - claims.iat) })
-        return pass(liveAuth(answer.session, claims), [cookie])
+        return pass(liveUser(answer.session, claims), [cookie])
       }, faultOf)
+    }
+    const byTokenCookie = (session: string, token: string, result: TokenResult, request: GuardRequest): Answer =>
+      result.ok && result.claims.sid === sidOf(session)
+        ? locally(token, result, request, () => mint(session, request))
+        : mint(session, request)
+
+    const byBearer = (bearer: string, request: GuardRequest, session: string | undefined): Answer => {
+      if (isOpaque(bearer)) {
+        if (bearer.length > longestOpaque) return refuse('invalid_token')
+        return live({ by: 'opaque', token: bearer }, request, '', session)
+      }
+      const result = tokens.verify(bearer)
+      return result instanceof Promise
+        ? result.then((one) => byToken(bearer, one, request, session)).catch(faultOf)
+        : byToken(bearer, result, request, session)
     }
 
     return (request) => {
@@ -207,25 +241,20 @@ export function createGuardFactory(parts: GuardParts) {
           token = cookies.token
         }
       }
-      if (bearer !== undefined) {
-        const result = tokens.verify(bearer)
-        return result instanceof Promise
-          ? result.then((one) => byToken(bearer, one, request, session), faultOf)
-          : byToken(bearer, result, request, session)
-      }
+      if (bearer !== undefined) return byBearer(bearer, request, session)
       if (session === undefined)
         return turnAway(authorization === undefined || !takesBearer ? 'missing_credential' : 'invalid_token', request)
       if (level === 'session') return live({ by: 'cookie', credential: session }, request)
+      if (token === undefined) return mint(session, request)
       const held = session
-      if (token === undefined) return byTokenCookie(held, undefined, request)
-      const result = tokens.verify(token)
+      const cookie = token
+      const result = tokens.verify(cookie)
       return result instanceof Promise
-        ? result.then((one) => byTokenCookie(held, one, request), faultOf)
-        : byTokenCookie(held, result, request)
+        ? result.then((one) => byTokenCookie(held, cookie, one, request)).catch(faultOf)
+        : byTokenCookie(held, cookie, result, request)
     }
   }
 }
 
-function withStaleness(auth: Auth, stalenessMs: number): Auth {
-  return stalenessMs === 0 ? auth : { ...auth, stalenessMs }
-}
+const refuseToken = (result: Extract<TokenResult, { ok: false }>): GuardResult =>
+  refuse(result.code, result.code === 'keys_unavailable' ? { retryAfter: 5 } : {})

@@ -10,6 +10,14 @@ export interface KeySetParts {
   readonly now: () => number
 }
 
+/** The key set of one issuer. */
+export interface KeySet {
+  /** The keys as last known. Throws `keys_unavailable` when the issuer cannot be reached and nothing fresh enough is held. */
+  keys(kid: string): Promise<readonly PublicJwk[]> | readonly PublicJwk[]
+  /** The feed tells of a new key: the next question for it fetches, whatever the cool-down says. */
+  announce(kid: string): void
+}
+
 const maxAge = 300_000
 const staleLimit = 86_400_000
 const coolDown = 10_000
@@ -44,12 +52,14 @@ function readKeys(body: unknown, known: readonly PublicJwk[]): readonly PublicJw
     })
 }
 
-/** Creates a key set. It throws `keys_unavailable` when the issuer cannot be reached and nothing fresh enough is held. */
-export function createKeySet({ fetchJson, now }: KeySetParts): (kid: string) => Promise<readonly PublicJwk[]> | readonly PublicJwk[] {
+/** Creates a key set. */
+export function createKeySet({ fetchJson, now }: KeySetParts): KeySet {
   let keys: readonly PublicJwk[] = []
   let fetchedAt = Number.NEGATIVE_INFINITY
   let triedAt = Number.NEGATIVE_INFINITY
   let under: Promise<void> | undefined
+  /** Announced and not seen in a key set since. Each overrides the cool-down once, so that no kid can make us knock twice. */
+  const announced = new Set<string>()
 
   const fetchKeys = (): Promise<void> => {
     triedAt = now()
@@ -64,12 +74,13 @@ export function createKeySet({ fetchJson, now }: KeySetParts): (kid: string) => 
     return under
   }
 
-  return (kid) => {
+  const keysFor = (kid: string): Promise<readonly PublicJwk[]> | readonly PublicJwk[] => {
     const age = now() - fetchedAt
     const has = keys.some((key) => key.kid === kid)
     if (has && age < maxAge) return keys
-    // Within the cool-down an unknown kid is unknown; it cannot make us knock again.
-    if (under === undefined && now() - triedAt < coolDown) {
+    // Within the cool-down an unknown kid is unknown, unless the feed told of it; it cannot make us knock again.
+    const isNew = !has && under === undefined && announced.delete(kid)
+    if (under === undefined && now() - triedAt < coolDown && !isNew) {
       if (age < staleLimit) return keys
       throw new SymbolonError('keys_unavailable', { retryAfter: 5, detail: 'the key set could not be fetched a moment ago' })
     }
@@ -85,5 +96,11 @@ export function createKeySet({ fetchJson, now }: KeySetParts): (kid: string) => 
         throw new SymbolonError('keys_unavailable', { retryAfter: 5, cause })
       },
     )
+  }
+  return {
+    keys: keysFor,
+    announce(kid) {
+      if (announced.size < most && !keys.some((key) => key.kid === kid)) announced.add(kid)
+    },
   }
 }

@@ -54,7 +54,16 @@ export interface Source {
    * Absent: revocations are not known here, and tokens live until they expire.
    */
   readonly follow?: (apply: (entries: readonly Revocation[]) => void) => Feed
+  /** What asking is like now, where asking can fail. */
+  readonly status?: () => SourceStatus
   close(): Promise<void>
+}
+
+/** What a source says of itself, for operators. */
+export interface SourceStatus {
+  readonly breaker: 'closed' | 'open' | 'half_open'
+  /** Live checks under way or waiting. */
+  readonly asking: number
 }
 
 /** A feed that is followed. */
@@ -67,6 +76,8 @@ export interface Feed {
   reached(position: FeedHead, ms: number): boolean | Promise<boolean>
   /** Resolves when the knowledge is complete for the first time; rejects when the feed was ended before. */
   ready(): Promise<void>
+  /** Where knowledge is fetched on demand only: brings it up to date, or gives up after a moment. Never rejects. */
+  readonly refresh?: () => Promise<void>
   status(): FeedStatus
   end(): void
 }

@@ -1,0 +1,134 @@
+// The source over HTTP, for APIs that do not run inside the service: keys from JWKS, live answers by introspection
+// (RFC 7662), revocations from the feed. Every call has a deadline and a size limit; a failure to know is a 503, never
+// an answer.
+
+import { type AccessTokenClaims, backgroundHeader, cookieName, fromBase64url, issuerPath, routes, SymbolonError } from '@symbolon/protocol'
+import { createKeySet } from '../keys.ts'
+import { createObserver, type Observe } from '../observe.ts'
+import type { Feed, MintAnswer, Source } from '../source.ts'
+import { liveAnswerOf, sessionOf } from './answers.ts'
+import { createBreaker } from './breaker.ts'
+import { type FollowMode, follow } from './follow.ts'
+import { createIntrospection } from './introspection.ts'
+import { createTransport, unknown } from './transport.ts'
+
+/** What the source over HTTP stands on. `deadline` in milliseconds; 1,000 unless said. */
+export interface HttpSourceOptions {
+  readonly issuer: string
+  /** Whose opaque tokens are taken; the issuer unless said. */
+  readonly audience?: string
+  readonly clientId?: string
+  readonly clientSecret?: string
+  readonly deadline?: number
+  readonly fetch?: typeof fetch
+  /** How revocations are followed; `stream` unless said. Only with `clientId` and `clientSecret`. */
+  readonly follow?: FollowMode
+  readonly observe?: Observe
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  /** Milliseconds of a clock that never goes back. */
+  readonly monotonic?: () => number
+  /** From 0 to below 1, for jitter. */
+  readonly random?: () => number
+}
+
+/** Creates the source. */
+export function createHttpSource(options: HttpSourceOptions): Source {
+  const { issuer, audience = issuer, deadline = 1000, random = Math.random } = options
+  const monotonic = options.monotonic ?? (() => performance.now())
+  const observe = createObserver(options.observe)
+  const secure = issuer.startsWith('https:')
+  const origin = issuer.slice(0, issuer.length - issuerPath(issuer).length)
+  const transport = createTransport({
+    issuer,
+    clientId: options.clientId,
+    clientSecret: options.clientSecret,
+    deadline,
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+  })
+  const breaker = createBreaker(monotonic, random, (state) => observe({ event: 'breaker', state }))
+  const introspection = createIntrospection({ transport, breaker, deadline, now: monotonic })
+  const feeds = new Set<Feed>()
+
+  const byCookie = async (credential: string): Promise<MintAnswer> => {
+    const { status, body } = await transport.json(routes.sessionToken, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        cookie: `${cookieName('session', secure)}=${credential}`,
+        origin,
+        [backgroundHeader]: '1',
+      },
+      // A guard reads: nobody would receive the next credential.
+      body: '{"rotate":false}',
+    })
+    if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
+    const { access_token: accessToken } = body
+    const claims = typeof accessToken === 'string' ? payloadOf(accessToken) : undefined
+    const session = claims === undefined ? undefined : sessionOf(claims)
+    if (status !== 200 || typeof accessToken !== 'string' || claims === undefined || session === undefined)
+      throw unknown(`mint answered ${status}`)
+    return { minted: true, accessToken, claims: claims as AccessTokenClaims, session }
+  }
+
+  const keySet = createKeySet({
+    now: monotonic,
+    fetchJson: async () => {
+      const { status, body } = await transport.json(routes.jwks, { method: 'GET' })
+      if (status !== 200) throw unknown(`the key set answered ${status}`)
+      return body
+    },
+  })
+
+  return {
+    keys: keySet.keys,
+    async check(question) {
+      if (question.by === 'cookie') {
+        const minted = await byCookie(question.credential)
+        return minted.minted ? { active: true, session: minted.session } : { active: false, code: minted.code }
+      }
+      if (transport.credential === undefined)
+        throw new SymbolonError('try_later', {
+          retryAfter: 60,
+          detail: 'live checks need clientId and clientSecret: register this API with `symbolon clients create`',
+        })
+      return liveAnswerOf(await introspection.ask(question.token), question, audience)
+    },
+    mint: byCookie,
+    ...(transport.credential !== undefined && {
+      follow: (apply: Parameters<NonNullable<Source['follow']>>[0]) => {
+        const feed = follow({
+          transport,
+          clocks: { now: options.now ?? Date.now, monotonic },
+          random,
+          observe,
+          mode: options.follow ?? 'stream',
+          apply(entries) {
+            for (const { kind, id, state } of entries) if (kind === 'key' && state === 'published') keySet.announce(id)
+            apply(entries)
+          },
+        })
+        feeds.add(feed)
+        return feed
+      },
+    }),
+    status: () => ({ breaker: breaker.state(), asking: introspection.waiting() }),
+    async close() {
+      for (const feed of feeds) feed.end()
+      introspection.end()
+    },
+  }
+}
+
+const refusals = ['session_unknown', 'session_expired', 'session_revoked', 'session_superseded', 'step_up_required'] as const
+const isRefusal = (code: unknown): code is (typeof refusals)[number] => refusals.some((one) => one === code)
+
+function payloadOf(token: string): Record<string, unknown> | undefined {
+  const bytes = fromBase64url(token.split('.')[1] ?? '')
+  if (bytes === undefined) return undefined
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,103 @@
+// Calls to the issuer: credentials, deadlines, bounded bodies. Redirects are not followed, since they would
+// carry the credential elsewhere ('manual': some runtimes know no 'error'). Must never put a body or a credential into an error.
+
+import { SymbolonError } from '@symbolon/protocol'
+
+/** An answer whose body was JSON. */
+export interface JsonAnswer {
+  readonly status: number
+  readonly body: Readonly<Record<string, unknown>>
+  /** `Retry-After` in milliseconds; 0 when there is none. */
+  readonly retryAfter: number
+}
+
+/** How the issuer is called. */
+export interface Transport {
+  /** `Basic` credentials of this API's client; `undefined` without a secret. */
+  readonly credential: string | undefined
+  /** Calls and reads a bounded JSON object. Throws `try_later` when there is none within the deadline (milliseconds). */
+  json(path: string, init: RequestInit, options?: { readonly deadline?: number; readonly most?: number }): Promise<JsonAnswer>
+  /** Calls with this API's credential; the body is the caller's to read, and `signal` ends it. */
+  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>
+}
+
+/** What calls need. `deadline` in milliseconds. */
+export interface TransportParts {
+  readonly issuer: string
+  readonly clientId: string | undefined
+  readonly clientSecret: string | undefined
+  readonly deadline: number
+  readonly fetch: typeof fetch
+}
+
+/** That something cannot be known right now. `retryAfter` in seconds. */
+export const unknown = (detail: string, cause?: unknown, retryAfter = 1): SymbolonError =>
+  new SymbolonError('try_later', { detail, retryAfter, ...(cause !== undefined && { cause }) })
+
+/** `Retry-After` (RFC 9110 §10.2.3, in seconds; a date is not read) in milliseconds, at most five minutes. */
+export function retryAfterOf(response: Response): number {
+  const value = response.headers.get('retry-after') ?? ''
+  return /^\d{1,6}$/.test(value) ? Math.min(300, Number(value)) * 1000 : 0
+}
+
+/** Reads a bounded body. */
+async function textOf(response: Response, most: number): Promise<string> {
+  const reader = response.body?.getReader()
+  if (reader === undefined) return response.text()
+  const decoder = new TextDecoder()
+  let text = ''
+  for (let bytes = 0; ; ) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    bytes += value.length
+    if (bytes > most) {
+      await reader.cancel()
+      throw unknown('the answer is too large')
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+/** Creates the transport. */
+export function createTransport(parts: TransportParts): Transport {
+  const { issuer, clientId, clientSecret } = parts
+  const send = parts.fetch
+  // RFC 6749 §2.3.1: both are form-encoded before they are joined.
+  const credential =
+    clientId === undefined || clientSecret === undefined
+      ? undefined
+      : `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`
+  return {
+    credential,
+    async json(path, init, { deadline = parts.deadline, most = 65_536 } = {}) {
+      const controller = new AbortController()
+      const timer = setTimeout(() => controller.abort(), deadline)
+      const given = init.signal
+      const abort = () => controller.abort()
+      given?.addEventListener('abort', abort)
+      try {
+        const response = await send(issuer + path, { ...init, redirect: 'manual', signal: controller.signal })
+        const text = await textOf(response, most)
+        let body: unknown = {}
+        try {
+          if (text !== '') body = JSON.parse(text)
+        } catch (cause) {
+          if (response.ok) throw cause
+        }
+        if (typeof body !== 'object' || body === null) throw unknown('the answer is not an object')
+        return { status: response.status, body: body as Record<string, unknown>, retryAfter: retryAfterOf(response) }
+      } catch (cause) {
+        throw cause instanceof SymbolonError ? cause : unknown('the issuer cannot be reached', cause)
+      } finally {
+        clearTimeout(timer)
+        given?.removeEventListener('abort', abort)
+      }
+    },
+    open: (path, headers, signal) =>
+      send(issuer + path, {
+        headers: { ...headers, ...(credential !== undefined && { authorization: credential }) },
+        redirect: 'manual',
+        signal,
+      }),
+  }
+}
