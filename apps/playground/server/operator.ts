@@ -46,6 +46,7 @@ export async function ownSecret(operator: Operator, issuer: string): Promise<{ r
     name: 'Playground API',
     transport: 'service',
     audiences: [issuer],
+    scopes: ['revocations:read'],
   })
   const secret =
     made.status === 201

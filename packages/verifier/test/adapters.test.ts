@@ -24,10 +24,14 @@ const origins: Record<string, string> = {}
 
 beforeAll(async () => {
   service = await startService()
-  const made = await service.auth.clients.create({ id: 'api', name: 'API', transport: 'service', audiences: [service.origin] }, 'test')
+  const made = await service.auth.clients.create(
+    { id: 'api', name: 'API', transport: 'service', audiences: [service.origin], scopes: ['revocations:read'] },
+    'test',
+  )
   if (!made.ok) throw new Error(made.code)
   secret = made.secret ?? ''
   verifier = createVerifier({ issuer: service.origin, clientId: 'api', clientSecret: secret })
+  await verifier.ready()
   const listening = (server: Server) =>
     new Promise<string>((resolve) =>
       server.listen(0, '127.0.0.1', () => resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)),
@@ -108,6 +112,7 @@ describe.each(['node', 'express', 'fastify', 'hono'])('%s', (framework) => {
     }
     await browser.fetch('/v1/session', { method: 'DELETE' })
     expect((await get(framework, '/session', access_token)).status).toBe(401)
+    await expect.poll(async () => (await get(framework, '/token', access_token)).status, { timeout: 2000, interval: 5 }).toBe(401)
   })
 })
 
@@ -128,7 +133,12 @@ describe('a verifier that cannot ask', () => {
     for (const [name, options] of Object.entries(broken)) {
       const one = createVerifier({ issuer: service.origin, ...options })
       expect(await one.guard('session')(request(access_token)), name).toMatchObject({ ok: false, status: 503 })
-      expect(await one.guard('token')(request(access_token)), name).toMatchObject({ ok: true })
+      // Without a secret tokens are known to live until they expire; with a wrong one, nothing is known of revocations.
+      expect(await one.guard('token')(request(access_token)), name).toMatchObject(
+        'clientId' in options ? { ok: false, status: 503, body: expect.stringContaining('revocation_unknown') } : { ok: true },
+      )
+      expect(one.status().followed).toBe('clientId' in options)
+      await one.close()
     }
     // Keys answer, introspection hangs: the deadline decides.
     const half = createVerifier({
@@ -140,6 +150,7 @@ describe('a verifier that cannot ask', () => {
     const began = performance.now()
     expect(await half.guard('session')(request(access_token))).toMatchObject({ ok: false, status: 503, headers: { 'retry-after': '1' } })
     expect(performance.now() - began).toBeLessThan(3000)
+    await half.close()
     silent.closeAllConnections()
     silent.close()
     const gone = createVerifier({ issuer: 'http://127.0.0.1:9' })

@@ -22,7 +22,10 @@ beforeAll(async () => {
   service = await startService({ refresh: { rotate: '10s', window: '1s' } })
   early = createBrowser(service.origin)
   await signInOver(early, '', 'early@example.com')
-  const made = await service.auth.clients.create({ id: 'api', name: 'API', transport: 'service', audiences: [service.origin] }, 'test')
+  const made = await service.auth.clients.create(
+    { id: 'api', name: 'API', transport: 'service', audiences: [service.origin], scopes: ['revocations:read'] },
+    'test',
+  )
   if (!made.ok) throw new Error(made.code)
   verifier = createVerifier({
     issuer: service.origin,
@@ -36,6 +39,7 @@ beforeAll(async () => {
       return response
     },
   })
+  await verifier.ready()
   guard = createGuard(verifier)
   ada = createBrowser(service.origin)
   await signInOver(ada, '', 'ada@example.com')
