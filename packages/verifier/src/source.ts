@@ -3,10 +3,10 @@
 
 import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 
-/** A live answer: the session, or a client calling in its own name, as the store knows it now, or why it is refused. */
+/** A live answer: the session, or a client calling in its own name, as the store knows it now, or why it is refused. `claims`: of an opaque token. */
 export type LiveAnswer =
-  | { readonly active: true; readonly session: LiveSession }
-  | { readonly active: true; readonly client: LiveClient }
+  | { readonly active: true; readonly session: LiveSession; readonly claims?: AccessTokenClaims }
+  | { readonly active: true; readonly client: LiveClient; readonly claims?: AccessTokenClaims }
   | { readonly active: false; readonly code: ErrorCode; readonly options?: ErrorOptions }
 
 /** A session that is alive, with what its user may do now. Times in seconds since 1970. */

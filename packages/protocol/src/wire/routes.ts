@@ -16,6 +16,7 @@ export const routes = {
   revoke: '/oauth/revoke',
   introspect: '/oauth/introspect',
   introspectBatch: '/oauth/introspect/batch',
+  metadata: '/.well-known/oauth-authorization-server',
   jwks: '/.well-known/jwks.json',
   health: '/healthz',
   ready: '/readyz',

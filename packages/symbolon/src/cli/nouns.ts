@@ -2,27 +2,9 @@
 
 import type { Command } from 'commander'
 import { type AuthObject, createAdminKey, listAdminKeys, removeAdminKey } from '#embed'
-import { type CommonOptions, configurationOf, failure, show, type Terminal, time, withAuth } from './terminal.ts'
-
-type Refused = { readonly ok: false; readonly code: string; readonly options?: { readonly field?: string } }
-
-/** The value, or the refusal as a failure. */
-function granted<T extends { readonly ok: boolean }>(result: T): Extract<T, { readonly ok: true }> {
-  if (result.ok) return result as Extract<T, { readonly ok: true }>
-  const { code, options } = result as unknown as Refused
-  const field = options?.field
-  throw failure(sentences[code] ?? `Refused: ${code}${field === undefined ? '' : ` (${field})`}.`)
-}
-
-const sentences: Readonly<Record<string, string>> = {
-  not_found: 'There is none of that id.',
-  conflict: 'That exists already.',
-  invalid_identifier: 'That is not an e-mail address Symbolon can send to.',
-}
-
-const common = (command: Command) =>
-  command.option('--json', 'print JSON').option('--dev', 'use the development service').option('--config <file>', 'configuration file')
-const optionsOf = (command: Command) => command.opts<CommonOptions & Record<string, never>>()
+import { addClients } from './clients.ts'
+import { type CommonOptions, configurationOf, failure, show, type Terminal, time } from './terminal.ts'
+import { common, createVerb, granted, optionsOf } from './verb.ts'
 
 async function userOf(auth: AuthObject, who: string) {
   const user = await auth.users.find(who.includes('@') ? { email: who } : { id: who })
@@ -32,24 +14,7 @@ async function userOf(auth: AuthObject, who: string) {
 
 /** Adds the commands. */
 export function addNouns(program: Command, terminal: Terminal): void {
-  const verb = (
-    noun: Command,
-    signature: string,
-    description: string,
-    run: (auth: AuthObject, input: string[], options: CommonOptions & Record<string, never>) => Promise<void>,
-    more?: (command: Command) => Command,
-  ) => {
-    const command = common(noun.command(signature).description(description))
-    more?.(command)
-    command.action(async (...input: unknown[]) => {
-      const options = optionsOf(command)
-      const words = input
-        .slice(0, -2)
-        .flat()
-        .filter((one): one is string => typeof one === 'string')
-      await withAuth(terminal, options, (auth) => run(auth, words, options))
-    })
-  }
+  const verb = createVerb(terminal)
   const userRow = (user: Awaited<ReturnType<AuthObject['users']['list']>>[number]) => ({
     id: user.id,
     email: user.email,
@@ -143,78 +108,7 @@ export function addNouns(program: Command, terminal: Terminal): void {
     )
   })
 
-  const clients = program.command('clients').description('applications and services: list, create, show, rotate-secret, disable, enable')
-  const clientRow = (client: Awaited<ReturnType<AuthObject['clients']['list']>>[number]) => ({
-    id: client.id,
-    name: client.name,
-    transport: client.transport,
-    status: client.status,
-    audiences: client.audiences,
-    origins: client.origins,
-    secrets: client.secretHashes.length,
-  })
-  const listed = (text: unknown) =>
-    String(text ?? '')
-      .split(',')
-      .filter((one) => one !== '')
-  verb(clients, 'list', 'list clients', async (auth, _, options) =>
-    show(terminal, options, (await auth.clients.list()).map(clientRow), 'No clients.'),
-  )
-  verb(
-    clients,
-    'create <name>',
-    'register a client; a service gets a secret, shown once',
-    async (auth, [name = ''], options) => {
-      const { id, transport = 'service', origins, returnTo, audiences, scopes } = options as Record<string, string | undefined>
-      if (transport !== 'cookie' && transport !== 'native' && transport !== 'service')
-        throw failure('--transport is cookie, native or service.')
-      const { client, secret } = granted(
-        await auth.clients.create(
-          {
-            ...(id !== undefined && { id }),
-            name,
-            transport,
-            origins: listed(origins),
-            returnTo: listed(returnTo),
-            audiences: listed(audiences),
-            scopes: listed(scopes),
-          },
-          'cli',
-        ),
-      )
-      const row = { ...clientRow(client), ...(secret !== null && { client_secret: secret }) }
-      show(terminal, options, [row], '')
-      if (secret !== null) terminal.err('Keep the secret now: it is not shown again.')
-    },
-    (command) =>
-      command
-        .option('--id <id>', 'a short id of your own')
-        .option('--transport <kind>', 'cookie, native or service (default: service)')
-        .option('--origins <list>', 'page origins that may call')
-        .option('--return-to <list>', 'addresses a sign-in may return to')
-        .option('--audiences <list>', 'audiences it owns')
-        .option('--scopes <list>', 'scopes it may have'),
-  )
-  verb(clients, 'show <id>', 'show a client', async (auth, [id = ''], options) => {
-    const client = await auth.clients.find(id)
-    if (client === undefined) throw failure('There is no such client.')
-    show(terminal, options, [clientRow(client)], '')
-  })
-  verb(clients, 'rotate-secret <id>', 'add a new secret; the older of two falls away', async (auth, [id = ''], options) => {
-    show(terminal, options, [{ id, client_secret: granted(await auth.clients.rotateSecret(id, 'cli')).secret }], '')
-    terminal.err('Keep the secret now: it is not shown again.')
-  })
-  for (const [name, status] of [
-    ['disable', 'disabled'],
-    ['enable', 'active'],
-  ] as const)
-    verb(clients, `${name} <id>`, `${name} a client`, async (auth, [id = ''], options) =>
-      show(terminal, options, [clientRow(granted(await auth.clients.change(id, { status }, 'cli')).client)], ''),
-    )
-
-  verb(clients, 'bump-epoch <id>', 'make older tokens of a client stale; nobody is signed out', async (auth, [id = ''], options) =>
-    show(terminal, options, [clientRow(granted(await auth.clients.bumpEpoch(id, 'cli')).client)], ''),
-  )
+  addClients(program, terminal)
 
   const keys = program.command('keys').description('signing keys: list, rotate, revoke')
   const keyRow = (key: Awaited<ReturnType<AuthObject['keys']['list']>>[number]) => ({

@@ -1,7 +1,7 @@
 // What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
-import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, PublicJwk } from '@symbolon/protocol'
+import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { FeedHub } from './feed.ts'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
@@ -196,16 +196,32 @@ export interface PlacedStep {
   readonly step: RefreshStep
 }
 
-/** RFC 7662 §2.2, as far as Symbolon answers it. */
-export type Introspection = { readonly active: false } | ({ readonly active: true } & Readonly<Record<string, unknown>>)
-
 export interface Tokens {
   /** The public keys of every `next`, `active` and `retiring` key. */
   keys(): readonly PublicJwk[]
   /** Verifies an access token that this service made, whichever audience it is for. The session behind it is not consulted. */
   verify(token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused>
-  /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`. Changes nothing. */
-  introspect(token: string, caller: Client): Promise<Introspection>
+  /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`, with a `code` for those it owns. Changes nothing. */
+  introspect(token: string, caller: Client): Promise<IntrospectionAnswer>
+  /** An opaque access token opened; anything else as it is; `undefined` for what only looks like one. */
+  open(token: string): string | undefined
+  /** A client's own access token is alive: the client active, its epoch current, the token not revoked. */
+  checkClient(claims: AccessTokenClaims): Promise<{ readonly ok: true; readonly client: Client } | Refused>
+  /** Ends what a client's own token stands for (RFC 7009): a refresh token its session, an access token itself. Unknown ones are no error. */
+  revoke(token: string, caller: Client, from: Caller): Promise<FeedHead>
+}
+
+export interface OAuth {
+  /** The client that a good, unused assertion names (RFC 7523 §3); undefined for anything else. `endpoint`: where it arrived, which it may name as its audience. */
+  authenticate(assertion: string, endpoint: string): Promise<Client | undefined>
+  /** An access token for a service in its own name (RFC 6749 §4.4); refused by an `error` of RFC 6749 §5.2 or RFC 8707 §2. `expiresIn` in seconds. */
+  grant(
+    client: Client,
+    asked: { readonly scope?: string | undefined; readonly audience?: string | undefined },
+  ): Promise<
+    | { readonly ok: true; readonly accessToken: string; readonly expiresIn: number; readonly scope: string }
+    | { readonly ok: false; readonly error: 'invalid_scope' | 'invalid_target' | 'unauthorized_client' }
+  >
 }
 
 export interface Keys {
@@ -247,7 +263,7 @@ export interface Users {
 
 export interface NewClient
   extends Pick<Client, 'name' | 'transport'>,
-    Partial<Pick<Client, 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>> {
+    Partial<Pick<Client, 'origins' | 'returnTo' | 'scopes' | 'keys' | 'accessTokenFormat' | 'audiences' | 'policy'>> {
   readonly id?: string
 }
 
@@ -258,11 +274,15 @@ export interface Clients {
   list(): Promise<readonly Client[]>
   change(
     id: string,
-    change: Partial<Pick<Client, 'name' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'status'>>,
+    change: Partial<
+      Pick<Client, 'name' | 'origins' | 'returnTo' | 'scopes' | 'keys' | 'accessTokenFormat' | 'audiences' | 'policy' | 'status'>
+    >,
     by: string,
-  ): Promise<{ readonly ok: true; readonly client: Client } | Refused>
+  ): Promise<{ readonly ok: true; readonly client: Client; readonly head: FeedHead } | Refused>
   /** Makes older tokens of this client stale, its own and its users'. `head`: where the feed stood with the change. */
   bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly client: Client; readonly head: FeedHead } | Refused>
+  /** Drops the older of two secrets: what was made with the newer one goes on. */
+  removeOldSecret(id: string, by: string): Promise<{ readonly ok: true; readonly client: Client } | Refused>
   /** Adds a secret beside the newest one; the older one falls away. */
   rotateSecret(id: string, by: string): Promise<{ readonly ok: true; readonly secret: string } | Refused>
   /** Constant time; undefined for anything wrong. */
@@ -286,6 +306,7 @@ export interface Core {
   readonly login: Login
   readonly sessions: Sessions
   readonly tokens: Tokens
+  readonly oauth: OAuth
   readonly keys: Keys
   readonly users: Users
   readonly clients: Clients

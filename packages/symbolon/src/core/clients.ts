@@ -1,10 +1,10 @@
 // Applications and services registered with the server, their secrets (shown once, stored as hashes, two at most) and
 // their policies. Origins and return addresses are exact; there are no wildcards.
 
-import { fromBase64url, isClientId, toBase64url } from '@symbolon/protocol'
+import { type FeedHead, fromBase64url, isClientId, type PublicJwk, toBase64url } from '@symbolon/protocol'
 import type { Clients, NewClient, Refused } from './api.ts'
 import type { Client, ClientPolicy } from './model.ts'
-import type { Ports } from './ports.ts'
+import type { AuditDraft, Ports } from './ports.ts'
 import { refuse } from './session.ts'
 
 const origin = /^https?:\/\/(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
@@ -12,9 +12,27 @@ const word = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
 const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', options: { field: name } })
 
+const members: Readonly<Record<PublicJwk['alg'], readonly (keyof PublicJwk)[]>> = {
+  ES256: ['x', 'y'],
+  Ed25519: ['x'],
+  RS256: ['n', 'e'],
+  PS256: ['n', 'e'],
+}
+
+/** Whether this is a public key for signatures, of an algorithm of ours, without a private member. */
+function isPublicKey(key: PublicJwk): boolean {
+  const wanted = members[key.alg]
+  if (wanted === undefined || Object.hasOwn(key, 'd') || typeof key.kid !== 'string' || !word.test(key.kid)) return false
+  // 2,048 bits at least: 342 letters of base64url.
+  if (wanted[0] === 'n' && (key.n?.length ?? 0) < 342) return false
+  return wanted.every(
+    (name) => typeof key[name] === 'string' && fromBase64url(key[name] as string) !== undefined && (key[name] as string).length < 1400,
+  )
+}
+
 /** Why a client cannot stand as it is, or `undefined`. */
 function faultOf(
-  client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy'>,
+  client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'keys' | 'accessTokenFormat'>,
 ): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
   if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
@@ -23,9 +41,11 @@ function faultOf(
   if (client.returnTo.length > 50 || !client.returnTo.every((text) => isReturn(text) && !text.includes('\\'))) return field('returnTo')
   if (client.scopes.length > 50 || !client.scopes.every((text) => word.test(text))) return field('scopes')
   if (client.audiences.length > 50 || !client.audiences.every((text) => word.test(text))) return field('audiences')
+  if (client.keys.length > 5 || !client.keys.every(isPublicKey)) return field('keys')
+  if (client.accessTokenFormat !== 'jwt' && client.accessTokenFormat !== 'opaque') return field('accessTokenFormat')
   const { policy } = client
   const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
-  if (!within(policy.tokenLifetime, 60_000, 900_000)) return field('policy.tokenLifetime')
+  if (!within(policy.tokenLifetime, 60_000, client.transport === 'service' ? 3_600_000 : 900_000)) return field('policy.tokenLifetime')
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
   if (!within(policy.window, 1000, 60_000)) return field('policy.window')
   if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
@@ -43,12 +63,42 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
   const nothing = toBase64url(crypto.hash('no client'))
   const stored = ({ epoch: _, createdAt: __, tenant: ___, ...client }: Client) => client
 
+  /** Changes a record as it is: when somebody else was faster, once more from what they left. */
+  const alter = async (
+    id: string,
+    change: (client: Client) => Partial<Client> | Refused,
+    drafts: readonly AuditDraft[],
+  ): Promise<{ readonly ok: true; readonly client: Client; readonly head: FeedHead } | Refused> => {
+    for (let turn = 0; turn < 3; turn++) {
+      const before = isClientId(id) ? await store.clients.find(id) : undefined
+      if (before === undefined) return refuse('not_found')
+      const changed = change(before)
+      if ('code' in changed) return changed as Refused
+      const next = { ...stored(before), ...changed }
+      const fault = faultOf(next)
+      if (fault !== undefined) return fault
+      const put = await store.clients.put(next, before, drafts)
+      if (put !== 'conflict') return { ok: true, ...put }
+    }
+    return refuse('conflict')
+  }
+
   return {
     async create(input: NewClient, by) {
       const id = input.id ?? `cli_${toBase64url(crypto.random(16))}`
       if (!isClientId(id)) return field('id')
       const made = input.transport === 'service' ? newSecret() : undefined
-      const { name, transport, origins = [], returnTo = [], scopes = [], audiences = [], policy = {} } = input
+      const {
+        name,
+        transport,
+        origins = [],
+        returnTo = [],
+        scopes = [],
+        keys = [],
+        accessTokenFormat = 'jwt',
+        audiences = [],
+        policy = {},
+      } = input
       const client = {
         id,
         name,
@@ -56,6 +106,8 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
         origins,
         returnTo,
         scopes,
+        keys,
+        accessTokenFormat,
         audiences,
         policy,
         status: 'active' as const,
@@ -63,34 +115,28 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
       }
       const fault = faultOf(client)
       if (fault !== undefined) return fault
-      if ((await store.clients.find(id)) !== undefined) return refuse('conflict')
-      return { ok: true, client: await store.clients.put(client, audit('client.created', id, by)), secret: made?.secret ?? null }
+      const put = await store.clients.put(client, null, audit('client.created', id, by))
+      return put === 'conflict' ? refuse('conflict') : { ok: true, client: put.client, secret: made?.secret ?? null }
     },
     find: async (id) => (isClientId(id) ? store.clients.find(id) : undefined),
     list: async () => store.clients.list(),
-    async change(id, change, by) {
-      const client = isClientId(id) ? await store.clients.find(id) : undefined
-      if (client === undefined) return refuse('not_found')
-      const next = { ...stored(client), ...change }
-      const fault = faultOf(next)
-      if (fault !== undefined) return fault
-      return { ok: true, client: await store.clients.put(next, audit('client.changed', id, by)) }
-    },
+    change: (id, change, by) => alter(id, () => change, audit('client.changed', id, by)),
     async bumpEpoch(id, by) {
       const bumped = isClientId(id) ? await store.clients.bump(id, audit('client.epoch', id, by)) : undefined
       return bumped === undefined ? refuse('not_found') : { ok: true, ...bumped }
     },
     async rotateSecret(id, by) {
-      const client = isClientId(id) ? await store.clients.find(id) : undefined
-      if (client === undefined) return refuse('not_found')
-      if (client.transport !== 'service') return field('transport')
       const { secret, hash } = newSecret()
-      await store.clients.put(
-        { ...stored(client), secretHashes: [hash, ...client.secretHashes].slice(0, 2) },
+      const rotated = await alter(
+        id,
+        ({ transport, secretHashes }) =>
+          transport === 'service' ? { secretHashes: [hash, ...secretHashes].slice(0, 2) } : field('transport'),
         audit('client.secret_rotated', id, by),
       )
-      return { ok: true, secret }
+      return rotated.ok ? { ok: true, secret } : rotated
     },
+    removeOldSecret: (id, by) =>
+      alter(id, ({ secretHashes }) => ({ secretHashes: secretHashes.slice(0, 1) }), audit('client.secret_removed', id, by)),
     async authenticate(id, secret) {
       const client = isClientId(id) ? await store.clients.find(id) : undefined
       const bytes = secret.startsWith('sys_') && secret.length === 47 ? fromBase64url(secret.slice(4)) : undefined

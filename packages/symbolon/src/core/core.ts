@@ -8,8 +8,9 @@ import { isGenuine, newCredential, openSessionKey, parseCredential } from './cre
 import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
-import { createMint, tryTemplate } from './mint.ts'
+import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import type { RevokeReason } from './model.ts'
+import { createOAuth } from './oauth.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
 import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
@@ -28,8 +29,9 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
   const policyOf = createPolicies(options.policy)
   const touches = createTouches(store.sessions)
   const keys = createKeys(ports, options)
-  const mint = createMint({ crypto, signer: ports.signer, clock, options, policyOf, activeKey: keys.active })
-  const checks = createChecks({ store: store.sessions, crypto, touches, policyOf })
+  const minting = { crypto, signer: ports.signer, clock, options, policyOf, activeKey: keys.active }
+  const mint = createMint(minting)
+  const checks = createChecks({ store: store.sessions, feed: store.feed, crypto, touches, policyOf })
   const pipeline = createPipeline(options.steps, clock, policyOf)
 
   const revoke = async (target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]) => {
@@ -99,6 +101,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
       },
     }),
     sessions,
+    oauth: createOAuth({ ports, options, policyOf, mint: createMintForClient(minting) }),
     tokens: createTokens({ ports, keys, sessions, options, policyOf }),
     keys,
     users: createUsers(ports),

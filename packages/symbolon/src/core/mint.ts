@@ -5,6 +5,7 @@ import { type AccessTokenClaims, reservedClaims, SymbolonError, toBase64url } fr
 import type { Minted } from './api.ts'
 import { limitsOf } from './limits.ts'
 import type { Client, ClientPolicy, SigningKey, User } from './model.ts'
+import { makeOpaque } from './opaque.ts'
 import type { Crypto, SessionSnapshot, Signer } from './ports.ts'
 
 /** A read and the monotonic clock before it: what is minted from it is young enough, or thrown away. */
@@ -98,13 +99,75 @@ const refuseTemplate = (reason: string, cause?: unknown) => {
   return error
 }
 
+/** Letters of a signature. */
+const signatureLetters: Readonly<Record<SigningKey['alg'], number>> = { ES256: 86, Ed25519: 86, RS256: 512, PS256: 512 }
+
+/** What is signed: header and claims. Throws `internal` when the token would be too long. */
+function inputOf(key: Pick<SigningKey, 'kid' | 'alg'>, claims: Readonly<Record<string, unknown>>, client: Client): string {
+  let header = segments.get(key)
+  if (header === undefined) {
+    header = segment({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
+    segments.set(key, header)
+  }
+  const input = `${header}.${segment(claims)}`
+  const plain = input.length + 1 + signatureLetters[key.alg]
+  const length = client.accessTokenFormat === 'opaque' ? Math.ceil((plain + 64) / 3) * 4 : plain
+  if (length > tokenBytes)
+    throw new SymbolonError('internal', {
+      detail: `an access token would have ${length} bytes; at most ${tokenBytes}: shorten the claims template or the roles`,
+    })
+  return input
+}
+
+/** Signs, and seals for a client whose tokens nobody reads. */
+function finish({ signer, crypto }: Pick<MintParts, 'signer' | 'crypto'>, kid: string, input: string, client: Client): string {
+  const token = `${input}.${toBase64url(signer.sign(kid, input))}`
+  return client.accessTokenFormat === 'opaque' ? makeOpaque(crypto, token) : token
+}
+
+const noKey = () => new SymbolonError('keys_unavailable', { retryAfter: 5, detail: 'no signing key is open' })
+
+/** A token for a client in its own name. `now`: the store's time of the read; `at`: monotonic, before it. */
+export type MintForClient = (of: {
+  readonly client: Client
+  readonly now: number
+  readonly at: number
+  readonly scope: readonly string[]
+  readonly audience: string
+}) => { readonly accessToken: string; readonly expiresIn: number }
+
+/** Creates the mint for clients in their own name (RFC 9068 §2.2): no session, no epoch of a user. */
+export function createMintForClient(parts: MintParts): MintForClient {
+  const { crypto, options } = parts
+  return ({ client, now, at, scope, audience }) => {
+    const key = parts.activeKey()
+    if (key === undefined) throw noKey()
+    if (parts.clock.now() - at > staleMs)
+      throw new SymbolonError('try_later', { retryAfter: 1, detail: 'the read was too old to mint from' })
+    const iat = Math.floor(now / 1000)
+    const expiresIn = Math.max(60, Math.min(3600, Math.floor(parts.policyOf(client).tokenLifetime / 1000)))
+    const claims = {
+      iss: options.issuer,
+      sub: client.id,
+      aud: audience,
+      client_id: client.id,
+      iat,
+      exp: iat + expiresIn,
+      jti: `0.${toBase64url(crypto.random(16))}`,
+      client_epoch: client.epoch,
+      ...(scope.length > 0 && { scope: scope.join(' ') }),
+    }
+    return { accessToken: finish(parts, key.kid, inputOf(key, claims, client), client), expiresIn }
+  }
+}
+
 /** Creates the mint. Throws `internal` when a token grows past 3,800 bytes, `keys_unavailable` without a signing key. */
 export function createMint(parts: MintParts): Mint {
   const { crypto, options } = parts
   return ({ snapshot, at }, generation, shape = {}) => {
     const { session, user, client } = snapshot
     const key = parts.activeKey()
-    if (key === undefined) throw new SymbolonError('keys_unavailable', { retryAfter: 5, detail: 'no signing key is open' })
+    if (key === undefined) throw noKey()
     const policy = parts.policyOf(client)
     const iat = Math.floor(snapshot.now / 1000)
     const wanted = Math.max(60, Math.min(900, Math.floor(Math.min(policy.tokenLifetime, shape.lifetime ?? policy.tokenLifetime) / 1000)))
@@ -135,22 +198,12 @@ export function createMint(parts: MintParts): Mint {
       ...(policy.scope.length > 0 && { scope: policy.scope.join(' ') }),
       ...(user.roles.length > 0 && { roles: user.roles }),
     })
-    let header = segments.get(key)
-    if (header === undefined) {
-      header = segment({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
-      segments.set(key, header)
-    }
-    const input = `${header}.${segment(claims)}`
-    const length = input.length + 87
-    if (length > tokenBytes)
-      throw new SymbolonError('internal', {
-        detail: `an access token would have ${length} bytes; at most ${tokenBytes}: shorten the claims template or the roles`,
-      })
+    const input = inputOf(key, claims, client)
     const expiresIn = exp - iat
     const refreshIn = Math.max(1, Math.floor(expiresIn * 0.8) - crypto.randomBelow(Math.floor(expiresIn / 10) + 1))
     const { kid } = key
     return () => ({
-      accessToken: `${input}.${toBase64url(parts.signer.sign(kid, input))}`,
+      accessToken: finish(parts, kid, input, client),
       claims: claims as AccessTokenClaims,
       expiresIn,
       refreshIn,

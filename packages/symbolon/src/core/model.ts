@@ -94,6 +94,10 @@ export interface Client {
   /** SHA-256 of its secrets, base64url (256 random bits each); two at most, for rotation. */
   readonly secretHashes: readonly string[]
   readonly scopes: readonly string[]
+  /** Public keys it may authenticate itself with (RFC 7523); five at most. */
+  readonly keys: readonly PublicJwk[]
+  /** `opaque`: its access tokens can be read by nobody but this service. */
+  readonly accessTokenFormat: 'jwt' | 'opaque'
   /** The audiences it owns: whose access tokens it may introspect. The first one is its tokens' audience. */
   readonly audiences: readonly string[]
   readonly policy: Partial<ClientPolicy>
@@ -116,6 +120,8 @@ export interface ClientPolicy {
   /** Whether an unknown identifier that proves itself becomes a user. */
   readonly signUp: 'open' | 'closed'
   readonly scope: readonly string[]
+  /** Audiences that a service's own tokens may be for, beside the issuer's default one and those it owns. */
+  readonly targets: readonly string[]
 }
 
 /** A signing key's life: published, signing, no longer signing, gone; or revoked, for good. */

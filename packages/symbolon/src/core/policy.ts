@@ -19,6 +19,7 @@ export const defaultPolicy: ClientPolicy = {
   recovery: 'allow',
   signUp: 'open',
   scope: [],
+  targets: [],
 }
 
 /**

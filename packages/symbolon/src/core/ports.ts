@@ -116,8 +116,15 @@ export interface UserStore {
 }
 
 export interface ClientStore {
-  /** Creates or replaces by id; the epoch grows when status, scopes or audiences change. */
-  put(client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>, audit: readonly AuditDraft[]): Promise<Client>
+  /**
+   * Creates (`before` null) or replaces by id, if the record still is as it was read; else `conflict`. The epoch grows when
+   * status, scopes or audiences change.
+   */
+  put(
+    client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>,
+    before: Client | null,
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly client: Client; readonly head: FeedHead } | 'conflict'>
   /** Grows the epoch and logs it to the feed, whatever else changes at the same time. */
   bump(id: string, audit: readonly AuditDraft[]): Promise<{ readonly client: Client; readonly head: FeedHead } | undefined>
   find(id: string): Eventually<Client | undefined>
@@ -170,6 +177,8 @@ export interface AttemptStore {
 }
 
 export interface LimitStore {
+  /** Whether this is the first time that a key is seen before `expires` (milliseconds since 1970); remembered until then. */
+  once(key: string, expires: number): Promise<boolean>
   /** All or none. */
   spend(budgets: readonly Budget[]): Promise<{ readonly outcome: 'spent' } | Limited>
   sweep(limit: number): Promise<number>
@@ -185,6 +194,10 @@ export interface FeedStore {
   head(): Eventually<FeedHead>
   /** Entries after this `seq`, in order, at most `limit`. */
   after(seq: number, limit: number): Eventually<readonly Revocation[]>
+  /** Logs a single token as revoked, until `expires`; the head after it. */
+  revokeToken(jti: string, expires: number, audit: readonly AuditDraft[]): Promise<FeedHead>
+  /** Whether a single token was revoked. */
+  hasToken(jti: string): Eventually<boolean>
   /** Gives the log a new id, if it still has this one; the head after it. */
   renew(feedId: string): Promise<FeedHead>
   /** Deletes entries whose time has come, at most `limit`. */

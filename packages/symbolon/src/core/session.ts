@@ -7,12 +7,13 @@ import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
 import { isExpired, limitsOf } from './limits.ts'
 import type { Client, ClientPolicy } from './model.ts'
-import type { Crypto, Eventually, SessionSnapshot, SessionStore } from './ports.ts'
+import type { Crypto, Eventually, FeedStore, SessionSnapshot, SessionStore } from './ports.ts'
 import type { Touches } from './touch.ts'
 
 /** What checks stand on. */
 export interface CheckParts {
   readonly store: Pick<SessionStore, 'find'>
+  readonly feed: Pick<FeedStore, 'hasToken'>
   readonly crypto: Crypto
   readonly touches: Touches
   readonly policyOf: (client: Client) => ClientPolicy
@@ -39,7 +40,7 @@ export function deadBecause(snapshot: SessionSnapshot, policy: ClientPolicy, las
 
 /** Creates the two checks. Synchronous where the store is. */
 export function createChecks(parts: CheckParts) {
-  const { store, crypto, touches, policyOf } = parts
+  const { store, feed, crypto, touches, policyOf } = parts
 
   const byCredential = (text: string, n: number, snapshot: SessionSnapshot | undefined, options: CheckOptions): Checked => {
     // Unknown sid and wrong MAC are one outcome and cost about the same.
@@ -61,7 +62,8 @@ export function createChecks(parts: CheckParts) {
     return { ok: true, snapshot }
   }
 
-  const byToken = (claims: AccessTokenClaims, snapshot: SessionSnapshot | undefined, options: CheckOptions): Checked => {
+  const byToken = (claims: AccessTokenClaims, snapshot: SessionSnapshot | undefined, revoked: boolean, options: CheckOptions): Checked => {
+    if (revoked) return refuse('token_revoked')
     if (snapshot === undefined || snapshot.user.id !== claims.sub || snapshot.client.id !== claims.client_id)
       return refuse('session_unknown')
     const { session, user, client, now } = snapshot
@@ -85,7 +87,9 @@ export function createChecks(parts: CheckParts) {
     checkToken(claims: AccessTokenClaims, options: CheckOptions = {}): Eventually<Checked> {
       if (claims.sid === undefined) return refuse('session_required')
       const found = store.find(claims.sid)
-      return found instanceof Promise ? found.then((snapshot) => byToken(claims, snapshot, options)) : byToken(claims, found, options)
+      const revoked = feed.hasToken(claims.jti)
+      if (!(found instanceof Promise) && !(revoked instanceof Promise)) return byToken(claims, found, revoked, options)
+      return Promise.all([found, revoked]).then(([snapshot, isRevoked]) => byToken(claims, snapshot, isRevoked, options))
     },
   }
 }

@@ -1,14 +1,15 @@
 // Access tokens as the service itself reads them: the keys it publishes, its own verification, and introspection
 // (RFC 7662), which answers only what the caller owns and otherwise `active: false`, whatever the reason.
 
-import { type AccessTokenClaims, fromBase64url } from '@symbolon/protocol'
+import { type AccessTokenClaims, fromBase64url, type IntrospectionAnswer } from '@symbolon/protocol'
 import { createTokenVerifier, type TokenVerifier } from '@symbolon/verifier/token'
-import type { Introspection, Refused, Sessions, Tokens } from './api.ts'
+import type { Refused, Sessions, Tokens } from './api.ts'
 import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
 import type { KeyRing } from './keys.ts'
 import { limitsOf } from './limits.ts'
 import type { Client, ClientPolicy } from './model.ts'
+import { openOpaque } from './opaque.ts'
 import type { Ports } from './ports.ts'
 import { deadBecause, refuse } from './session.ts'
 
@@ -16,17 +17,20 @@ import { deadBecause, refuse } from './session.ts'
 export interface TokenParts {
   readonly ports: Ports
   readonly keys: KeyRing
-  readonly sessions: Pick<Sessions, 'checkToken'>
+  readonly sessions: Pick<Sessions, 'checkToken' | 'revoke'>
   readonly options: { readonly issuer: string; readonly audience: string }
   readonly policyOf: (client: Client) => ClientPolicy
 }
 
-const inactive: Introspection = { active: false }
+/** Seconds beyond its expiry for which a revoked token stays known: the most leeway there is, and room. */
+const room = 120
+const inactive: IntrospectionAnswer = { active: false }
 
 /** Creates the tokens' verbs. */
 export function createTokens(parts: TokenParts): Tokens {
   const { ports, keys, sessions, options, policyOf } = parts
   const { store, crypto } = ports
+  const open = (token: string) => openOpaque(crypto, token)
   const verifiers = new Map<string, TokenVerifier>()
   let now = 0
   // A remembered token is asked about again: its key may have been revoked since.
@@ -66,17 +70,33 @@ export function createTokens(parts: TokenParts): Tokens {
     return result.ok ? { ok: true, claims: result.claims } : refuse(result.code)
   }
 
-  const accessToken = async (token: string, caller: Client): Promise<Introspection> => {
-    const verified = await verify(token)
-    if (!verified.ok || !caller.audiences.includes(verified.claims.aud)) return inactive
-    const checked = await sessions.checkToken(verified.claims)
-    if (!checked.ok) return inactive
+  const checkClient: Tokens['checkClient'] = async (claims) => {
+    const [client, revoked] = [await store.clients.find(claims.client_id), await store.feed.hasToken(claims.jti)]
+    if (claims.sid !== undefined || claims.sub !== claims.client_id || client === undefined) return refuse('invalid_token')
+    if (revoked || client.status !== 'active') return refuse('token_revoked')
+    return claims.client_epoch === client.epoch ? { ok: true, client } : refuse('claims_stale')
+  }
+
+  const accessToken = async (text: string, caller: Client): Promise<IntrospectionAnswer> => {
+    const token = open(text)
+    const verified = token === undefined ? refuse('invalid_token') : await verify(token)
+    const aud = verified.ok ? verified.claims.aud : unverifiedAudience(token ?? '')
+    // Of a token that is not the caller's, nothing is said, not even why.
+    if (aud === undefined || !caller.audiences.includes(aud)) return inactive
+    if (!verified.ok) return { active: false, code: verified.code }
+    const { claims } = verified
+    if (claims.sid === undefined) {
+      const checked = await checkClient(claims)
+      return checked.ok ? { ...claims, active: true, token_type: 'Bearer' } : { active: false, code: checked.code }
+    }
+    const checked = await sessions.checkToken(claims)
+    if (!checked.ok) return { active: false, code: checked.code }
     const { user, client } = checked.snapshot
-    return { ...verified.claims, active: true, token_type: 'Bearer', roles: user.roles, client_id: client.id }
+    return { ...claims, active: true, token_type: 'Bearer', roles: user.roles, client_id: client.id }
   }
 
   /** Introspecting a refresh token changes nothing: it is not presented to refresh, and does not count as seen. */
-  const refreshToken = async (token: string, caller: Client): Promise<Introspection> => {
+  const refreshToken = async (token: string, caller: Client): Promise<IntrospectionAnswer> => {
     const credential = parseCredential(token)
     if (credential === undefined || credential.kind !== 'token') return inactive
     const snapshot = await store.sessions.find(credential.sid)
@@ -105,7 +125,28 @@ export function createTokens(parts: TokenParts): Tokens {
     verify,
     async introspect(token, caller) {
       if (token.length > 8192) return inactive
-      return token.startsWith('sy') ? refreshToken(token, caller) : accessToken(token, caller)
+      return /^sy[ctg]_/.test(token) ? refreshToken(token, caller) : accessToken(token, caller)
+    },
+    open,
+    checkClient,
+    async revoke(token, caller, from) {
+      const credential = parseCredential(token)
+      if (credential !== undefined) {
+        const snapshot = credential.kind === 'token' ? await store.sessions.find(credential.sid) : undefined
+        const key = snapshot === undefined ? undefined : openSessionKey(crypto, snapshot.session)
+        const own = snapshot?.client.id === caller.id && key !== undefined && isGenuine(crypto, key, credential)
+        if (!own) return store.feed.head()
+        return (await sessions.revoke({ sid: credential.sid }, 'sign_out', { actor: caller.id, caller: from })).head
+      }
+      const plain = token.length > 8192 ? undefined : open(token)
+      const verified = plain === undefined ? undefined : await verify(plain)
+      if (verified?.ok !== true || verified.claims.client_id !== caller.id) return store.feed.head()
+      const { jti, exp, sub, sid = null } = verified.claims
+      const detail = { by: caller.id }
+      const userId = sid === null ? null : sub
+      return store.feed.revokeToken(jti, (exp + room) * 1000, [
+        { event: 'token.revoked', userId, sid, clientId: caller.id, ip: from.ip, detail },
+      ])
     },
   }
 }

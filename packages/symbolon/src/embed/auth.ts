@@ -193,6 +193,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   const ready = () => opening
 
   const source = createSource({
+    audience,
     core: () => (opened as Opened).core,
     store: () => (opened as Opened).store,
     onRevoked: (apply) => (opened as Opened).store.onRevocations(apply),
@@ -226,7 +227,16 @@ export function createAuth(options: AuthOptions): AuthObject {
     verifier,
     sessions: late(ready, ({ core }) => core.sessions, ['list', 'revoke', 'explain']),
     users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch']),
-    clients: late(ready, ({ core }) => core.clients, ['create', 'find', 'list', 'change', 'bumpEpoch', 'rotateSecret', 'authenticate']),
+    clients: late(ready, ({ core }) => core.clients, [
+      'create',
+      'find',
+      'list',
+      'change',
+      'bumpEpoch',
+      'rotateSecret',
+      'removeOldSecret',
+      'authenticate',
+    ]),
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),

@@ -22,12 +22,17 @@ export async function ensureClients(core: Core, settings: Settings): Promise<voi
       origins = [],
       returnTo = [],
       scopes = [],
+      keys = [],
+      accessTokenFormat = 'jwt',
       audiences = [],
       policy = {},
     } = client as NewClient & { id: string }
     const found = await core.clients.find(id)
     if (found === undefined) {
-      const created = await core.clients.create({ id, name, transport, origins, returnTo, scopes, audiences, policy }, 'configuration')
+      const created = await core.clients.create(
+        { id, name, transport, origins, returnTo, scopes, keys, accessTokenFormat, audiences, policy },
+        'configuration',
+      )
       // Another process may have made it in this very moment.
       if (!created.ok && created.code !== 'conflict')
         throw refuseOption(`The client ${id} cannot stand as it is configured (${created.options?.field ?? created.code}).`)
@@ -35,12 +40,14 @@ export async function ensureClients(core: Core, settings: Settings): Promise<voi
     }
     if (found.transport !== transport)
       throw refuseOption(`The client ${id} is a ${found.transport} client in the store; give the new one another id.`)
-    const wanted = { name, origins, returnTo, scopes, audiences, policy }
+    const wanted = { name, origins, returnTo, scopes, keys, accessTokenFormat, audiences, policy }
     const held = {
       name: found.name,
       origins: found.origins,
       returnTo: found.returnTo,
       scopes: found.scopes,
+      keys: found.keys,
+      accessTokenFormat: found.accessTokenFormat,
       audiences: found.audiences,
       policy: found.policy,
     }

@@ -1,7 +1,7 @@
 // The options of createAuth: the one schema, which the service's configuration fills too. Unknown keys and unsafe
 // values are refused with one sentence that says what to do; a message never repeats a secret.
 
-import { type Duration, isClientId, milliseconds, parseDuration, SymbolonError } from '@symbolon/protocol'
+import { type Duration, isClientId, milliseconds, type PublicJwk, parseDuration, SymbolonError } from '@symbolon/protocol'
 import { z } from 'zod'
 import type { CoreEvent, Courier, PlacedStep, User } from '#core'
 
@@ -42,6 +42,7 @@ const policy = z.strictObject({
   recovery: recovery.optional(),
   signUp: signUp.optional(),
   scope: names.optional(),
+  targets: names.optional(),
 })
 
 const client = z.strictObject({
@@ -51,6 +52,11 @@ const client = z.strictObject({
   origins: z.array(origin).max(50).default([]),
   returnTo: z.array(z.string().max(2000)).max(50).default([]),
   scopes: names.default([]),
+  keys: z
+    .array(z.custom<PublicJwk>((value) => typeof value === 'object' && value !== null, 'must be public JWKs'))
+    .max(5)
+    .default([]),
+  accessTokenFormat: z.enum(['jwt', 'opaque']).default('jwt'),
   audiences: names.default([]),
   policy: policy.default({}),
 })
@@ -114,7 +120,10 @@ const schema = z.strictObject({
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
   keys: z
-    .strictObject({ algorithm: z.enum(['ES256', 'Ed25519']).default('ES256'), rotation: within('2d', '400d').default(milliseconds('30d')) })
+    .strictObject({
+      algorithm: z.enum(['ES256', 'Ed25519', 'RS256', 'PS256']).default('ES256'),
+      rotation: within('2d', '400d').default(milliseconds('30d')),
+    })
     .default({ algorithm: 'ES256', rotation: milliseconds('30d') }),
   claims: z
     .custom<(user: User) => Readonly<Record<string, unknown>>>((value) => typeof value === 'function', 'must be a function')

@@ -1,13 +1,15 @@
 // The source behind a guard in the service's own process: keys and live answers straight from core, revocations from
 // the log in the store.
 
-import type { ErrorCode, Revocation } from '@symbolon/protocol'
+import type { AccessTokenClaims, ErrorCode, Revocation } from '@symbolon/protocol'
 import type { Feed, LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
 import type { Checked, Core, SessionSnapshot, Store } from '#core'
 import { followStore } from './following.ts'
 
 /** What the source stands on. `onRevoked`: the store's listener, called with entries after their commit; returns the function that ends it. */
 export interface SourceParts {
+  /** Whose tokens guards here accept. */
+  readonly audience: string
   readonly core: () => Core
   readonly store: () => Store
   readonly onRevoked: (apply: (entries: readonly Revocation[]) => void) => () => void
@@ -42,6 +44,23 @@ export function createSource(parts: SourceParts): Source {
     checked.ok
       ? { active: true, session: liveSession(checked.snapshot, parts.core().clients.policyOf(checked.snapshot.client).scope) }
       : refused(checked.code, checked)
+  const byClient = async (claims: AccessTokenClaims): Promise<LiveAnswer> => {
+    const checked = await parts.core().tokens.checkClient(claims)
+    if (!checked.ok) return refused(checked.code, checked)
+    const scope = claims.scope === undefined || claims.scope === '' ? [] : claims.scope.split(' ')
+    return { active: true, client: { clientId: checked.client.id, clientEpoch: checked.client.epoch, scope }, claims }
+  }
+  const byOpaque = async (text: string): Promise<LiveAnswer> => {
+    const { tokens, sessions } = parts.core()
+    const token = tokens.open(text)
+    const verified = token === undefined ? ({ ok: false, code: 'invalid_token' } as const) : await tokens.verify(token)
+    if (!verified.ok) return refused(verified.code, verified)
+    const { claims } = verified
+    if (claims.aud !== parts.audience) return refused('invalid_token', { ok: false, code: 'invalid_token' })
+    if (claims.sid === undefined) return byClient(claims)
+    const answer = answerOf(await sessions.checkToken(claims))
+    return answer.active ? { ...answer, claims } : answer
+  }
   const now = <T>(answer: () => T | Promise<T>): T | Promise<T> => (parts.opened() ? answer() : parts.ready().then(answer))
 
   return {
@@ -49,7 +68,8 @@ export function createSource(parts: SourceParts): Source {
     check: (question) =>
       now(() => {
         const { sessions } = parts.core()
-        if (question.by === 'opaque') return refused('invalid_token', { ok: false, code: 'invalid_token' })
+        if (question.by === 'opaque') return byOpaque(question.token)
+        if (question.by === 'token' && question.claims.sid === undefined) return byClient(question.claims)
         const checked = question.by === 'cookie' ? sessions.check(question.credential, 'cookie') : sessions.checkToken(question.claims)
         return checked instanceof Promise ? checked.then(answerOf) : answerOf(checked)
       }),

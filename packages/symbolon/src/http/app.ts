@@ -8,7 +8,7 @@ import type { HttpHandler, HttpParts } from './parts.ts'
 import * as feed from './routes/feed.ts'
 import * as login from './routes/login.ts'
 import * as meta from './routes/meta.ts'
-import { introspect } from './routes/oauth.ts'
+import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
 import * as session from './routes/session.ts'
 import * as loginSchemas from './schemas/login.ts'
@@ -55,7 +55,11 @@ export function createHttp(parts: HttpParts): HttpHandler {
   }
 
   // Before every route: cookies read once, cross-site rule, CORS. What clients call in their own name ignores cookies.
-  const cookielessPaths = new Set([routes.introspect, routes.revocations, routes.revocationsSnapshot].map((path) => mount + path))
+  const cookielessPaths = new Set(
+    [routes.token, routes.revoke, routes.introspect, routes.introspectBatch, routes.revocations, routes.revocationsSnapshot].map(
+      (path) => mount + path,
+    ),
+  )
   app.use(async (c, next) => {
     const cookieless = cookielessPaths.has(c.req.path)
     readContext(c, site, cookieless)
@@ -96,7 +100,17 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.' })
   add('delete', routes.sessions, session.revokeMany(site), { summary: 'End the other sessions, or all.', query: schemas.scope })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
-  add('post', routes.introspect, introspect(site))
+  add('post', routes.token, oauth.token(site))
+  add('post', routes.revoke, oauth.revoke(site))
+  add('post', routes.introspect, oauth.introspect(site))
+  add('post', routes.introspectBatch, oauth.introspectBatch(site), {
+    summary: 'Introspect many access tokens at once; client-authenticated.',
+    body: oauth.batch,
+  })
+  const metadata = oauth.metadata(site)
+  add('get', routes.metadata, metadata, { summary: 'Where clients find all of this (RFC 8414).' })
+  // The standard puts it at the host's root, before the issuer's path (RFC 8414 §3.1).
+  if (mount !== '') app.get(routes.metadata + mount, metadata)
   add('get', routes.revocations, feed.follow(site), {
     summary: 'Follow revocations: a stream of server-sent events, or with `wait` a long poll.',
     query: feed.feedQuery,

@@ -5,10 +5,11 @@ import type { z } from '@hono/zod-openapi'
 import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { Http } from './context.ts'
 
-const most = 16_384
+/** The most that a body may hold, in bytes, unless its path takes more. */
+const usual = 16_384
 
 /** The body as text; throws `body_too_large` before more than the limit was read. */
-async function textOf(c: Http): Promise<string> {
+async function textOf(c: Http, most: number): Promise<string> {
   if (Number(c.req.header('content-length') ?? 0) > most) throw new SymbolonError('body_too_large')
   const reader = c.req.raw.body?.getReader()
   if (reader === undefined) return ''
@@ -38,9 +39,9 @@ function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
 }
 
 /** A JSON body; throws `unsupported_media_type`, `body_too_large` or `invalid_request`. */
-export async function readJson<S extends z.ZodType>(c: Http, schema: S): Promise<z.output<S>> {
+export async function readJson<S extends z.ZodType>(c: Http, schema: S, most = usual): Promise<z.output<S>> {
   if (typeOf(c) !== 'application/json') throw new SymbolonError('unsupported_media_type')
-  const value = readJsonObject(await textOf(c))
+  const value = readJsonObject(await textOf(c, most))
   if (value === undefined) throw new SymbolonError('invalid_request')
   return checked(schema, value)
 }
@@ -48,7 +49,7 @@ export async function readJson<S extends z.ZodType>(c: Http, schema: S): Promise
 /** A urlencoded form, each field once. */
 export async function readForm<S extends z.ZodType>(c: Http, schema: S): Promise<z.output<S>> {
   if (typeOf(c) !== 'application/x-www-form-urlencoded') throw new SymbolonError('unsupported_media_type')
-  return checked(schema, once(new URLSearchParams(await textOf(c))))
+  return checked(schema, once(new URLSearchParams(await textOf(c, usual))))
 }
 
 /** The query, each parameter once. */

@@ -1,4 +1,5 @@
-// Which client is calling: by Basic, or by id and secret in a form (RFC 6749 §2.3.1). Cookies have no say here.
+// Which client is calling: by Basic, by id and secret in a form (RFC 6749 §2.3.1), or by an
+// assertion signed with a registered key (RFC 7523 §2.2). Cookies have no say here.
 
 import type { Client } from '#core'
 import type { Http, Site } from './context.ts'
@@ -7,7 +8,12 @@ import type { Http, Site } from './context.ts'
 export interface ClientForm {
   readonly client_id?: string | undefined
   readonly client_secret?: string | undefined
+  readonly client_assertion?: string | undefined
+  readonly client_assertion_type?: string | undefined
 }
+
+/** `client_assertion_type` of RFC 7523 §2.2. */
+const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const decoded = (text: string): string | undefined => {
   try {
@@ -39,6 +45,15 @@ function credentialsOf(c: Http, form: ClientForm): { readonly id: string; readon
 
 /** The client that authenticated itself; undefined for anything wrong. */
 export async function clientOf(c: Http, site: Site, form: ClientForm = {}): Promise<Client | undefined> {
+  const { core, issuer } = site.parts
+  if (form.client_assertion !== undefined || form.client_assertion_type !== undefined) {
+    // One way at once (RFC 6749 §2.3), and the form may not name another client than the assertion does.
+    if (form.client_assertion === undefined || form.client_assertion_type !== jwtBearer) return undefined
+    if (form.client_secret !== undefined || c.req.header('authorization') !== undefined) return undefined
+    const client = await core.oauth.authenticate(form.client_assertion, issuer + c.req.path.slice(site.mount.length))
+    return form.client_id === undefined || form.client_id === client?.id ? client : undefined
+  }
   const given = credentialsOf(c, form)
-  return given === undefined ? undefined : site.parts.core.clients.authenticate(given.id, given.secret)
+  if (given === undefined || (form.client_id !== undefined && form.client_id !== given.id)) return undefined
+  return core.clients.authenticate(given.id, given.secret)
 }

@@ -77,7 +77,9 @@ export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
   const bearer = bearerOf(c)
   const caller = c.var.caller
   if (bearer !== undefined) {
-    const verified = await core.tokens.verify(bearer)
+    const token = core.tokens.open(bearer)
+    if (token === undefined) throw new SymbolonError('invalid_token')
+    const verified = await core.tokens.verify(token)
     if (!verified.ok) throw refusal(verified)
     if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
     const checked = await core.sessions.checkToken(verified.claims, { caller })

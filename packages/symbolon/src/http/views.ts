@@ -70,6 +70,8 @@ export const clientView = (client: Client) => ({
   scopes: client.scopes,
   audiences: client.audiences,
   policy: client.policy,
+  access_token_format: client.accessTokenFormat,
+  keys: client.keys.map((key) => key.kid),
   secrets: client.secretHashes.length,
   created_at: iso(client.createdAt),
 })

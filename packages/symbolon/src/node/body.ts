@@ -4,14 +4,17 @@
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '@symbolon/protocol'
 
-/** The largest body taken, bytes. */
-export const bodyLimit = 65_536
+/** The largest body taken, bytes, unless its path takes more. */
+export const usualLimit = 65_536
 /** How long a body may take to arrive, milliseconds. */
 export const bodyTime = 10_000
 
 /** The whole body; or the code of its refusal. */
-export function readBody(request: IncomingMessage & { body?: unknown }): Promise<Uint8Array<ArrayBuffer> | ErrorCode> {
-  if (request.body !== undefined && (request.readableEnded || request.complete)) return Promise.resolve(rewrite(request))
+export function readBody(
+  request: IncomingMessage & { body?: unknown },
+  bodyLimit = usualLimit,
+): Promise<Uint8Array<ArrayBuffer> | ErrorCode> {
+  if (request.body !== undefined && (request.readableEnded || request.complete)) return Promise.resolve(rewrite(request, bodyLimit))
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) return Promise.resolve('body_too_large')
   return new Promise((resolve) => {
     const parts: Uint8Array[] = []
@@ -45,7 +48,7 @@ function joined(parts: readonly Uint8Array[], size: number): Uint8Array<ArrayBuf
 }
 
 /** What a parser made of the body, as text again. */
-function rewrite(request: IncomingMessage & { body?: unknown }): Uint8Array<ArrayBuffer> | ErrorCode {
+function rewrite(request: IncomingMessage & { body?: unknown }, bodyLimit: number): Uint8Array<ArrayBuffer> | ErrorCode {
   const { body } = request
   if (body === null || body === undefined) return new Uint8Array()
   const isForm = /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '')

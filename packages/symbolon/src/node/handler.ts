@@ -2,9 +2,12 @@
 // from Host; the client's address comes from the socket and from trusted hops only. Bodies are bounded in size and time.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ErrorCode, issuerPath, problemHeaders, problemOf, securityHeaders } from '@symbolon/protocol'
+import { type ErrorCode, issuerPath, problemHeaders, problemOf, routes, securityHeaders } from '@symbolon/protocol'
 import { clientAddress } from './address.ts'
 import { readBody } from './body.ts'
+
+/** A batch of tokens is larger than anything else that is sent; bytes. */
+const batchLimit = 1_048_576
 
 /** As much of an auth object as a handler needs. */
 export interface Mountable {
@@ -73,7 +76,9 @@ async function answer(auth: Mountable, origin: string, target: string, request: 
     const method = request.method ?? 'GET'
     if (unspoken.has(method)) return refuse(response, 'method_not_allowed', origin)
     if (request.rawHeaders.length > 2 * mostHeaders) return refuse(response, 'headers_too_large', origin)
-    const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request)
+    const path = target.split('?', 1)[0] as string
+    const limit = path === issuerPath(auth.issuer) + routes.introspectBatch ? batchLimit : undefined
+    const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request, limit)
     if (typeof body === 'string') return refuse(response, body, origin, true)
     const headers = new Headers()
     for (let i = 0; i < request.rawHeaders.length; i += 2) {

@@ -30,6 +30,7 @@ const policy = z
     recovery: z.enum(['allow', 'step_up', 'revoke']),
     signUp: z.enum(['open', 'closed']),
     scope: names,
+    targets: names,
   })
   .partial()
 const clientFields = {
@@ -37,6 +38,8 @@ const clientFields = {
   return_to: z.array(z.string().max(2000)).max(50).optional(),
   scopes: names.optional(),
   audiences: names.optional(),
+  keys: z.array(z.record(z.string(), z.unknown())).max(5).optional(),
+  access_token_format: z.enum(['jwt', 'opaque']).optional(),
   policy: policy.optional(),
 }
 const newClient = z.strictObject({
@@ -56,8 +59,14 @@ const auditQuery = z.strictObject({ user_id: z.string().max(60).optional(), limi
 function said<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never
 }
-const clientInput = ({ return_to, ...rest }: { readonly return_to?: readonly string[] | undefined }) =>
-  said({ ...rest, returnTo: return_to })
+const clientInput = ({
+  return_to,
+  access_token_format,
+  ...rest
+}: {
+  readonly return_to?: readonly string[] | undefined
+  readonly access_token_format?: string | undefined
+}) => said({ ...rest, returnTo: return_to, accessTokenFormat: access_token_format })
 
 /** Puts the operator's routes on an app. Who may call was decided before. */
 export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
@@ -163,6 +172,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   app.patch('/admin/v1/clients/:id', async (c) => {
     const changed = await core.clients.change(c.req.param('id'), clientInput(await readJson(c, clientChange)) as never, by)
     if (!changed.ok) throw refusal(changed)
+    tell(c, changed.head)
     return c.json(clientView(changed.client))
   })
   app.post('/admin/v1/clients/:id/bump-epoch', async (c) => {
@@ -175,6 +185,11 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     const rotated = await core.clients.rotateSecret(c.req.param('id'), by)
     if (!rotated.ok) throw refusal(rotated)
     return c.json({ client_secret: rotated.secret }, 201)
+  })
+  app.delete('/admin/v1/clients/:id/secret/old', async (c) => {
+    const removed = await core.clients.removeOldSecret(c.req.param('id'), by)
+    if (!removed.ok) throw refusal(removed)
+    return c.json(clientView(removed.client))
   })
 
   app.get('/admin/v1/keys', async (c) => c.json({ keys: (await core.keys.list()).map(keyView) }))

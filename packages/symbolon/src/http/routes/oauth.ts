@@ -1,31 +1,135 @@
-// Introspection (RFC 7662). Form-encoded, client-authenticated, cookies ignored, errors as RFC 6749 §5.2.
+// What clients do in their own name: tokens (RFC 6749 §4.4), introspection (RFC 7662, and a batch of it), revocation (RFC 7009),
+// and where all of it is found (RFC 8414). Client-authenticated, cookies ignored, errors as RFC 6749 §5.2.
 
 import { z } from '@hono/zod-openapi'
-import { SymbolonError } from '@symbolon/protocol'
-import { readForm } from '../body.ts'
-import { clientOf } from '../client.ts'
+import { formatPosition, positionHeader, routes, SymbolonError } from '@symbolon/protocol'
+import type { Client } from '#core'
+import { readForm, readJson } from '../body.ts'
+import { type ClientForm, clientOf } from '../client.ts'
 import type { Http, Site } from '../context.ts'
 
-const introspection = z.object({
-  token: z.string().max(8192),
-  token_type_hint: z.string().max(60).optional(),
+const sender = {
   client_id: z.string().max(100).optional(),
   client_secret: z.string().max(200).optional(),
+  client_assertion: z.string().max(4096).optional(),
+  client_assertion_type: z.string().max(100).optional(),
+}
+const aboutToken = z.object({ token: z.string().max(8192), token_type_hint: z.string().max(60).optional(), ...sender })
+const grant = z.object({
+  grant_type: z.string().max(100),
+  scope: z.string().max(4000).optional(),
+  audience: z.string().max(200).optional(),
+  resource: z.string().max(200).optional(),
+  ...sender,
 })
 
-/** `POST /oauth/introspect` */
-export const introspect = (site: Site) => async (c: Http) => {
-  let form: z.output<typeof introspection>
+/** How many tokens one batch may ask about, and how large its body may be. */
+export const batchMost = 256
+const batchBytes = 1_048_576
+/** The body of a batch. */
+export const batch = z.strictObject({ tokens: z.array(z.string().max(8192)).min(1).max(batchMost) })
+
+/** Refuses as RFC 6749 §5.2. */
+function refuse(c: Http, error: string, status: 400 | 401 | 413 = 400): Response {
+  if (status === 401) c.header('www-authenticate', 'Basic realm="symbolon"')
+  return c.json({ error }, status)
+}
+
+/** Reads a form and who sent it; a refusal instead. */
+async function read<S extends z.ZodType<ClientForm>>(
+  c: Http,
+  site: Site,
+  schema: S,
+): Promise<{ readonly form: z.output<S>; readonly client: Client | undefined } | Response> {
+  let form: z.output<S>
   try {
-    form = await readForm(c, introspection)
+    form = await readForm(c, schema)
   } catch (error) {
-    const status = error instanceof SymbolonError && error.status === 413 ? 413 : 400
-    return c.json({ error: 'invalid_request' }, status)
+    return refuse(c, 'invalid_request', error instanceof SymbolonError && error.status === 413 ? 413 : 400)
   }
-  const client = await clientOf(c, site, form)
-  if (client === undefined) {
-    c.header('www-authenticate', 'Basic realm="symbolon"')
-    return c.json({ error: 'invalid_client' }, 401)
+  return { form, client: await clientOf(c, site, form) }
+}
+
+/** `POST /oauth/token` */
+export const token = (site: Site) => async (c: Http) => {
+  const asked = await read(c, site, grant)
+  if (asked instanceof Response) return asked
+  const { form, client } = asked
+  if (client === undefined) return refuse(c, 'invalid_client', 401)
+  if (form.grant_type !== 'client_credentials') return refuse(c, 'unsupported_grant_type')
+  if (form.audience !== undefined && form.resource !== undefined && form.audience !== form.resource) return refuse(c, 'invalid_target')
+  const granted = await site.parts.core.oauth.grant(client, { scope: form.scope, audience: form.audience ?? form.resource })
+  if (!granted.ok) return refuse(c, granted.error)
+  c.header('cache-control', 'no-store')
+  return c.json({
+    access_token: granted.accessToken,
+    token_type: 'Bearer',
+    expires_in: granted.expiresIn,
+    ...(granted.scope !== '' && { scope: granted.scope }),
+  })
+}
+
+/** `POST /oauth/introspect`: for an inactive token no reason is given (RFC 7662 §2.2). */
+export const introspect = (site: Site) => async (c: Http) => {
+  const asked = await read(c, site, aboutToken)
+  if (asked instanceof Response) return asked
+  const { form, client } = asked
+  if (client === undefined) return refuse(c, 'invalid_client', 401)
+  const answer = await site.parts.core.tokens.introspect(form.token, client)
+  return c.json(answer.active ? answer : { active: false })
+}
+
+/** `POST /oauth/introspect/batch`: many at once, each looked up after the request arrived; with a reason for those the caller owns. */
+export const introspectBatch = (site: Site) => async (c: Http) => {
+  const client = await clientOf(c, site)
+  if (client === undefined) return refuse(c, 'invalid_client', 401)
+  const { tokens } = await readJson(c, batch, batchBytes)
+  const { core } = site.parts
+  return c.json({ results: await Promise.all(tokens.map((one) => core.tokens.introspect(one, client))) })
+}
+
+/** `POST /oauth/revoke`: a native client, which has no secret, names itself by `client_id` (RFC 7009 §5). */
+export const revoke = (site: Site) => async (c: Http) => {
+  const asked = await read(c, site, aboutToken)
+  if (asked instanceof Response) return asked
+  const { form } = asked
+  let { client } = asked
+  const bare = form.client_secret === undefined && form.client_assertion === undefined && c.req.header('authorization') === undefined
+  if (client === undefined && bare && form.client_id !== undefined) {
+    const named = await site.parts.core.clients.find(form.client_id)
+    if (named?.transport === 'native' && named.status === 'active') client = named
   }
-  return c.json(await site.parts.core.tokens.introspect(form.token, client))
+  if (client === undefined) return refuse(c, 'invalid_client', 401)
+  const head = await site.parts.core.tokens.revoke(form.token, client, c.var.caller)
+  c.header(positionHeader, formatPosition(head))
+  return c.body(null, 200)
+}
+
+const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
+const algorithms = ['ES256', 'Ed25519', 'RS256', 'PS256']
+
+/** `GET /.well-known/oauth-authorization-server` (RFC 8414 §2) */
+export const metadata = (site: Site) => {
+  const { issuer } = site.parts
+  const authenticated = (name: string) => ({
+    [`${name}_endpoint_auth_methods_supported`]: name === 'revocation' ? [...methods, 'none'] : methods,
+    [`${name}_endpoint_auth_signing_alg_values_supported`]: algorithms,
+  })
+  const body = {
+    issuer,
+    token_endpoint: issuer + routes.token,
+    introspection_endpoint: issuer + routes.introspect,
+    revocation_endpoint: issuer + routes.revoke,
+    jwks_uri: issuer + routes.jwks,
+    grant_types_supported: ['client_credentials'],
+    response_types_supported: [],
+    ...authenticated('token'),
+    ...authenticated('introspection'),
+    ...authenticated('revocation'),
+  }
+  return (c: Http) => {
+    c.header('cache-control', 'public, max-age=300')
+    c.header('access-control-allow-origin', '*')
+    return c.json(body)
+  }
 }

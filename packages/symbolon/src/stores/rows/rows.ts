@@ -134,6 +134,8 @@ export const clientColumns = [
   'audiences',
   'policy',
   'created_at',
+  'keys',
+  'token_format',
 ] as const
 
 /** A client from its columns, which begin at `at`. */
@@ -153,6 +155,8 @@ export function clientOf(row: Row, at = 0): Client {
     audiences: read(r[at + 10]),
     policy: read(r[at + 11]),
     createdAt: r[at + 12]!,
+    keys: read(r[at + 13]),
+    accessTokenFormat: r[at + 14]!,
   }
 }
 

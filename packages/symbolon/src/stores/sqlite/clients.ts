@@ -4,7 +4,7 @@ import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, Client } from '#core'
 import { clientColumns, clientOf, columns } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { feedLife, type Write, writeAudit, writeFeed } from './write.ts'
+import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
 const select = `SELECT ${columns(clientColumns)} FROM clients WHERE tenant = 'main'`
 
@@ -26,16 +26,24 @@ const weighty = (client: Pick<Client, 'status' | 'scopes' | 'audiences'>) =>
   JSON.stringify([client.status, client.scopes, client.audiences])
 
 /** Creates or replaces a client. */
-export function putClient(write: Write, client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>, audit: readonly AuditDraft[]): Client {
+export function putClient(
+  write: Write,
+  client: Omit<Client, 'epoch' | 'createdAt' | 'tenant'>,
+  seen: Client | null,
+  audit: readonly AuditDraft[],
+): { client: Client; head: FeedHead } {
   const { db, now } = write
   const before = findClient(db, client.id)
+  // Whoever changes what somebody else just changed would undo it unseen.
+  if (JSON.stringify(before ?? null) !== JSON.stringify(seen)) throw new Refusal('conflict')
   const grows = before !== undefined && weighty(before) !== weighty(client)
   const epoch = before === undefined ? 1 : before.epoch + (grows ? 1 : 0)
   db.sql(
-    `INSERT INTO clients (${columns(clientColumns)}, revision) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
+    `INSERT INTO clients (${columns(clientColumns)}, revision) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
      ON CONFLICT (tenant, id) DO UPDATE SET name = excluded.name, transport = excluded.transport, status = excluded.status, epoch = excluded.epoch,
      origins = excluded.origins, return_to = excluded.return_to, secret_hashes = excluded.secret_hashes, scopes = excluded.scopes,
-     audiences = excluded.audiences, policy = excluded.policy, revision = revision + 1`,
+     audiences = excluded.audiences, policy = excluded.policy,
+     keys = excluded.keys, token_format = excluded.token_format, revision = revision + 1`,
   ).run(
     client.id,
     client.name,
@@ -49,10 +57,12 @@ export function putClient(write: Write, client: Omit<Client, 'epoch' | 'createdA
     JSON.stringify(client.audiences),
     JSON.stringify(client.policy),
     now,
+    JSON.stringify(client.keys),
+    client.accessTokenFormat,
   )
   if (grows) write.feed.push({ kind: 'client', id: client.id, epoch, expires: now + feedLife.client })
   writeAudit(write, audit)
-  return findClient(db, client.id) as Client
+  return { client: findClient(db, client.id) as Client, head: writeFeed(write) }
 }
 
 /** Grows a client's epoch: its older tokens, and its users', are stale. */

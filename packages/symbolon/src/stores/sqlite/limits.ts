@@ -20,7 +20,18 @@ export function spend({ db, now }: Write, budgets: readonly Budget[]): void {
     ).run(key, arrival)
 }
 
-/** Deletes budgets that are whole again. */
+/** Notes a key, unless it is there. */
+export function once({ db, now }: Write, key: string, expires: number): boolean {
+  if (expires <= now) return false
+  // What is over may come again; it was checked before that it is not.
+  db.sql("DELETE FROM used WHERE tenant = 'main' AND key = ? AND expires <= ?").run(key, now)
+  return db.sql("INSERT INTO used (tenant, key, expires) VALUES ('main', ?, ?) ON CONFLICT DO NOTHING").run(key, expires) === 1
+}
+
+/** Deletes budgets that are whole again, and keys that may come again. */
 export function sweepBudgets({ db, now }: Write, limit: number): number {
-  return db.sql('DELETE FROM budgets WHERE (tenant, key) IN (SELECT tenant, key FROM budgets WHERE arrival < ? LIMIT ?)').run(now, limit)
+  const used = db.sql('DELETE FROM used WHERE (tenant, key) IN (SELECT tenant, key FROM used WHERE expires <= ? LIMIT ?)').run(now, limit)
+  return (
+    used + db.sql('DELETE FROM budgets WHERE (tenant, key) IN (SELECT tenant, key FROM budgets WHERE arrival < ? LIMIT ?)').run(now, limit)
+  )
 }

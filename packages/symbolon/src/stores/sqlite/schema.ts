@@ -50,6 +50,13 @@ const steps: readonly string[] = [
   INSERT INTO meta VALUES ('clock', 0);
   INSERT INTO meta VALUES ('swept', '');
   `.replace('value) STRICT', 'value ANY) STRICT'),
+  `
+  ALTER TABLE clients ADD COLUMN keys TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE clients ADD COLUMN token_format TEXT NOT NULL DEFAULT 'jwt';
+  CREATE INDEX feed_of_tokens ON feed (id) WHERE kind = 'token';
+  CREATE TABLE used (tenant TEXT NOT NULL, key TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
+  CREATE INDEX used_by_end ON used (expires);
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -11,7 +11,7 @@ import { listKeys } from './keys.ts'
 import { migrate } from './schema.ts'
 import { listSessions, prepareFind } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
-import { headOf } from './write.ts'
+import { headOf, isTokenRevoked } from './write.ts'
 import { createWriter } from './writer.ts'
 
 /** How a store is opened. */
@@ -91,7 +91,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     clients: {
       find: (id) => guarded(path, () => findClient(db, id)),
       list: () => guarded(path, () => listClients(db)),
-      put: (client, audit) => writer.call('clients.put', client, audit),
+      put: (client, before, audit) => writer.call('clients.put', client, before, audit),
       bump: (id, audit) => writer.call('clients.bump', id, audit),
     },
     keys: {
@@ -109,7 +109,11 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       resend: (idHash, change, budgets) => writer.call('attempts.resend', idHash, change, budgets),
       sweep: (limit) => writer.call('attempts.sweep', limit),
     },
-    limits: { spend: (budgets) => writer.call('limits.spend', budgets), sweep: (limit) => writer.call('limits.sweep', limit) },
+    limits: {
+      once: (key, expires) => writer.call('limits.once', key, expires),
+      spend: (budgets) => writer.call('limits.spend', budgets),
+      sweep: (limit) => writer.call('limits.sweep', limit),
+    },
     audit: {
       write: (entries) => writer.call('audit.write', entries),
       list: ({ userId }, limit) =>
@@ -131,6 +135,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
             .all(seq, limit)
             .map((row) => revocationOf(row)),
         ),
+      revokeToken: (jti, expires, audit) => writer.call('feed.revokeToken', jti, expires, audit),
+      hasToken: (jti) => guarded(path, () => isTokenRevoked(db, jti)),
       renew: (feedId) => writer.call('feed.renew', feedId),
       compact: (limit) => writer.call('feed.compact', limit),
     },

@@ -41,9 +41,12 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
           returnTo: [],
           secretHashes: [],
           scopes: [],
+          keys: [],
+          accessTokenFormat: 'jwt',
           audiences: [],
           policy: {},
         },
+        null,
         [],
       )
     })
@@ -160,7 +163,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       })
       await under.store.users.change(snapshot.user.id, { status: 'disabled' }, [])
       expect(await under.store.sessions.open(sign())).toEqual({ outcome: 'user_disabled' })
-      await under.store.clients.put({ ...snapshot.client, status: 'disabled' }, [])
+      await under.store.clients.put({ ...snapshot.client, status: 'disabled' }, snapshot.client, [])
       expect(
         await under.store.sessions.open(sign({ user: { email: 'eve@example.com', create: { id: `usr_${id()}`, roles: [] } } })),
       ).toEqual({ outcome: 'client_disabled' })
