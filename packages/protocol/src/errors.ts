@@ -50,7 +50,10 @@ const table = {
   step_up_required: { status: 401, text: 'This needs a more recent or stronger sign-in.', challenge: 'insufficient_user_authentication' },
   login_failed: { status: 401, text: 'The code is wrong, used or too old. Check it, or ask for a new one.' },
   invalid_client: { status: 401, text: 'The client could not be authenticated.' },
-  invalid_admin_key: { status: 401, text: 'The admin key is missing or wrong. Make one with `symbolon init` or `symbolon keys admin`.' },
+  invalid_admin_key: {
+    status: 401,
+    text: 'The admin key is missing or wrong. Make one with `symbolon init` or `symbolon admin-key create`.',
+  },
 
   // 403: known, but not allowed
   cross_site_request: { status: 403, text: 'This request came from another site.' },

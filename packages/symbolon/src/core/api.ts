@@ -66,7 +66,12 @@ export interface SignedIn {
 
 export interface Login {
   start(input: LoginStart): Promise<LoginStarted | Refused>
-  resend(input: { readonly loginId: string; readonly browser: string | null; readonly caller: Caller }): Promise<LoginStarted | Refused>
+  resend(input: {
+    readonly loginId: string
+    readonly browser: string | null
+    readonly device: string | null
+    readonly caller: Caller
+  }): Promise<LoginStarted | Refused>
   /** `replaces`: the session credential the browser sent, ended when the new session opens. */
   verify(input: {
     readonly loginId: string

@@ -7,7 +7,10 @@ import type { Client, ClientPolicy } from './model.ts'
 import type { AuditDraft, Ports } from './ports.ts'
 import { refuse } from './session.ts'
 
-const origin = /^https?:\/\/(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+const site = 'https?://(?:[a-z0-9-]+(?:\\.[a-z0-9-]+)*|\\[[0-9a-f:.]+\\])(?::\\d{1,5})?'
+const origin = new RegExp(`^${site}$`)
+/** A path of our own, or an address on an origin spelled as browsers spell it. */
+const returnAddress = new RegExp(`^(?:/(?![/\\\\])|${site}(?![^/?#]))[\\x21-\\x5b\\x5d-\\x7e]*$`)
 const word = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
 const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', options: { field: name } })
@@ -36,14 +39,14 @@ function faultOf(
 ): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
   if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
-  const isReturn = (text: string) =>
-    text.length <= 2000 && (/^\/(?![/\\])[\x21-\x7e]*$/.test(text) || /^https?:\/\/[\x21-\x7e]+$/.test(text))
-  if (client.returnTo.length > 50 || !client.returnTo.every((text) => isReturn(text) && !text.includes('\\'))) return field('returnTo')
+  if (client.returnTo.length > 50 || !client.returnTo.every((text) => text.length <= 2000 && returnAddress.test(text)))
+    return field('returnTo')
   if (client.scopes.length > 50 || !client.scopes.every((text) => word.test(text))) return field('scopes')
   if (client.audiences.length > 50 || !client.audiences.every((text) => word.test(text))) return field('audiences')
   if (client.keys.length > 5 || !client.keys.every(isPublicKey)) return field('keys')
   if (client.accessTokenFormat !== 'jwt' && client.accessTokenFormat !== 'opaque') return field('accessTokenFormat')
   const { policy } = client
+  if ((policy.scope ?? []).some((text) => !word.test(text))) return field('policy.scope')
   const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
   if (!within(policy.tokenLifetime, 60_000, client.transport === 'service' ? 3_600_000 : 900_000)) return field('policy.tokenLifetime')
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')

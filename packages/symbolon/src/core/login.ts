@@ -142,7 +142,11 @@ export function createLogin(parts: LoginParts): Login {
           resendAfter: factor.resendAfter(attempt.sends + 1),
           maxSends: factor.maxSends,
         },
-        budgets.start({ mailbox: factor.account(identifier), ip: input.caller.ip, device: null }),
+        budgets.start({
+          mailbox: factor.account(identifier),
+          ip: input.caller.ip,
+          device: knownDevice(crypto, input.device, identifier),
+        }),
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       if (outcome.outcome === 'gone') return refuse('login_failed')

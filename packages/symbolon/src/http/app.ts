@@ -21,10 +21,14 @@ type Handler = (c: Http) => Response | Promise<Response>
 interface Described {
   readonly summary: string
   readonly body?: z.ZodObject
+  /** The body's media type; JSON unless said. */
+  readonly type?: string
   readonly query?: z.ZodObject
   readonly answer?: z.ZodType
   readonly status?: number
 }
+
+const byTransport: ReadonlySet<string> = new Set([routes.loginStart, routes.loginResend, routes.loginVerify, routes.sessionRefresh])
 
 /** Creates the public handler. */
 export function createHttp(parts: HttpParts): HttpHandler {
@@ -38,13 +42,15 @@ export function createHttp(parts: HttpParts): HttpHandler {
     app[method](mount + path.replace(/\{(\w+)\}/g, ':$1'), handler)
     known.push({ method, pattern: new RegExp(`^${(mount + path).replace(/[.]/g, '\\.').replace(/\{\w+\}|:\w+/g, '[^/]+')}$`) })
     if (described === undefined) return
-    const { summary, body, query, answer, status = 200 } = described
+    const { summary, body, type = 'application/json', query, answer, status = 200 } = described
+    const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
     app.openAPIRegistry.registerPath({
       method,
       path,
       summary,
       request: {
-        ...(body !== undefined && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+        ...(body !== undefined && { body: { required: true, content: { [type]: { schema: body } } } }),
+        ...(names.length > 0 && { params: schemas.parameters(names) }),
         ...(query !== undefined && { query }),
       },
       responses: {
@@ -66,7 +72,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     if (cookieless) return next()
     const answered = await applyCors(c, site)
     if (answered !== undefined) return answered
-    await refuseCrossSite(c, site)
+    // Without a cookie of ours, these decide by their client's transport: a native one is told that browsers may not.
+    const decidesItself = Object.keys(c.var.cookies).length === 0 && byTransport.has(c.req.path.slice(mount.length))
+    if (!decidesItself) await refuseCrossSite(c, site)
     return next()
   })
 
@@ -97,12 +105,21 @@ export function createHttp(parts: HttpParts): HttpHandler {
   })
   add('get', routes.session, session.read(site), { summary: 'Read this session.', answer: schemas.session })
   add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', status: 204 })
-  add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.' })
-  add('delete', routes.sessions, session.revokeMany(site), { summary: 'End the other sessions, or all.', query: schemas.scope })
+  add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.', answer: schemas.sessions })
+  add('delete', routes.sessions, session.revokeMany(site), {
+    summary: 'End the other sessions, or all.',
+    query: schemas.scope,
+    answer: schemas.ended,
+  })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
-  add('post', routes.token, oauth.token(site))
-  add('post', routes.revoke, oauth.revoke(site))
-  add('post', routes.introspect, oauth.introspect(site))
+  const form = 'application/x-www-form-urlencoded'
+  add('post', routes.token, oauth.token(site), { summary: 'A token for a client in its own name.', body: oauth.grant, type: form })
+  add('post', routes.revoke, oauth.revoke(site), { summary: 'End a token (RFC 7009).', body: oauth.aboutToken, type: form })
+  add('post', routes.introspect, oauth.introspect(site), {
+    summary: 'Ask about a token (RFC 7662): only its audience, or its client, is told.',
+    body: oauth.aboutToken,
+    type: form,
+  })
   add('post', routes.introspectBatch, oauth.introspectBatch(site), {
     summary: 'Introspect many access tokens at once; client-authenticated.',
     body: oauth.batch,
@@ -116,7 +133,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
     query: feed.feedQuery,
   })
   add('get', routes.revocationsSnapshot, feed.snapshot(site), { summary: 'Every live revocation, complete up to a head; JSON lines.' })
-  add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.' })
+  add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.', answer: meta.jwkSet })
   add('get', routes.health, meta.health(), { summary: 'Whether the process answers.' })
   add('get', routes.ready, meta.ready(site), { summary: 'Whether store and keys answer.' })
   add('get', routes.openapi, (c) => c.json(document()))

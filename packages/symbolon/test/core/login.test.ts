@@ -70,6 +70,19 @@ describe('a stranger’s start', () => {
     expect((await verify(own.loginId, own.code)).ok).toBe(true)
   })
 
+  it('does not use up what the owner’s known device may have sent again', async () => {
+    const owner = await signIn(setting, 'ada@example.com')
+    const begin = (device: string | null) =>
+      setting.core.login.start({ method: 'email_otp', identifier: 'ada@example.com', clientId: 'app', browser, device, caller })
+    const begun = await begin(owner.device)
+    if (!begun.ok) throw new Error(begun.code)
+    while ((await begin(null)).ok);
+    setting.time = begun.resendAt
+    const again = (device: string | null) => setting.core.login.resend({ loginId: begun.loginId, browser, device, caller })
+    expect(await again(null)).toMatchObject({ ok: false, code: 'rate_limited' })
+    expect(await again(owner.device)).toMatchObject({ ok: true })
+  })
+
   it('is bounded for an account, its aliases together', async () => {
     const begin = (identifier: string) =>
       setting.core.login.start({ method: 'email_otp', identifier, clientId: 'app', browser, device: null, caller })

@@ -73,6 +73,26 @@ describe('a native client', () => {
     expect((await problem(await post('/v1/session/refresh', { refresh_token: 'x' }, own))).code).toBe('browser_not_allowed')
   })
 
+  it.each([{ origin: 'https://elsewhere.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }])(
+    'is refused to pages of other sites in the same words, and they are refused everything else: %j',
+    async (headers) => {
+      const { refresh_token } = await nativeSignIn('far@example.com')
+      const { login_id } = (await (
+        await post('/v1/login/start', { method: 'email_otp', identifier: 'far@example.com', client_id: 'native' })
+      ).json()) as { login_id: string }
+      for (const [path, body] of [
+        ['/v1/login/start', { method: 'email_otp', identifier: 'far@example.com', client_id: 'native' }],
+        ['/v1/login/verify', { login_id, code: '000000' }],
+        ['/v1/login/resend', { login_id }],
+        ['/v1/session/refresh', { refresh_token }],
+      ] as const)
+        expect([path, (await problem(await post(path, body, headers))).code]).toEqual([path, 'browser_not_allowed'])
+      const app = await post('/v1/login/start', { method: 'email_otp', identifier: 'far@example.com' }, headers)
+      expect((await problem(app)).code).toBe('cross_site_request')
+      expect((await post('/v1/session/refresh', { refresh_token })).status).toBe(200)
+    },
+  )
+
   it('is refused at the cookie’s door, and the cookie at its own', async () => {
     const { refresh_token } = await nativeSignIn()
     const one = browser()
@@ -256,6 +276,10 @@ describe('hostile input', () => {
     expect([listed.status, listed.headers.get('access-control-allow-origin')]).toEqual([204, 'https://www.example.com'])
     expect((await preflight('https://www.example.com.evil.example')).headers.get('access-control-allow-origin')).toBeNull()
     expect((await preflight('null')).headers.get('access-control-allow-origin')).toBeNull()
+    // The key set is for anybody, and for a listed origin's credentialed request by name (Fetch §3.2.5 refuses `*` there).
+    const keys = async (origin: string) => (await fetch(`${service.origin}/.well-known/jwks.json`, { headers: { origin } })).headers
+    expect((await keys('https://www.example.com')).get('access-control-allow-origin')).toBe('https://www.example.com')
+    expect((await keys('https://elsewhere.example')).get('access-control-allow-origin')).toBe('*')
   })
 })
 
@@ -297,7 +321,11 @@ describe('the rest', () => {
     expect((await fetch(`${service.origin}/readyz`)).status).toBe(200)
     const openapi = (await (await fetch(`${service.origin}/openapi.json`)).json()) as { openapi: string; paths: Record<string, unknown> }
     expect(openapi.openapi).toMatch(/^3\.1/)
-    expect(Object.keys(openapi.paths)).toContain('/v1/login/start')
+    expect(Object.keys(openapi.paths)).toEqual(expect.arrayContaining(['/v1/login/start', '/oauth/introspect']))
+    // OpenAPI 3.1 §4.8.9.1: every parameter of a path is described.
+    for (const [path, methods] of Object.entries(openapi.paths as Record<string, Record<string, { parameters?: { name: string }[] }>>))
+      for (const { parameters = [] } of Object.values(methods))
+        for (const [, name] of path.matchAll(/\{(\w+)\}/g)) expect(parameters.map((one) => one.name)).toContain(name)
   })
 
   it('lets operators in by key, and nobody without', async () => {

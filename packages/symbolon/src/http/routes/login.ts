@@ -1,8 +1,10 @@
 // Sign-in over the API. A cookie client gets its session in a cookie; a native one gets tokens, and is refused to browsers.
 
 import { type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
+import type { Client } from '#core'
 import { readJson } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
+import { refuseCrossSite } from '../guard.ts'
 import { loginResend, loginStart, loginVerify } from '../schemas/login.ts'
 import { sessionView, tokenAnswer } from '../views.ts'
 
@@ -28,7 +30,7 @@ export const start = (site: Site) => async (c: Http) => {
   const body = await readJson(c, loginStart)
   const { core } = site.parts
   const client = await core.clients.find(body.client_id)
-  if (client?.transport === 'native' && isBrowser(c)) throw new SymbolonError('browser_not_allowed')
+  await refuseBrowser(c, site, client)
   const answer = await core.login.start({
     method: body.method,
     identifier: body.identifier,
@@ -41,20 +43,30 @@ export const start = (site: Site) => async (c: Http) => {
   return c.json(started(answer))
 }
 
-/** A native client's attempt does not go on in a browser. */
-async function refuseBrowser(c: Http, site: Site, loginId: string): Promise<void> {
+/** A native client is not for browsers; every other one is not for other sites. */
+async function refuseBrowser(c: Http, site: Site, client: Client | undefined): Promise<void> {
+  if (client?.transport === 'native' && isBrowser(c)) throw new SymbolonError('browser_not_allowed')
+  await refuseCrossSite(c, site)
+}
+
+/** The same for an attempt under way. */
+async function refuseBrowserAt(c: Http, site: Site, loginId: string): Promise<void> {
   if (!isBrowser(c)) return
   const { core } = site.parts
   const view = await core.login.view(loginId, c.var.cookies.login ?? null)
-  const client = view.ok ? await core.clients.find(view.clientId) : undefined
-  if (client?.transport === 'native') throw new SymbolonError('browser_not_allowed')
+  await refuseBrowser(c, site, view.ok ? await core.clients.find(view.clientId) : undefined)
 }
 
 /** `POST /v1/login/resend` */
 export const resend = (site: Site) => async (c: Http) => {
   const body = await readJson(c, loginResend)
-  await refuseBrowser(c, site, body.login_id)
-  const answer = await site.parts.core.login.resend({ loginId: body.login_id, browser: c.var.cookies.login ?? null, caller: c.var.caller })
+  await refuseBrowserAt(c, site, body.login_id)
+  const answer = await site.parts.core.login.resend({
+    loginId: body.login_id,
+    browser: c.var.cookies.login ?? null,
+    device: c.var.cookies.device ?? null,
+    caller: c.var.caller,
+  })
   if (!answer.ok) throw refusal(answer)
   return c.json(started(answer))
 }
@@ -83,7 +95,7 @@ export async function completeLogin(c: Http, site: Site, loginId: string, code: 
 /** `POST /v1/login/verify` */
 export const verify = (site: Site) => async (c: Http) => {
   const body = await readJson(c, loginVerify)
-  await refuseBrowser(c, site, body.login_id)
+  await refuseBrowserAt(c, site, body.login_id)
   const { snapshot, credential, minted } = await completeLogin(c, site, body.login_id, body.code)
   const { session, user, client } = snapshot
   const view = sessionView(session, user, client, site.parts.core, session.sid)

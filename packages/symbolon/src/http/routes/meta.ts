@@ -1,11 +1,16 @@
 // What a service says of itself: keys, health, readiness, and the development outbox as JSON.
 
+import { z } from '@hono/zod-openapi'
 import type { Http, Site } from '../context.ts'
+
+/** A key set (RFC 7517 §5). */
+export const jwkSet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.string() })) })
 
 /** `GET /.well-known/jwks.json` (RFC 7517 §5) */
 export const jwks = (site: Site) => (c: Http) => {
   c.header('cache-control', 'public, max-age=300')
-  c.header('access-control-allow-origin', '*')
+  // For anybody; a listed origin has been answered by name, and may send credentials.
+  if (c.res.headers.get('access-control-allow-origin') === null) c.header('access-control-allow-origin', '*')
   return c.json({ keys: site.parts.core.tokens.keys() })
 }
 

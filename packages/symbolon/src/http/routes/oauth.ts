@@ -14,8 +14,10 @@ const sender = {
   client_assertion: z.string().max(4096).optional(),
   client_assertion_type: z.string().max(100).optional(),
 }
-const aboutToken = z.object({ token: z.string().max(8192), token_type_hint: z.string().max(60).optional(), ...sender })
-const grant = z.object({
+/** The form of introspection (RFC 7662 §2.1) and of revocation (RFC 7009 §2.1). */
+export const aboutToken = z.object({ token: z.string().max(8192), token_type_hint: z.string().max(60).optional(), ...sender })
+/** The form of `POST /oauth/token`. */
+export const grant = z.object({
   grant_type: z.string().max(100),
   scope: z.string().max(4000).optional(),
   audience: z.string().max(200).optional(),

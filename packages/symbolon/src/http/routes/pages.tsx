@@ -4,6 +4,7 @@
 import { z } from '@hono/zod-openapi'
 import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client } from '#core'
 import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
@@ -35,7 +36,7 @@ export function pageRoutes(site: Site) {
   const assets = { style: `${mount}/assets/page-${tag(style)}.css`, script: `${mount}/assets/page-${tag(pageScript)}.js` }
 
   const lookOf = (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language })
-  const show = async (c: Http, page: Child, status: 200 | 400 | 401 | 403 | 404 | 429 | 503 = 200) =>
+  const show = async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
     c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status)
 
   /** A form's proof that it was shown to this browser or session. */
@@ -109,7 +110,8 @@ export function pageRoutes(site: Site) {
       error === null ? 200 : statusOf(error),
     )
   const journeyOf = (c: Http, client: Client, returnTo: string | null, browser: string): Journey => {
-    if (returnTo !== null && !returnTo.startsWith('/')) c.header('content-security-policy', pagePolicy(new URL(returnTo).origin))
+    const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
+    if (foreign !== undefined) c.header('content-security-policy', pagePolicy(foreign))
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
   const expected = (error: unknown): SymbolonError => {
@@ -169,7 +171,12 @@ export function pageRoutes(site: Site) {
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const journey = journeyOf(c, client, returnAddress(client, form.return_to), browserOf(c, site))
-      const sent = await core.login.resend({ loginId: form.login_id, browser: c.var.cookies.login ?? null, caller: c.var.caller })
+      const sent = await core.login.resend({
+        loginId: form.login_id,
+        browser: c.var.cookies.login ?? null,
+        device: c.var.cookies.device ?? null,
+        caller: c.var.caller,
+      })
       return showCode(c, journey, form.login_id, sent.ok ? null : expected(refusal(sent)))
     },
 
@@ -214,8 +221,7 @@ export function pageRoutes(site: Site) {
     /** An error as a page: for navigations that asked for one. */
     problem: (c: Http, code: ErrorCode) => {
       const t = pageTexts(c.var.language ?? 'en')
-      const status = errors[code].status
-      const shown = status === 404 || status === 403 || status === 429 || status === 503 ? status : 400
+      const shown = errors[code].status as ContentfulStatusCode
       const look = { ...lookOf(c), language: c.var.language ?? 'en' }
       return show(c, <NoticePage look={look} title={t.wrong} text={problemOf(c, code)} href={`${mount}/login`} link={t.signIn} />, shown)
     },

@@ -28,6 +28,15 @@ export const session = z.object({
   amr: z.array(z.string()),
 })
 
+/** The sessions of one user, newest first. */
+export const sessions = z.object({ sessions: z.array(session) })
+
+/** How many sessions ended. */
+export const ended = z.object({ ended: z.int() })
+
+/** The parameters of a path, by their names. */
+export const parameters = (names: readonly string[]) => z.object(Object.fromEntries(names.map((name) => [name, z.string()])))
+
 /** An access token; `expires_in` and `refresh_in` in seconds, `server_time` in milliseconds since 1970. */
 export const token = z.object({
   access_token: z.string(),
