@@ -47,15 +47,6 @@ function createClock() {
   }
 }
 
-function sidOf(token: string): string {
-  try {
-    const payload = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')
-    return String((JSON.parse(atob(payload)) as { sid?: string }).sid)
-  } catch {
-    return ''
-  }
-}
-
 /** Creates the holder; `changed` hears of sign-in, sign-out and another session. */
 export function createTokenHolder(issuer: Issuer, changed: (state: State) => void): TokenHolder {
   const now = createClock()
@@ -83,7 +74,7 @@ export function createTokenHolder(issuer: Issuer, changed: (state: State) => voi
     const life = answer.expires_in * 1000
     held = {
       token: answer.access_token,
-      sid: sidOf(answer.access_token),
+      sid: answer.sid,
       serverTime: answer.server_time,
       expiresAt: at + life - Math.min(5000, life / 10),
       refreshAt: at + answer.refresh_in * 1000,

@@ -5,6 +5,7 @@ import {
   type AccessTokenClaims,
   type ErrorCode,
   type ErrorOptions,
+  isOpaque,
   isSafeMethod,
   isSameSite,
   milliseconds,
@@ -73,9 +74,8 @@ function loginAt(loginUrl: string, url: string): string {
   return `${loginUrl}${loginUrl.includes('?') ? '&' : '?'}return_to=${encodeURIComponent(back)}`
 }
 
-/** Opaque access tokens: nobody but the issuer can read them. */
-const isOpaque = (token: string) => token.startsWith('syo_')
-const longestOpaque = 512
+/** What an issuer makes is no longer, as it must fit into a cookie. */
+const longestOpaque = 4096
 
 /** Creates the maker of guards. */
 export function createGuardFactory(parts: GuardParts) {
@@ -121,7 +121,7 @@ export function createGuardFactory(parts: GuardParts) {
     const live = (question: LiveQuestion, request: GuardRequest, kid = '', sessionCookie?: string): Answer => {
       const decide = (answer: LiveAnswer): GuardResult => {
         if (!answer.active) return turnAway(answer.code, request, answer.options)
-        const given = question.by === 'token' ? question.claims : undefined
+        const given = question.by === 'token' ? question.claims : answer.claims
         if ('client' in answer) {
           if (level === 'session') return refuse('session_required')
           if (given !== undefined && answer.client.clientEpoch > given.client_epoch) return refuse('claims_stale')
@@ -195,6 +195,8 @@ export function createGuardFactory(parts: GuardParts) {
         if (!answer.minted) return turnAway(answer.code, request, answer.options)
         const { claims, accessToken } = answer
         presented.note(claims, { question: { by: 'cookie', credential: session }, kid: '' })
+        // An opaque one would be asked about at every request, as the session is: it saves nothing.
+        if (isOpaque(accessToken)) return pass(liveUser(answer.session, claims))
         const cookie = setCookie('token', accessToken, { secure: parts.secure, maxAge: Math.max(1, claims.exp - claims.iat) })
         return pass(liveUser(answer.session, claims), [cookie])
       }, faultOf)

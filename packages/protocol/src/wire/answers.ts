@@ -29,6 +29,8 @@ export interface TokenAnswer {
   /** Seconds after which a client should renew, before the token expires. */
   readonly refresh_in: number
   readonly server_time: number
+  /** The session behind it; not secret. An opaque token does not tell. */
+  readonly sid: string
 }
 
 /** The answer of `POST /v1/session/refresh`. */

@@ -54,12 +54,12 @@ export function createTokens(parts: TokenParts): Tokens {
     return verifier
   }
 
-  /** Whichever audience it names, if that is one that a client of ours has. */
+  /** Whichever audience it names, if that is one that a client of ours owns or may call. */
   const audienceOf = async (token: string): Promise<string | undefined> => {
     const aud = unverifiedAudience(token)
     if (aud === undefined || aud === options.audience) return aud
     const clients = await store.clients.list()
-    return clients.some((client) => client.audiences.includes(aud)) ? aud : undefined
+    return clients.some((client) => client.audiences.includes(aud) || policyOf(client).targets.includes(aud)) ? aud : undefined
   }
 
   const verify = async (token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused> => {

@@ -45,6 +45,7 @@ export function tokenAnswer(minted: Minted): TokenAnswer {
     expires_in: minted.expiresIn,
     refresh_in: minted.refreshIn,
     server_time: minted.serverTime,
+    sid: String(minted.claims.sid),
   }
 }
 

@@ -1,7 +1,7 @@
 // What an introspection's answer says about the token that was asked for: a session, a client, or why neither. An answer
 // about anything else is no answer. Must never turn something unclear into a yes.
 
-import { type ErrorCode, errors, SymbolonError } from '@symbolon/protocol'
+import { type AccessTokenClaims, type ErrorCode, errors, SymbolonError } from '@symbolon/protocol'
 import type { LiveAnswer, LiveClient, LiveQuestion, LiveSession } from '../source.ts'
 import type { Introspected } from './introspection.ts'
 
@@ -31,6 +31,11 @@ export function sessionOf(claims: Introspected): LiveSession | undefined {
 function clientOf({ sub, sid, client_id, client_epoch, scope }: Introspected): LiveClient | undefined {
   if (typeof client_id !== 'string' || sub !== client_id || sid !== undefined || typeof client_epoch !== 'number') return undefined
   return { clientId: client_id, clientEpoch: client_epoch, scope: words(scope) }
+}
+
+/** The claims in an answer about a token that nobody here can read. */
+export function claimsIn({ active: _, token_type: __, ...claims }: Introspected): AccessTokenClaims {
+  return Object.freeze(claims) as AccessTokenClaims
 }
 
 /** The code of a refusal that may be passed on. RFC 7662 §2.2 gives no reason: without one, the token was revoked. */
@@ -63,7 +68,8 @@ export function liveAnswerOf(
     // Nobody here has read the token: whose it is, is in the answer or nowhere.
     return { active: false, code: 'invalid_token' }
   }
-  if (session !== undefined) return { active: true, session }
-  if (client !== undefined) return { active: true, client }
+  const read = question.by === 'opaque' ? { claims: claimsIn(answer) } : {}
+  if (session !== undefined) return { active: true, session, ...read }
+  if (client !== undefined) return { active: true, client, ...read }
   throw unclear('introspection answered about neither a session nor a client')
 }

@@ -2,11 +2,20 @@
 // (RFC 7662), revocations from the feed. Every call has a deadline and a size limit; a failure to know is a 503, never
 // an answer.
 
-import { type AccessTokenClaims, backgroundHeader, cookieName, fromBase64url, issuerPath, routes, SymbolonError } from '@symbolon/protocol'
+import {
+  type AccessTokenClaims,
+  backgroundHeader,
+  cookieName,
+  fromBase64url,
+  isOpaque,
+  issuerPath,
+  routes,
+  SymbolonError,
+} from '@symbolon/protocol'
 import { createKeySet } from '../keys.ts'
 import { createObserver, type Observe } from '../observe.ts'
 import type { Feed, MintAnswer, Source } from '../source.ts'
-import { liveAnswerOf, sessionOf } from './answers.ts'
+import { claimsIn, liveAnswerOf, sessionOf } from './answers.ts'
 import { createBreaker } from './breaker.ts'
 import { type FollowMode, follow } from './follow.ts'
 import { createIntrospection } from './introspection.ts'
@@ -50,6 +59,12 @@ export function createHttpSource(options: HttpSourceOptions): Source {
   const introspection = createIntrospection({ transport, breaker, deadline, now: monotonic })
   const feeds = new Set<Feed>()
 
+  /** What a token fresh from the mint says; of an opaque one the issuer tells, if this is a client of its audience. */
+  const read = async (token: string): Promise<Record<string, unknown> | undefined> => {
+    if (!isOpaque(token)) return payloadOf(token)
+    const answer = transport.credential === undefined ? undefined : await introspection.ask(token)
+    return answer?.active === true ? claimsIn(answer) : undefined
+  }
   const byCookie = async (credential: string): Promise<MintAnswer> => {
     const { status, body } = await transport.json(routes.sessionToken, {
       method: 'POST',
@@ -64,7 +79,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     })
     if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
     const { access_token: accessToken } = body
-    const claims = typeof accessToken === 'string' ? payloadOf(accessToken) : undefined
+    const claims = typeof accessToken === 'string' ? await read(accessToken) : undefined
     const session = claims === undefined ? undefined : sessionOf(claims)
     if (status !== 200 || typeof accessToken !== 'string' || claims === undefined || session === undefined)
       throw unknown(`mint answered ${status}`)

@@ -44,6 +44,7 @@ export const token = z.object({
   expires_in: z.int(),
   refresh_in: z.int(),
   server_time: z.int(),
+  sid: z.string(),
 })
 
 /** An access token and the next refresh token. */
