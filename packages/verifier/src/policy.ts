@@ -1,12 +1,12 @@
 // The policy table: every route's level in one place, driving the same guards. Matching is at least as wide as any
-// framework's (case, trailing slashes, escapes), so that no spelling of a path goes round its rule.
+// framework's (case, slashes, escapes, semicolons), so that no spelling of a path goes round its rule.
 
 import { isSafeMethod, SymbolonError } from '@symbolon/protocol'
-import type { GuardRequest, Requirement, Rule } from './auth.ts'
+import type { GuardRequest, GuardResult, Requirement, Rule } from './auth.ts'
 import { refuse } from './guard.ts'
 import type { Guard, Verifier } from './verifier.ts'
 
-/** `'METHOD /path/:parameter'` to a level, or a level with requirements. `*` at the end takes everything below. */
+/** `'METHOD /path/:parameter'` to a level, or a level with requirements. `:parameter?` may be missing; `*` at the end takes everything from there. */
 export type Policy = Readonly<Record<`${Uppercase<string>} /${string}`, Rule>>
 
 /** A route as a framework knows it. */
@@ -22,35 +22,69 @@ interface Entry {
   readonly rule: Rule
 }
 
-/** One spelling for a path: decoded, lower case, no doubled and no trailing slash. */
-function plainPath(url: string): string {
-  let path = url.split(/[?#]/, 1)[0] as string
-  try {
-    path = decodeURIComponent(path)
-  } catch {
-    // What cannot be decoded stays as it is; frameworks refuse it themselves.
-  }
-  return path
+/** Lower case, no doubled and no trailing slash. */
+const even = (path: string) =>
+  path
     .toLowerCase()
     .replace(/\/{2,}/g, '/')
     .replace(/(?<=.)\/$/, '')
+
+const decoded = (text: string) => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // What cannot be decoded stays as it is; frameworks refuse it themselves.
+    return text
+  }
+}
+
+/** Decoded segment by segment: an escaped slash separates nothing, as in every framework's router. */
+const bySegments = (path: string) =>
+  path.includes('%')
+    ? path
+        .split('/')
+        .map((segment) => decoded(segment).replaceAll('/', '%2f'))
+        .join('/')
+    : path
+
+/** What a framework, or what stands before it, may take a request's path for. */
+function spellings(url: string): readonly [string, ...string[]] {
+  const path = url.split(/[?#]/, 1)[0] as string
+  const first = even(bySegments(path))
+  if (!path.includes('%') && !path.includes(';')) return [first]
+  return [first, even(decoded(path)), even(bySegments(path.split(';', 1)[0] as string))]
+}
+
+const parameter = /:\w+(?:\{[^{}]*\}|\([^()]*\))?/g
+const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+/** A segment of a pattern, with the slash before it, and how much it says. */
+function segmentOf(segment: string, last: boolean): { readonly source: string; readonly weight: number } | undefined {
+  if (last && segment.startsWith('*')) return { source: '(?:/.*)?', weight: 0 }
+  const optional = segment.endsWith('?')
+  const body = optional ? segment.slice(0, -1) : segment
+  const words = body.split(parameter)
+  if (words.some((word) => /[*{}()?:]/.test(word)) || (optional && words.join('') !== '')) return undefined
+  const source = `/${words.map(literal).join('[^/]+')}`
+  return { source: optional ? `(?:${source})?` : source, weight: words.length === 1 ? 1000 : words.join('') === '' ? 1 : 500 }
 }
 
 function compile(policy: Policy): readonly Entry[] {
   const entries = Object.entries(policy).map(([name, rule]): Entry => {
     const match = /^([A-Z]+) (\/\S*)$/.exec(name)
     if (match === null) throw new TypeError(`A policy's routes are written like 'POST /transfers', not '${name}'.`)
-    const segments = plainPath(match[2] as string)
+    const segments = even(bySegments(match[2] as string))
       .split('/')
       .slice(1)
-    let weight = 0
-    const source = segments.map((segment, i) => {
-      const last = i === segments.length - 1
-      if (last && segment.startsWith('*')) return '.*'
-      weight += segment.startsWith(':') ? 1 : 1000
-      return segment.startsWith(':') ? '[^/]+' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-    })
-    return { method: match[1] as string, pattern: new RegExp(`^/${source.join('/')}$`), weight, rule }
+    const parts = segments.map((segment, i) => segmentOf(segment, i === segments.length - 1))
+    let [source, weight] = ['', 0]
+    for (const part of parts) {
+      if (part === undefined)
+        throw new TypeError(`A policy's paths have ':name', ':name?' and a last '*', not what stands in '${name}'. Write several routes.`)
+      source += part.source
+      weight += part.weight
+    }
+    return { method: match[1] as string, pattern: new RegExp(`^${source}/?$`), weight, rule }
   })
   return entries.sort((a, b) => b.weight - a.weight)
 }
@@ -70,12 +104,46 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
       guards.set(rule, verifier.guard(level, requirement as Requirement))
     }
   }
-  return (request: GuardRequest) => {
-    const rule = ruleFor(entries, request.method, plainPath(request.url))
-    const guard = rule === undefined ? undefined : guards.get(rule)
-    if (guard !== undefined) return guard(request)
-    return options.strict === true && !isSafeMethod(request.method) ? refuse('denied') : open(request)
+  const guardOf = (request: GuardRequest, path: string): Guard | undefined => {
+    const rule = ruleFor(entries, request.method, path)
+    return rule === undefined ? undefined : guards.get(rule)
   }
+  const unnamed: Guard = (request) => (options.strict === true && !isSafeMethod(request.method) ? refuse('denied') : open(request))
+  return (request: GuardRequest) => {
+    const [path, ...others] = spellings(request.url)
+    const guard = guardOf(request, path)
+    if (others.length === 0) return (guard ?? unnamed)(request)
+    const asked = [guard, ...others.map((other) => guardOf(request, other))].filter((one) => one !== undefined)
+    return asked.length === 0 ? unnamed(request) : all(new Set(asked), request)
+  }
+}
+
+/** Every guard that a path may belong to must let it pass; the first one says who is calling. */
+async function all(guards: ReadonlySet<Guard>, request: GuardRequest): Promise<GuardResult> {
+  const results: GuardResult[] = []
+  for (const guard of guards) {
+    const result = await guard(request)
+    if (!result.ok) return result
+    results.push(result)
+  }
+  return results.find((result) => result.ok && result.auth !== undefined) ?? (results[0] as GuardResult)
+}
+
+/** A parameter without its regular expression. */
+const plainParameter = (text: string) => text.replace(/[{(].*$/, '')
+
+/** The paths that one pattern of a framework stands for: with and without what is optional, and below a wildcard. */
+function pathsOf(pattern: string): readonly string[] {
+  const group = /\{([^{}]*)\}/.exec(pattern)
+  if (group !== null) {
+    const [whole, inner = ''] = group
+    return [inner, ''].flatMap((text) => pathsOf(pattern.replace(whole, () => text)))
+  }
+  const optional = /\/:\w+\?/.exec(pattern)
+  if (optional !== null) return [optional[0].slice(0, -1), ''].flatMap((text) => pathsOf(pattern.replace(optional[0], () => text)))
+  const star = pattern.lastIndexOf('/*')
+  if (star >= 0) return ['', '/x', '/x/y'].map((text) => even(pattern.slice(0, star) + text))
+  return [even(bySegments(pattern))]
 }
 
 /**
@@ -84,7 +152,10 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
  */
 export function uncovered(policy: Policy, routes: readonly Route[], options: { readonly strict?: boolean } = {}): readonly Route[] {
   const entries = compile(policy)
-  const bare = routes.filter(({ method, path }) => !isSafeMethod(method) && ruleFor(entries, method, plainPath(path)) === undefined)
+  const bare = routes.filter(
+    ({ method, path }) =>
+      !isSafeMethod(method) && pathsOf(path.replace(parameter, plainParameter)).some((one) => ruleFor(entries, method, one) === undefined),
+  )
   if (bare.length > 0 && options.strict === true) {
     const names = bare.map(({ method, path }) => `${method} ${path}`).join(', ')
     const error = new SymbolonError('uncovered_routes', { detail: names })

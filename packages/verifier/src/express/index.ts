@@ -44,7 +44,7 @@ export function createGuard(guarding: Guarding): ExpressGuard {
 }
 
 interface Layer {
-  readonly route?: { readonly path: string | readonly string[]; readonly methods: Readonly<Record<string, boolean>> }
+  readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, boolean>> }
   readonly handle?: { readonly stack?: readonly Layer[] }
 }
 
@@ -64,7 +64,7 @@ export function routesOf(app: RoutedLike, mounted: Readonly<Record<string, Route
   return stack.flatMap((layer): Route[] => {
     if (layer.route !== undefined) {
       const { path, methods } = layer.route
-      const paths = typeof path === 'string' ? [path] : path
+      const paths = (Array.isArray(path) ? path : [path]).map((one) => (typeof one === 'string' ? one : '(a regular expression)'))
       return paths.flatMap((one) =>
         Object.keys(methods).flatMap((method) =>
           (method === '_all' ? ['POST', 'PUT', 'PATCH', 'DELETE'] : [method.toUpperCase()]).map((name) => ({ method: name, path: one })),

@@ -1,0 +1,136 @@
+// The policy table against real frameworks: no spelling of a path reaches a guarded route without its guard.
+
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { createVerifier, uncovered } from '@symbolon/verifier'
+import { createGuard as forExpress } from '@symbolon/verifier/express'
+import { createGuard as forFastify } from '@symbolon/verifier/fastify'
+import { createGuard as forHono } from '@symbolon/verifier/hono'
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Policy } from '../src/policy.ts'
+
+const verifier = createVerifier({ issuer: 'https://auth.example' })
+afterAll(() => verifier.close())
+
+const policy: Policy = {
+  'GET /kiosk': 'token',
+  'GET /files/:name': 'token',
+  'GET /files/:name/raw': 'token',
+  'GET /docs/*': 'token',
+  'GET /pages/:name?': 'token',
+  'GET /image.:ext': 'token',
+  'GET /open': 'public',
+}
+/** Asked as they stand, over a socket of their own: no client tidies them up. */
+const spellings = [
+  ...[
+    '/kiosk',
+    '/KIOSK',
+    '/kiosk/',
+    '/kio%73k',
+    '/%6Biosk',
+    '//kiosk',
+    '/kiosk?x',
+    '/kiosk#x',
+    '/\u212Aiosk',
+    '/%E2%84%AAiosk',
+    '/k\u0131osk',
+  ],
+  ...[
+    '/files/a',
+    '/files/a%2Fb',
+    '/files/a%2fb/raw',
+    '/files/%2e%2e',
+    '/files/a%00',
+    '/files/%zz',
+    '/files/a;b',
+    '/files/..%2Fopen',
+    '/open/../kiosk',
+  ],
+  ...['/docs', '/docs/', '/docs/a', '/docs/a/b', '/DOCS/%61', '/pages', '/pages/', '/pages/a', '/image.png', '/IMAGE.PNG'],
+]
+
+const handlers: Record<string, (port: (listening: number) => void) => Promise<() => void>> = {
+  express: async (port) => {
+    const app = express()
+    app.use(forExpress(verifier).policy(policy))
+    for (const path of ['/kiosk', '/files/:name', '/files/:name/raw', '/docs/*rest', '/pages{/:name}', '/image.:ext'])
+      app.get(path, (_request, response) => void response.send('reached'))
+    app.get('/open', (_request, response) => void response.send('open'))
+    const server = createServer(app)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    port((server.address() as AddressInfo).port)
+    return () => void server.close()
+  },
+  fastify: async (port) => {
+    const app = Fastify({
+      routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, useSemicolonDelimiter: true },
+    })
+    app.addHook('onRequest', forFastify(verifier).policy(policy))
+    for (const path of ['/kiosk', '/files/:name', '/files/:name/raw', '/docs/*', '/pages/:name?', '/image.:ext'])
+      app.get(path, async () => 'reached')
+    app.get('/open', async () => 'open')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    port((app.server.address() as AddressInfo).port)
+    return () => void app.close()
+  },
+  hono: async (port) => {
+    const app = new Hono({ strict: false })
+    app.use(forHono(verifier).policy(policy))
+    for (const path of ['/kiosk', '/files/:name', '/files/:name/raw', '/docs/*', '/pages/:name?', '/image.:ext{[a-z]+}'])
+      app.get(path, (c) => c.text('reached'))
+    app.get('/open', (c) => c.text('open'))
+    const server = createServer(async (request, response) => {
+      const answer = await app.fetch(new Request(`http://host${request.url}`, { method: request.method ?? 'GET' }))
+      response.writeHead(answer.status)
+      response.end(await answer.text())
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    port((server.address() as AddressInfo).port)
+    return () => void server.close()
+  },
+}
+
+const ask = (port: number, target: string) =>
+  new Promise<string>((resolve, reject) => {
+    let heard = ''
+    const socket = connect(port, '127.0.0.1', () => socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 'utf8'))
+    socket.on('data', (chunk) => {
+      heard += chunk
+    })
+    socket.on('close', () => resolve(heard))
+    socket.on('error', reject)
+  })
+
+describe.each(Object.entries(handlers))('under %s', (_, start) => {
+  let port = 0
+  let stop = () => {}
+  beforeAll(async () => {
+    stop = await start((listening) => {
+      port = listening
+    })
+  })
+  afterAll(() => stop())
+
+  it('lets what is public through', async () => expect(await ask(port, '/open')).toContain('open'))
+  it.each(spellings)('reaches no guarded route by %j', async (target) => expect(await ask(port, target)).not.toContain('reached'))
+})
+
+describe('a table', () => {
+  const of = (...routes: string[]) =>
+    routes.map((route) => ({ method: route.split(' ')[0] as string, path: route.split(' ')[1] as string }))
+
+  it('covers a route by its own pattern or by one above it', () => {
+    expect(uncovered({ 'POST /a/:b?': 'token', 'DELETE /c/*': 'token' }, of('POST /a/:b', 'POST /a', 'DELETE /c/d', 'DELETE /c'))).toEqual(
+      [],
+    )
+    expect(uncovered({ 'POST /a/:b': 'token' }, of('POST /a', 'POST /a/b/c', 'PUT /a/b'))).toHaveLength(3)
+  })
+
+  it.each(['POST a', 'post /a', 'POST /a{/:b}', 'POST /a/*/b', 'POST /a b'])('refuses %j, which it could not hold to', (name) =>
+    expect(() => uncovered({ [name]: 'token' } as Policy, [])).toThrow(TypeError),
+  )
+})
