@@ -33,6 +33,8 @@ export interface Setting {
   readonly options: CoreOptions
   /** The wall clock; tests move it. */
   time: number
+  /** Called at each named step of core, at once; tests set it. */
+  at: (step: string) => void
   /** Closes and opens the same file again. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -52,7 +54,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-test-'))
   const sent: Delivery[] = []
   const events: Setting['events'] = []
-  const setting = { sent, events, time: 1_800_000_000_000, path: join(folder, 'symbolon.db') } as unknown as {
+  const setting = { sent, events, time: 1_800_000_000_000, path: join(folder, 'symbolon.db'), at: () => {} } as unknown as {
     -readonly [K in keyof Setting]: Setting[K]
   }
   const open = async () => {
@@ -70,7 +72,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
         },
       },
       observe: (event) => void events.push(event),
-      crashPoint: () => {},
+      crashPoint: (step) => setting.at(step),
     }
     setting.store = store
     setting.ports = ports
