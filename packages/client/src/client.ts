@@ -17,7 +17,7 @@ export interface ClientOptions {
 export interface Client {
   /** An access token that can be used now. Rejects with a `ClientError`. */
   getToken(): Promise<string>
-  /** `fetch` with the token, for the page's own origin and `apis`; others get a plain request. Mints once more and repeats once when the token went stale. */
+  /** `fetch` with the token, for the page's own origin and `apis`; others get a plain request. When the token went stale, mints anew and repeats: once, or twice if the token it shared with other requests was as old. */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
   /** The session as the issuer knows it now; null when signed out. */
   session(): Promise<SessionView | null>
@@ -95,16 +95,21 @@ export function createClient(options: ClientOptions): Client {
         throw error
       }
       const again = replays(input, init)
-      // A Request gives its body once; the copy is for the first try.
-      const response = await send(input instanceof Request && again ? input.clone() : input, withToken(init, input, token))
-      if (response.status !== 401 || !again || !stale.test(await codeOf(response))) return response
-      try {
-        token = await tokens.get(true)
-      } catch {
-        return response
+      for (let surely = false, last = !again; ; surely = true) {
+        // A Request gives its body once: what may be sent again is copied.
+        const response = await send(input instanceof Request && again ? input.clone() : input, withToken(init, input, token))
+        if (last || response.status !== 401 || !stale.test(await codeOf(response))) return response
+        try {
+          const renewed = await tokens.renew(token, surely)
+          token = renewed.token
+          last = renewed.fresh
+        } catch (error) {
+          // The API's 401 speaks of an old token, not of the session; only who is signed out shall take it for that.
+          if (error instanceof ClientError && error.code === 'signed_out') return response
+          throw error
+        }
+        await response.body?.cancel()
       }
-      await response.body?.cancel()
-      return send(input, withToken(init, input, token))
     },
     async session() {
       try {

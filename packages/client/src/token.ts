@@ -13,8 +13,13 @@ export interface State {
 
 /** The token of a tab. */
 export interface TokenHolder {
-  /** A token that can be used now; mints when there is none. `fresh`: minted after this call. */
-  get(fresh?: boolean): Promise<string>
+  /** A token that can be used now; mints when there is none. */
+  get(): Promise<string>
+  /**
+   * Another token than one that was refused: the one held or under way if it is another, else a new one. `fresh`: its mint
+   * began after this call, so that it cannot carry what was refused. `surely`: only such a one.
+   */
+  renew(refused: string, surely: boolean): Promise<{ readonly token: string; readonly fresh: boolean }>
   /** The user did something: the next mint is theirs. */
   active(): void
   /** Looks whether it is time; for wake-up and coming online. */
@@ -53,6 +58,8 @@ export function createTokenHolder(issuer: Issuer, changed: (state: State) => voi
   let held: Held | undefined
   let sid: string | null | undefined
   let minting: Promise<string> | undefined
+  /** Whether the mint under way was asked for, or still waits its moment. */
+  let asked = false
   let era = 0
   let failures = 0
   let userDidSomething = true
@@ -84,12 +91,19 @@ export function createTokenHolder(issuer: Issuer, changed: (state: State) => voi
     become(held.sid)
     return held.token
   }
-  const mint = (): Promise<string> => {
+  const mint = (pause = 0): Promise<string> => {
     if (minting !== undefined) return minting
     const mine = era
-    const background = !userDidSomething
-    userDidSomething = false
-    const one = issuer.mint(background).then(
+    asked = false
+    const ask = () => {
+      // Signed out while this waited: nothing is asked for any more.
+      if (mine !== era) throw new ClientError('unreachable')
+      asked = true
+      const background = !userDidSomething
+      userDidSomething = false
+      return issuer.mint(background)
+    }
+    const one = (pause > 0 ? new Promise((go) => setTimeout(go, pause)).then(ask) : ask()).then(
       (answer) => {
         if (mine !== era) throw new ClientError('unreachable')
         return accept(answer)
@@ -129,12 +143,17 @@ export function createTokenHolder(issuer: Issuer, changed: (state: State) => voi
   }
 
   return {
-    async get(fresh = false) {
-      const token = fresh ? undefined : usable()
-      if (token !== undefined) return token
-      // A mint under way before this call may carry claims from before, too.
-      if (fresh && minting !== undefined) await minting.catch(() => {})
-      return mint()
+    get: async () => usable() ?? mint(),
+    async renew(refused, surely) {
+      const token = usable()
+      if (!surely && token !== undefined && token !== refused) return { token, fresh: false }
+      // A mint that was asked for before this call may carry claims from before, too.
+      if (minting !== undefined && asked) {
+        if (!surely) return { token: await minting, fresh: false }
+        await minting.catch(() => {})
+      }
+      // What made this token stale may have made every tab's: those in front come soon, those behind spread out.
+      return { token: await mint(Math.random() * (document.hidden ? 200 : 50)), fresh: true }
     },
     active: () => {
       userDidSomething = true

@@ -1,7 +1,7 @@
 // The client in two real tabs, on a real service: tokens, retries, sign-out, and answers that are lost, late or overtaken.
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { build } from 'esbuild'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { createAuth } from 'symbolon'
 import { toNodeHandler } from 'symbolon/node'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const folder = mkdtempSync(join(tmpdir(), 'symbolon-client-'))
 let server: Server
@@ -19,10 +19,13 @@ let origin: string
 let auth: ReturnType<typeof createAuth>
 let browser: Browser
 let user: string
+/** Mints asked of the service, and calls that the API got. */
+const counted = { mints: 0, calls: 0 }
 
 declare global {
   var client: import('@symbolon/client').Client
   var changes: boolean[]
+  var stop: boolean
 }
 
 beforeAll(async () => {
@@ -34,6 +37,7 @@ globalThis.client = createClient({ issuer: location.origin + '/auth' }); globalT
   const routes: Record<string, (request: never, response: never) => unknown> = {}
   server = createServer((request, response) => {
     if (request.url === '/client.js') return void response.setHeader('content-type', 'text/javascript').end(script)
+    if (request.url === '/auth/v1/session/token') counted.mints++
     const route = routes[request.url ?? '']
     if (route !== undefined) return void route(request as never, response as never)
     handle(request, response, () => void response.setHeader('content-type', 'text/html').end(page))
@@ -43,7 +47,12 @@ globalThis.client = createClient({ issuer: location.origin + '/auth' }); globalT
   auth = createAuth({ issuer: `${origin}/auth`, dev: true, data: folder, budgets: { startPerAddress: { limit: 1000, window: '1h' } } })
   const handle = toNodeHandler(auth)
   const guard = createGuard(auth)
-  routes['/api'] = guard('token', { credential: 'bearer' })((request, response) => {
+  routes['/never'] = (_, response) => {
+    counted.calls++
+    const headers = { 'content-type': 'application/problem+json' }
+    ;(response as ServerResponse).writeHead(401, headers).end('{"code":"claims_stale"}')
+  }
+  const api = guard('token', { credential: 'bearer' })((request, response) => {
     const chunks: Uint8Array[] = []
     const stream = request as unknown as NodeJS.ReadableStream
     stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
@@ -51,6 +60,10 @@ globalThis.client = createClient({ issuer: location.origin + '/auth' }); globalT
       response.end(JSON.stringify({ sub: request.auth.sub, roles: request.auth.roles, body: Buffer.concat(chunks).toString() })),
     )
   })
+  routes['/api'] = (request, response) => {
+    counted.calls++
+    return api(request, response)
+  }
   await auth.ready()
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
@@ -182,4 +195,118 @@ it('gives its token to no other origin', async () => {
   })
   await tab.evaluate(() => globalThis.client.fetch('http://elsewhere.example/'))
   expect(seen).toBeUndefined()
+})
+
+describe('while twenty requests of a tab run at a time', () => {
+  /** Keeps twenty going until the tab is told to stop; the statuses of all. */
+  const rush = (tab: Page) =>
+    tab.evaluate(async () => {
+      const statuses: number[] = []
+      globalThis.stop = false
+      const one = async () => {
+        while (!globalThis.stop) statuses.push((await globalThis.client.fetch('/api')).status)
+      }
+      await Promise.all(Array.from({ length: 20 }, one))
+      return statuses
+    })
+  const until = async (condition: () => boolean) => {
+    for (const end = Date.now() + 10_000; !condition(); await new Promise((resolve) => setTimeout(resolve, 5)))
+      if (Date.now() > end) throw new Error('it did not come')
+  }
+  /** Runs a rush in both tabs, with a change in the middle of it. */
+  const during = async (change: () => Promise<unknown>) => {
+    for (const tab of tabs) expect((await call(tab)).status).toBe(200)
+    const before = { ...counted }
+    const rushes = tabs.map(rush)
+    await until(() => counted.calls > before.calls + 100)
+    await change()
+    const { calls } = counted
+    await until(() => counted.calls > calls + 300)
+    for (const tab of tabs) await tab.evaluate(() => void Object.assign(globalThis, { stop: true }))
+    const statuses = (await Promise.all(rushes)).flat()
+    for (const tab of tabs) expect(await tab.evaluate(() => globalThis.changes.includes(false))).toBe(false)
+    return { statuses: new Set(statuses), mints: counted.mints - before.mints }
+  }
+
+  it('a change of roles costs each tab a mint or two, no request, and nobody is signed out', async () => {
+    const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+    const { statuses, mints } = await during(() => auth.users.change(id, { roles: ['editor'] }, 'test'))
+    expect([...statuses]).toEqual([200])
+    expect(mints).toBeGreaterThanOrEqual(2)
+    expect(mints).toBeLessThanOrEqual(4)
+    for (const tab of tabs) expect((await call(tab)).body?.roles).toEqual(['editor'])
+  })
+
+  it('so does a signing key that is revoked', async () => {
+    const kid = (await auth.keys.list()).find(({ state }) => state === 'active')?.kid ?? ''
+    const { statuses, mints } = await during(() => auth.keys.revoke(kid, { now: true }, 'test'))
+    expect([...statuses]).toEqual([200])
+    expect(mints).toBeGreaterThanOrEqual(2)
+    expect(mints).toBeLessThanOrEqual(4)
+  })
+
+  it('an API that always calls tokens stale gets each request twice, or thrice if it shared a mint, and the tab gives up', async () => {
+    const [tab] = tabs as [Page, Page]
+    await call(tab)
+    let before = { ...counted }
+    const never = (times: number) =>
+      tab.evaluate((length) => Promise.all(Array.from({ length }, async () => (await globalThis.client.fetch('/never')).status)), times)
+    expect(await never(1)).toEqual([401])
+    expect([counted.calls - before.calls, counted.mints - before.mints]).toEqual([2, 1])
+    before = { ...counted }
+    expect(await never(20)).toEqual(Array(20).fill(401))
+    expect(counted.calls - before.calls).toBeLessThanOrEqual(60)
+    expect(counted.mints - before.mints).toBeLessThan(15)
+  })
+})
+
+it('does not take an answer under way for a fresh one when that turns out to be as old', async () => {
+  const [tab] = tabs as [Page, Page]
+  await call(tab)
+  const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+  await auth.users.change(id, { roles: ['first'] }, 'test')
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let minted = () => {}
+  const under = new Promise<void>((resolve) => {
+    minted = resolve
+  })
+  await tab.route('**/v1/session/token', async (route) => {
+    const response = await route.fetch()
+    minted()
+    await held
+    await route.fulfill({ response })
+  })
+  const mine = call(tab)
+  await under
+  // Minted with the first roles; they change again before the answer arrives.
+  await auth.users.change(id, { roles: ['second'] }, 'test')
+  const { calls } = counted
+  const another = call(tab)
+  for (const end = Date.now() + 5000; counted.calls === calls && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 5))
+  release()
+  expect(await another).toMatchObject({ status: 200, body: { roles: ['second'] } })
+  // Whose token was minted for it repeats once, and hears the truth.
+  expect((await mine).status).toBe(401)
+  expect((await call(tab)).status).toBe(200)
+})
+
+it('says that the issuer cannot be reached, not that the caller is unknown, when a stale token cannot be renewed', async () => {
+  const [tab] = tabs as [Page, Page]
+  await call(tab)
+  const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+  await auth.users.change(id, { roles: ['other'] }, 'test')
+  await tab.route('**/v1/session/token', (route) => route.fulfill({ status: 503, body: '{}' }))
+  const outcome = await tab.evaluate(() =>
+    globalThis.client.fetch('/api').then(
+      ({ status }) => String(status),
+      (error: { code: string }) => error.code,
+    ),
+  )
+  expect(outcome).toBe('unreachable')
+  await tab.unroute('**/v1/session/token')
+  expect((await call(tab)).body?.roles).toEqual(['other'])
+  expect(await tab.evaluate(() => globalThis.changes.includes(false))).toBe(false)
 })
