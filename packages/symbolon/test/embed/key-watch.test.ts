@@ -1,6 +1,7 @@
 // A signing key is revoked while people are signed in: tokens change, sessions stay, and a second process on the same
 // store stops at once. Over real HTTP, as an operator does it.
 
+import { createVerifier, type Verifier } from '@symbolon/verifier'
 import { createAuth } from 'symbolon'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Browser, createBrowser, signInOver } from '../setting/browser.ts'
@@ -34,7 +35,7 @@ const mint = async () => {
   return ((await response.json()) as { access_token: string }).access_token
 }
 /** What a guard says to a token: `ok`, or the code. */
-const ask = async (auth: typeof other, token: string) => {
+const ask = async (auth: { readonly verifier: Verifier }, token: string) => {
   const guard = auth.verifier.guard('token', { credential: 'bearer' })
   const header = (name: string) => (name === 'authorization' ? `Bearer ${token}` : undefined)
   const result = await guard({ method: 'GET', url: '/', header })
@@ -75,10 +76,32 @@ it('refuses its tokens, lets users mint with the next one, and signs nobody out'
   expect(events).not.toContain('job.failed')
 })
 
+it('reaches a verifier over HTTP, which takes the successor’s tokens at once, though it was published a moment ago', async () => {
+  const api = await service.auth.clients.create(
+    { id: 'api', name: 'API', transport: 'service', scopes: ['revocations:read'], audiences: [service.origin] },
+    'test',
+  )
+  if (!api.ok) throw new Error(api.code)
+  const verifier = createVerifier({ issuer: service.origin, clientId: 'api', clientSecret: api.secret ?? '' })
+  try {
+    await verifier.ready()
+    for (let round = 0; round < 3; round++) {
+      const [seen, unseen] = [await mint(), await mint()]
+      expect(await ask({ verifier }, seen)).toBe('ok')
+      await operate(`/keys/${kidOf(seen)}/revoke`, { method: 'POST' })
+      await until(async () => (await ask({ verifier }, seen)) === 'token_revoked')
+      expect(await ask({ verifier }, unseen)).toBe('token_revoked')
+      expect(await ask({ verifier }, await mint())).toBe('ok')
+    }
+  } finally {
+    await verifier.close()
+  }
+})
+
 it('is asked for by a kid that is there', async () => {
   expect((await operate('/keys/nothing/revoke', { method: 'POST' })).status).toBe(404)
   const listed = (await (await operate('/keys')).json()) as { keys: { kid: string; state: string }[] }
-  expect(listed.keys.map(({ state }) => state).sort()).toEqual(['active', 'next', 'revoked'])
+  expect(listed.keys.map(({ state }) => state).sort()).toEqual(['active', 'next', ...Array(4).fill('revoked')])
   const revoked = listed.keys.find(({ state }) => state === 'revoked')
   expect((await operate(`/keys/${revoked?.kid}/revoke`, { method: 'POST' })).status).toBe(200)
 })
