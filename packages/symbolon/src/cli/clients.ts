@@ -1,7 +1,7 @@
 // Clients on the command line: applications and services, their secrets, keys and formats.
 
 import { readFileSync } from 'node:fs'
-import type { PublicJwk } from '@symbolon/protocol'
+import { type Duration, milliseconds, type PublicJwk, parseDuration } from '@symbolon/protocol'
 import type { Command } from 'commander'
 import type { AuthObject } from '#embed'
 import { failure, show, type Terminal } from './terminal.ts'
@@ -17,9 +17,11 @@ const row = (client: Client) => ({
   audiences: client.audiences,
   scopes: client.scopes,
   origins: client.origins,
+  targets: client.policy.targets ?? [],
   format: client.accessTokenFormat,
+  lifetime: client.policy.tokenLifetime === undefined ? null : `${client.policy.tokenLifetime / 1000}s`,
   secrets: client.secretHashes.length,
-  keys: client.keys.length,
+  keys: client.keys.map((key) => key.kid),
 })
 
 const listed = (text: string) => text.split(',').filter((one) => one !== '')
@@ -34,9 +36,14 @@ function keysOf(file: string): readonly PublicJwk[] {
   }
 }
 
-/** What an option changes; only what was said. */
-function changesOf(options: Readonly<Record<string, string | undefined>>) {
-  const { origins, returnTo, audiences, scopes, keys, format } = options
+/** What an option changes; only what was said. `before`: the policy that a change of a part of it leaves standing. */
+function changesOf(options: Readonly<Record<string, string | undefined>>, before: Client['policy'] = {}) {
+  const { origins, returnTo, audiences, scopes, keys, format, lifetime, targets } = options
+  if (lifetime !== undefined && parseDuration(lifetime) === undefined) throw failure("--lifetime is a duration like '5m'.")
+  const policy = {
+    ...(lifetime !== undefined && { tokenLifetime: milliseconds(lifetime as Duration) }),
+    ...(targets !== undefined && { targets: listed(targets) }),
+  }
   if (format !== undefined && format !== 'jwt' && format !== 'opaque') throw failure('--format is jwt or opaque.')
   return {
     ...(origins !== undefined && { origins: listed(origins) }),
@@ -45,6 +52,7 @@ function changesOf(options: Readonly<Record<string, string | undefined>>) {
     ...(scopes !== undefined && { scopes: listed(scopes) }),
     ...(keys !== undefined && { keys: keysOf(keys) }),
     ...(format !== undefined && { accessTokenFormat: format as Client['accessTokenFormat'] }),
+    ...(Object.keys(policy).length > 0 && { policy: { ...before, ...policy } }),
   }
 }
 
@@ -54,6 +62,8 @@ const withChanges = (command: Command) =>
     .option('--return-to <list>', 'addresses a sign-in may return to')
     .option('--audiences <list>', 'audiences it owns: whose tokens it may introspect')
     .option('--scopes <list>', 'scopes it may have, such as revocations:read')
+    .option('--targets <list>', 'audiences that its own tokens may be for')
+    .option('--lifetime <duration>', 'how long its access tokens live')
     .option('--format <kind>', 'access tokens: jwt, or opaque ones that only this service reads')
     .option('--keys <file>', 'a JWK set of public keys it authenticates itself with')
 
@@ -96,7 +106,8 @@ export function addClients(program: Command, terminal: Terminal): void {
     'change what is said; lists replace lists',
     async (auth, [id = ''], options) => {
       const { name, ...said } = options as Record<string, string | undefined>
-      const changed = await auth.clients.change(id, { ...changesOf(said), ...(name !== undefined && { name }) }, 'cli')
+      const before = await auth.clients.find(id)
+      const changed = await auth.clients.change(id, { ...changesOf(said, before?.policy), ...(name !== undefined && { name }) }, 'cli')
       show(terminal, options, [row(granted(changed).client)], '')
     },
     (command) => withChanges(command.option('--name <name>', 'what people see')),

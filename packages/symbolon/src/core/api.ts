@@ -217,8 +217,8 @@ export interface Tokens {
 }
 
 export interface OAuth {
-  /** The client that a good, unused assertion names (RFC 7523 §3); undefined for anything else. `endpoint`: where it arrived, which it may name as its audience. */
-  authenticate(assertion: string, endpoint: string): Promise<Client | undefined>
+  /** The client that a good, unused assertion names (RFC 7523 §3); undefined for anything else. `endpoints`: what it may name as its audience beside the issuer. */
+  authenticate(assertion: string, endpoints: readonly string[]): Promise<Client | undefined>
   /** An access token for a service in its own name (RFC 6749 §4.4); refused by an `error` of RFC 6749 §5.2 or RFC 8707 §2. `expiresIn` in seconds. */
   grant(
     client: Client,
@@ -290,8 +290,8 @@ export interface Clients {
   removeOldSecret(id: string, by: string): Promise<{ readonly ok: true; readonly client: Client } | Refused>
   /** Adds a secret beside the newest one; the older one falls away. */
   rotateSecret(id: string, by: string): Promise<{ readonly ok: true; readonly secret: string } | Refused>
-  /** Constant time; undefined for anything wrong. */
-  authenticate(id: string, secret: string): Promise<Client | undefined>
+  /** Constant time; undefined for anything wrong. What was not right here before is a guess: charged first, `rate_limited` is thrown when there were too many. */
+  authenticate(id: string, secret: string, ip?: string | null): Promise<Client | undefined>
   /** The defaults with this client's overrides. */
   policyOf(client: Client): ClientPolicy
 }
@@ -339,6 +339,9 @@ export interface CoreOptions {
     readonly verifyPerAccount: Rate
     readonly verifyPerAddress: Rate
     readonly verifyPerDevice: Rate
+    /** Secrets of one client from one address. */
+    readonly secretPerClient: Rate
+    readonly secretPerAddress: Rate
   }
 }
 

@@ -52,5 +52,10 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
       device === null ? budget('verify account', mailbox, rates.verifyPerAccount) : budget('verify device', device, rates.verifyPerDevice),
       budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
+    /** For a client's secret. By client and address together: a stranger elsewhere cannot lock the client out. */
+    secret: ({ clientId, ip }: { readonly clientId: string; readonly ip: string | null }): readonly Budget[] => [
+      budget('secret client', `${clientId.slice(0, 100)}\n${networkOf(ip)}`, rates.secretPerClient),
+      budget('secret address', networkOf(ip), rates.secretPerAddress),
+    ],
   }
 }

@@ -1,8 +1,10 @@
 // Applications and services registered with the server, their secrets (shown once, stored as hashes, two at most) and
 // their policies. Origins and return addresses are exact; there are no wildcards.
 
-import { type FeedHead, fromBase64url, isClientId, type PublicJwk, toBase64url } from '@symbolon/protocol'
-import type { Clients, NewClient, Refused } from './api.ts'
+import { type FeedHead, fromBase64url, isClientId, SymbolonError, toBase64url } from '@symbolon/protocol'
+import type { Clients, CoreOptions, NewClient, Refused } from './api.ts'
+import { createBudgets } from './budgets.ts'
+import { publicKeysOf } from './client-keys.ts'
 import type { Client, ClientPolicy } from './model.ts'
 import type { AuditDraft, Ports } from './ports.ts'
 import { refuse } from './session.ts'
@@ -15,24 +17,6 @@ const word = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
 const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', options: { field: name } })
 
-const members: Readonly<Record<PublicJwk['alg'], readonly (keyof PublicJwk)[]>> = {
-  ES256: ['x', 'y'],
-  Ed25519: ['x'],
-  RS256: ['n', 'e'],
-  PS256: ['n', 'e'],
-}
-
-/** Whether this is a public key for signatures, of an algorithm of ours, without a private member. */
-function isPublicKey(key: PublicJwk): boolean {
-  const wanted = members[key.alg]
-  if (wanted === undefined || Object.hasOwn(key, 'd') || typeof key.kid !== 'string' || !word.test(key.kid)) return false
-  // 2,048 bits at least: 342 letters of base64url.
-  if (wanted[0] === 'n' && (key.n?.length ?? 0) < 342) return false
-  return wanted.every(
-    (name) => typeof key[name] === 'string' && fromBase64url(key[name] as string) !== undefined && (key[name] as string).length < 1400,
-  )
-}
-
 /** Why a client cannot stand as it is, or `undefined`. */
 function faultOf(
   client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'keys' | 'accessTokenFormat'>,
@@ -43,10 +27,11 @@ function faultOf(
     return field('returnTo')
   if (client.scopes.length > 50 || !client.scopes.every((text) => word.test(text))) return field('scopes')
   if (client.audiences.length > 50 || !client.audiences.every((text) => word.test(text))) return field('audiences')
-  if (client.keys.length > 5 || !client.keys.every(isPublicKey)) return field('keys')
+  if (client.keys.length > 0 && client.transport !== 'service') return field('keys')
   if (client.accessTokenFormat !== 'jwt' && client.accessTokenFormat !== 'opaque') return field('accessTokenFormat')
   const { policy } = client
   if ((policy.scope ?? []).some((text) => !word.test(text))) return field('policy.scope')
+  if ((policy.targets ?? []).some((text) => !word.test(text))) return field('policy.targets')
   const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
   if (!within(policy.tokenLifetime, 60_000, client.transport === 'service' ? 3_600_000 : 900_000)) return field('policy.tokenLifetime')
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
@@ -56,8 +41,18 @@ function faultOf(
   return undefined
 }
 
+/** How many proven secrets are remembered, as hashes. */
+const mostProven = 1000
+
 /** Creates the clients' verbs. */
-export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>, policyOf: (client: Client) => ClientPolicy): Clients {
+export function createClients(
+  { store, crypto }: Pick<Ports, 'store' | 'crypto'>,
+  policyOf: (client: Client) => ClientPolicy,
+  rates: CoreOptions['budgets'],
+): Clients {
+  const budgets = createBudgets(crypto, rates)
+  /** Secrets that were right here once: showing one again is no guess. Whether it is right still, the store says each time. */
+  const proven = new Set<string>()
   const audit = (event: string, clientId: string, by: string) => [{ event, userId: null, sid: null, clientId, ip: null, detail: { by } }]
   const newSecret = () => {
     const bytes = crypto.random(32)
@@ -77,7 +72,9 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
       if (before === undefined) return refuse('not_found')
       const changed = change(before)
       if ('code' in changed) return changed as Refused
-      const next = { ...stored(before), ...changed }
+      const keys = changed.keys === undefined ? before.keys : publicKeysOf(changed.keys)
+      if (keys === undefined) return field('keys')
+      const next = { ...stored(before), ...changed, keys }
       const fault = faultOf(next)
       if (fault !== undefined) return fault
       const put = await store.clients.put(next, before, drafts)
@@ -97,11 +94,13 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
         origins = [],
         returnTo = [],
         scopes = [],
-        keys = [],
+        keys: given = [],
         accessTokenFormat = 'jwt',
         audiences = [],
         policy = {},
       } = input
+      const keys = publicKeysOf(given)
+      if (keys === undefined) return field('keys')
       const client = {
         id,
         name,
@@ -140,14 +139,23 @@ export function createClients({ store, crypto }: Pick<Ports, 'store' | 'crypto'>
     },
     removeOldSecret: (id, by) =>
       alter(id, ({ secretHashes }) => ({ secretHashes: secretHashes.slice(0, 1) }), audit('client.secret_removed', id, by)),
-    async authenticate(id, secret) {
+    async authenticate(id, secret, ip = null) {
+      const guess = toBase64url(crypto.hash(`${id}\n${secret}`))
+      if (!proven.has(guess)) {
+        // Charged by a committed write before anything is compared; a service pays once for each process that it meets.
+        const spent = await store.limits.spend(budgets.secret({ clientId: id, ip }))
+        if (spent.outcome === 'limited') throw new SymbolonError('rate_limited', { retryAfter: spent.retryAfterMs / 1000 })
+      }
       const client = isClientId(id) ? await store.clients.find(id) : undefined
       const bytes = secret.startsWith('sys_') && secret.length === 47 ? fromBase64url(secret.slice(4)) : undefined
       const hash = crypto.hash(bytes ?? 'no secret')
       // An unknown client costs the same two comparisons.
       const hashes = [client?.secretHashes[0] ?? nothing, client?.secretHashes[1] ?? nothing]
       const right = hashes.map((text) => crypto.equal(fromBase64url(text) ?? new Uint8Array(32), hash))
-      return bytes !== undefined && client?.status === 'active' && right.includes(true) ? client : undefined
+      if (bytes === undefined || client?.status !== 'active' || !right.includes(true)) return undefined
+      if (proven.size >= mostProven) proven.clear()
+      proven.add(guess)
+      return client
     },
     policyOf,
   }

@@ -79,7 +79,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     flush: touches.flush,
   }
 
-  const clients = createClients(ports, policyOf)
+  const clients = createClients(ports, policyOf, options.budgets)
   return {
     login: createLogin({
       ports,

@@ -37,6 +37,7 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
   const dead = new Set<string>()
   let begun = 0
   let newest = 0
+  let tended = false
 
   const make = async (state: 'next' | 'active') => {
     const { publicJwk, privateKey } = await signer.generate(options.algorithm)
@@ -119,6 +120,16 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
         await store.keys.change({ insert: [next], move: [], whenNone: 'next', audit: audit('key.created', next.kid, 'system') })
         now = await read()
       }
+      // Another algorithm was configured: the key that waits is not the one wanted. Once in a process, so that two of them
+      // with different configurations do not take turns.
+      const waiting = tended ? undefined : one('next')
+      if (waiting !== undefined && waiting.alg !== options.algorithm) {
+        const next = await make('next')
+        const move = [{ kid: waiting.kid, from: 'next' as const, to: 'retired' as const }]
+        await store.keys.change({ insert: [next], move, audit: audit('key.created', next.kid, 'system') })
+        now = await read()
+      }
+      tended = true
       const [active, next] = [one('active'), one('next')]
       if (
         active !== undefined &&

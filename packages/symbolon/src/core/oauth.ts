@@ -20,13 +20,13 @@ export interface OAuthParts {
 export function createOAuth({ ports, options, policyOf, mint }: OAuthParts): OAuth {
   const { store, crypto, clock } = ports
   return {
-    async authenticate(assertion, endpoint) {
+    async authenticate(assertion, endpoints) {
       const id = assertedClient(assertion)
       const client = id === undefined ? undefined : await store.clients.find(id)
       // An unknown client costs a look at its assertion too.
       const keys: readonly PublicJwk[] = client?.status === 'active' ? client.keys : []
       const now = await store.now()
-      const held = await verifyAssertion(assertion, { keys, audiences: [options.issuer, endpoint], now })
+      const held = await verifyAssertion(assertion, { keys, audiences: [options.issuer, ...endpoints], now })
       if (client === undefined || held === undefined || held.clientId !== client.id) return undefined
       // Used once, by a committed write: whoever comes second with it stole it, or is retrying and makes a new one.
       const key = crypto.hash(`assertion\n${client.id}\n${held.jti}`)

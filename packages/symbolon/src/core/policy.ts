@@ -33,6 +33,9 @@ export const defaultBudgets: CoreOptions['budgets'] = {
   verifyPerAccount: { limit: 20, window: hour },
   verifyPerAddress: { limit: 100, window: hour },
   verifyPerDevice: { limit: 20, window: hour },
+  // A secret has 256 bits: this bounds the noise, not the odds.
+  secretPerClient: { limit: 60, window: hour },
+  secretPerAddress: { limit: 600, window: hour },
 }
 
 /** A client's policy: the defaults, and what it overrides. Computed once for each version of a client's record. */

@@ -16,6 +16,8 @@ export interface SessionSnapshot {
   readonly session: Session
   readonly user: User
   readonly client: Client
+  /** Whether any single access token is revoked, so that this one must be looked for by its `jti`. */
+  readonly tokensRevoked?: boolean
 }
 
 /** A session to be opened; the store adds the times. Lengths in milliseconds. */

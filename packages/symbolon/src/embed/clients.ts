@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { SymbolonError } from '@symbolon/protocol'
-import type { Core, NewClient } from '#core'
+import { type Core, type NewClient, publicKeysOf } from '#core'
 import { refuseOption, type Settings } from './options.ts'
 
 /** The first-party client that exists from the start. */
@@ -22,11 +22,13 @@ export async function ensureClients(core: Core, settings: Settings): Promise<voi
       origins = [],
       returnTo = [],
       scopes = [],
-      keys = [],
+      keys: given = [],
       accessTokenFormat = 'jwt',
       audiences = [],
       policy = {},
     } = client as NewClient & { id: string }
+    // As they would be kept, so that a start changes nothing that is as configured.
+    const keys = publicKeysOf(given) ?? given
     const found = await core.clients.find(id)
     if (found === undefined) {
       const created = await core.clients.create(

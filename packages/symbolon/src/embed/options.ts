@@ -36,7 +36,8 @@ const policy = z.strictObject({
   absolute: within('1m', '400d').optional(),
   maxSessions: z.number().int().min(0).max(1000).optional(),
   onLimit: onLimit.optional(),
-  tokenLifetime: within('60s', '15m').optional(),
+  /** More than 15 minutes only for a service's own tokens. */
+  tokenLifetime: within('60s', '1h').optional(),
   rotate: rotate.optional(),
   window: within('1s', '60s').optional(),
   recovery: recovery.optional(),
@@ -137,6 +138,8 @@ const schema = z.strictObject({
       verifyPerAccount: rate.optional(),
       verifyPerAddress: rate.optional(),
       verifyPerDevice: rate.optional(),
+      secretPerClient: rate.optional(),
+      secretPerAddress: rate.optional(),
     })
     .default({}),
   trustedProxies: z.number().int().min(0).max(10).default(0),

@@ -46,10 +46,16 @@ export async function readJson<S extends z.ZodType>(c: Http, schema: S, most = u
   return checked(schema, value)
 }
 
-/** A urlencoded form, each field once. */
-export async function readForm<S extends z.ZodType>(c: Http, schema: S): Promise<z.output<S>> {
+/** A urlencoded form, each field once. `empty: 'omitted'`: a field without a value is none (RFC 6749 §3.1). */
+export async function readForm<S extends z.ZodType>(
+  c: Http,
+  schema: S,
+  options: { readonly empty?: 'omitted' } = {},
+): Promise<z.output<S>> {
   if (typeOf(c) !== 'application/x-www-form-urlencoded') throw new SymbolonError('unsupported_media_type')
-  return checked(schema, once(new URLSearchParams(await textOf(c, usual))))
+  const fields = once(new URLSearchParams(await textOf(c, usual)))
+  if (options.empty !== 'omitted') return checked(schema, fields)
+  return checked(schema, Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '')))
 }
 
 /** The query, each parameter once. */

@@ -1,6 +1,7 @@
 // Which client is calling: by Basic, by id and secret in a form (RFC 6749 §2.3.1), or by an
 // assertion signed with a registered key (RFC 7523 §2.2). Cookies have no say here.
 
+import { routes } from '@symbolon/protocol'
 import type { Client } from '#core'
 import type { Http, Site } from './context.ts'
 
@@ -43,17 +44,25 @@ function credentialsOf(c: Http, form: ClientForm): { readonly id: string; readon
   return colon < 0 || id === undefined || secret === undefined ? undefined : { id, secret }
 }
 
-/** The client that authenticated itself; undefined for anything wrong. */
+/** Whether a request shows more than one proof of who it is (RFC 6749 §2.3 forbids that). */
+export function isTwofold(c: Http, form: ClientForm): boolean {
+  const proofs = [c.req.header('authorization'), form.client_secret, form.client_assertion]
+  return proofs.filter((proof) => proof !== undefined).length > 1
+}
+
+/** The client that authenticated itself; throws `rate_limited` for too many guesses; undefined for anything wrong. */
 export async function clientOf(c: Http, site: Site, form: ClientForm = {}): Promise<Client | undefined> {
   const { core, issuer } = site.parts
   if (form.client_assertion !== undefined || form.client_assertion_type !== undefined) {
     // One way at once (RFC 6749 §2.3), and the form may not name another client than the assertion does.
     if (form.client_assertion === undefined || form.client_assertion_type !== jwtBearer) return undefined
     if (form.client_secret !== undefined || c.req.header('authorization') !== undefined) return undefined
-    const client = await core.oauth.authenticate(form.client_assertion, issuer + c.req.path.slice(site.mount.length))
+    // The token endpoint is what a client knows of this service (RFC 7523 §3), wherever it brings the assertion.
+    const endpoints = [issuer + routes.token, issuer + c.req.path.slice(site.mount.length)]
+    const client = await core.oauth.authenticate(form.client_assertion, endpoints)
     return form.client_id === undefined || form.client_id === client?.id ? client : undefined
   }
   const given = credentialsOf(c, form)
   if (given === undefined || (form.client_id !== undefined && form.client_id !== given.id)) return undefined
-  return core.clients.authenticate(given.id, given.secret)
+  return core.clients.authenticate(given.id, given.secret, c.var.caller.ip)
 }

@@ -7,7 +7,7 @@ import { clientAddress } from './address.ts'
 import { readBody } from './body.ts'
 
 /** A batch of tokens is larger than anything else that is sent; bytes. */
-const batchLimit = 1_048_576
+const batchLimit = 2_500_000
 
 /** As much of an auth object as a handler needs. */
 export interface Mountable {

@@ -144,8 +144,8 @@ describe('the token endpoint', () => {
           { grant_type: 'client_credentials', client_id: 'reports', client_secret: secrets.reports as string },
           basic('reports'),
         ),
-      401,
-      'invalid_client',
+      400,
+      'invalid_request',
     ],
     [
       'two clients at once',
@@ -187,13 +187,32 @@ describe('the token endpoint', () => {
     ['an assertion for two', () => byAssertion(assertion({ aud: [service.origin, 'https://else.example'] })), 401, 'invalid_client'],
     ['an assertion that is over', () => byAssertion(assertion({ exp: now() - 10 })), 401, 'invalid_client'],
     ['an assertion that lives too long', () => byAssertion(assertion({ exp: now() + 4000 })), 401, 'invalid_client'],
+    ['an assertion made long ago', () => byAssertion(assertion({ iat: now() - 400 })), 401, 'invalid_client'],
+    ['an assertion from the future', () => byAssertion(assertion({ iat: now() + 60 })), 401, 'invalid_client'],
+    ['an assertion with an id too long', () => byAssertion(assertion({ jti: 'ä'.repeat(101) })), 401, 'invalid_client'],
+    ['an assertion of another type', () => byAssertion(assertion(), { client_assertion_type: 'x' }), 401, 'invalid_client'],
+    ['a changed assertion', () => byAssertion(`${assertion().slice(0, -8)}AAAAAAAA`), 401, 'invalid_client'],
+    [
+      'an assertion in a header',
+      () => form('/oauth/token', { grant_type: 'client_credentials' }, { authorization: `Bearer ${assertion()}` }),
+      401,
+      'invalid_client',
+    ],
+    ['a person’s client', () => form('/oauth/token', { grant_type: 'client_credentials', client_id: 'native' }), 401, 'invalid_client'],
+    ['no grant', () => form('/oauth/token', { grant_type: '' }, basic('reports')), 400, 'invalid_request'],
+    [
+      'a huge body',
+      () => form('/oauth/token', { grant_type: 'client_credentials', scope: 'x'.repeat(20_000) }, basic('reports')),
+      413,
+      'invalid_request',
+    ],
     ['an assertion without an id', () => byAssertion(assertion({ jti: undefined })), 401, 'invalid_client'],
     ['an assertion of another issuer', () => byAssertion(assertion({ iss: 'api' })), 401, 'invalid_client'],
     ['an unsigned assertion', () => byAssertion(assertion({}, { alg: 'none' })), 401, 'invalid_client'],
     ['an assertion by an unknown key', () => byAssertion(assertion({}, { kid: 'other' })), 401, 'invalid_client'],
     ['an assertion with its own key', () => byAssertion(assertion({}, { jwk: publicJwk })), 401, 'invalid_client'],
     ['an access token for an assertion', () => byAssertion(assertion({}, { typ: 'at+jwt' })), 401, 'invalid_client'],
-    ['an assertion and a secret', () => byAssertion(assertion(), { client_secret: secrets.reports as string }), 401, 'invalid_client'],
+    ['an assertion and a secret', () => byAssertion(assertion(), { client_secret: secrets.reports as string }), 400, 'invalid_request'],
     ['an assertion that speaks for another', () => byAssertion(assertion(), { client_id: 'api' }), 401, 'invalid_client'],
   ])('refuses %s', async (_, ask, status, error) => {
     const answer = await ask()
@@ -212,6 +231,7 @@ describe('the token endpoint', () => {
 
   it('grants less when less is asked for, and other audiences that an operator wrote down', async () => {
     expect((await grantTo('reports', { scope: 'reports:read' })).scope).toBe('reports:read')
+    expect((await grantTo('reports', { scope: '', audience: '' })).scope).toBe('reports:read reports:write')
     expect(claimsOf((await grantTo('reports', { audience: 'https://billing.example' })).access_token).aud).toBe('https://billing.example')
     expect((await introspect((await grantTo('reports', { resource: 'https://billing.example' })).access_token)).active).toBe(false)
   })
@@ -312,7 +332,8 @@ describe('the batch', () => {
     ['no array', { tokens: 'x' }, 400],
     ['too long a token', { tokens: ['x'.repeat(9000)] }, 400],
     ['as many as may be', { tokens: Array(256).fill('x'.repeat(2000)) }, 200],
-    ['too large a body', { tokens: Array(256).fill('x'.repeat(8000)) }, 413],
+    ['the largest there are', { tokens: Array(256).fill('x'.repeat(8192)) }, 200],
+    ['too large a body', { tokens: Array(400).fill('x'.repeat(8000)) }, 413],
   ])('%s', async (_, body, status) => {
     const answer = await fetch(`${service.origin}/oauth/introspect/batch`, {
       method: 'POST',
@@ -367,5 +388,31 @@ describe('revocation', () => {
     expect((await form('/oauth/revoke', { token: 'nonsense' }, basic('reports'))).status).toBe(200)
     expect((await form('/oauth/revoke', { token: 'nonsense' })).status).toBe(401)
     expect((await form('/oauth/revoke', { token: 'nonsense', client_id: 'reports' })).status).toBe(401)
+  })
+})
+
+describe('guesses', () => {
+  it('are charged, and cost whoever knows the secret nothing', async () => {
+    const bounded = await startService({ budgets: { secretPerClient: { limit: 5, window: '1h' } } })
+    try {
+      const made = await bounded.auth.clients.create({ id: 'guessed', name: 'G', transport: 'service' }, 'test')
+      const secret = made.ok ? (made.secret ?? '') : ''
+      const ask = async (client_secret: string) =>
+        fetch(`${bounded.origin}/oauth/token`, {
+          method: 'POST',
+          body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'guessed', client_secret }),
+        })
+      for (let i = 0; i < 20; i++) expect((await ask(secret)).status).toBe(200)
+      const guesses = await Promise.all(Array.from({ length: 12 }, (_, i) => ask(`sys_${String(i).padStart(43, 'A')}`)))
+      expect(guesses.map(({ status }) => status).sort()).toEqual([...Array(4).fill(401), ...Array(8).fill(429)])
+      const late = guesses.find(({ status }) => status === 429)
+      expect([await late?.json(), Number(late?.headers.get('retry-after')) > 60]).toEqual([{ error: 'temporarily_unavailable' }, true])
+      expect((await ask(secret)).status).toBe(200)
+      await bounded.auth.clients.rotateSecret('guessed', 'test')
+      await bounded.auth.clients.removeOldSecret('guessed', 'test')
+      expect((await ask(secret)).status).toBe(401)
+    } finally {
+      await bounded.close()
+    }
   })
 })

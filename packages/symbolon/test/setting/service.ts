@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Algorithm } from '@symbolon/protocol'
 import {
   type ClientPolicy,
   type Core,
@@ -44,7 +45,7 @@ export interface Wishes {
   readonly policy?: Partial<ClientPolicy>
   readonly budgets?: Partial<typeof defaultBudgets>
   readonly steps?: readonly PlacedStep[]
-  readonly algorithm?: 'ES256' | 'Ed25519'
+  readonly algorithm?: Algorithm
 }
 
 const secret = 'a secret of at least thirty-two bytes, for tests'

@@ -37,7 +37,7 @@ export function assertedClient(assertion: string): string | undefined {
 
 /**
  * Checks an assertion: compact form, canonical base64url, a header without embedded keys, a registered key with its one
- * algorithm, `iss` and `sub` the client, one `aud` of ours, `exp` at most five minutes ahead, a `jti`. `undefined` for anything else.
+ * algorithm, `iss` and `sub` the client, one `aud` of ours, `exp` at most five minutes ahead and `iat` no older, a `jti`. `undefined` for anything else.
  */
 export async function verifyAssertion(assertion: string, rules: AssertionRules): Promise<Assertion | undefined> {
   if (assertion.length > most) return undefined
@@ -64,8 +64,8 @@ export async function verifyAssertion(assertion: string, rules: AssertionRules):
   const seconds = rules.now / 1000
   if (typeof sub !== 'string' || iss !== sub || typeof aud !== 'string' || !rules.audiences.includes(aud)) return undefined
   if (!isTime(exp) || !(seconds < exp + leeway) || exp > seconds + longest + leeway) return undefined
-  if (iat !== undefined && !(isTime(iat) && iat <= seconds + leeway)) return undefined
+  if (iat !== undefined && !(isTime(iat) && iat <= seconds + leeway && iat >= seconds - longest - leeway)) return undefined
   if (nbf !== undefined && !(isTime(nbf) && nbf <= seconds + leeway)) return undefined
-  if (typeof jti !== 'string' || jti.length === 0 || jti.length > 200) return undefined
+  if (typeof jti !== 'string' || jti.length === 0 || new TextEncoder().encode(jti).length > 200) return undefined
   return { clientId: sub, jti, expires: exp + leeway }
 }

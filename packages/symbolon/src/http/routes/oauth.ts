@@ -5,7 +5,7 @@ import { z } from '@hono/zod-openapi'
 import { formatPosition, positionHeader, routes, SymbolonError } from '@symbolon/protocol'
 import type { Client } from '#core'
 import { readForm, readJson } from '../body.ts'
-import { type ClientForm, clientOf } from '../client.ts'
+import { type ClientForm, clientOf, isTwofold } from '../client.ts'
 import type { Http, Site } from '../context.ts'
 
 const sender = {
@@ -27,85 +27,93 @@ export const grant = z.object({
 
 /** How many tokens one batch may ask about, and how large its body may be. */
 export const batchMost = 256
-const batchBytes = 1_048_576
+const batchBytes = 2_500_000
 /** The body of a batch. */
 export const batch = z.strictObject({ tokens: z.array(z.string().max(8192)).min(1).max(batchMost) })
 
 /** Refuses as RFC 6749 §5.2. */
-function refuse(c: Http, error: string, status: 400 | 401 | 413 = 400): Response {
+function refuse(c: Http, error: string, status: 400 | 401 | 413 | 429 | 503 = error === 'invalid_client' ? 401 : 400): Response {
   if (status === 401) c.header('www-authenticate', 'Basic realm="symbolon"')
   return c.json({ error }, status)
 }
 
-/** Reads a form and who sent it; a refusal instead. */
-async function read<S extends z.ZodType<ClientForm>>(
-  c: Http,
-  site: Site,
-  schema: S,
-): Promise<{ readonly form: z.output<S>; readonly client: Client | undefined } | Response> {
-  let form: z.output<S>
+/** A route whose every refusal is one of OAuth: what cannot be read, or answered now, too. */
+const said = (site: Site, route: (c: Http) => Promise<Response>) => async (c: Http) => {
   try {
-    form = await readForm(c, schema)
+    return await route(c)
   } catch (error) {
-    return refuse(c, 'invalid_request', error instanceof SymbolonError && error.status === 413 ? 413 : 400)
+    if (!(error instanceof SymbolonError)) throw error
+    if (error.status === 413) return refuse(c, 'invalid_request', 413)
+    if (error.status < 500 && error.status !== 429) return refuse(c, 'invalid_request')
+    if (error.status >= 500) site.parts.observe({ event: 'http.fault', code: error.code, detail: error.detail ?? '' })
+    c.header('retry-after', String(Math.max(1, Math.ceil(error.retryAfter ?? 1))))
+    return refuse(c, 'temporarily_unavailable', error.status === 429 ? 429 : 503)
   }
-  return { form, client: await clientOf(c, site, form) }
+}
+
+/** The client of a form, or the refusal. `undefined` where nobody proved anything. */
+async function senderOf(c: Http, site: Site, form: ClientForm): Promise<Client | Response | undefined> {
+  return isTwofold(c, form) ? refuse(c, 'invalid_request') : clientOf(c, site, form)
 }
 
 /** `POST /oauth/token` */
-export const token = (site: Site) => async (c: Http) => {
-  const asked = await read(c, site, grant)
-  if (asked instanceof Response) return asked
-  const { form, client } = asked
-  if (client === undefined) return refuse(c, 'invalid_client', 401)
-  if (form.grant_type !== 'client_credentials') return refuse(c, 'unsupported_grant_type')
-  if (form.audience !== undefined && form.resource !== undefined && form.audience !== form.resource) return refuse(c, 'invalid_target')
-  const granted = await site.parts.core.oauth.grant(client, { scope: form.scope, audience: form.audience ?? form.resource })
-  if (!granted.ok) return refuse(c, granted.error)
-  c.header('cache-control', 'no-store')
-  return c.json({
-    access_token: granted.accessToken,
-    token_type: 'Bearer',
-    expires_in: granted.expiresIn,
-    ...(granted.scope !== '' && { scope: granted.scope }),
+export const token = (site: Site) =>
+  said(site, async (c) => {
+    const form = await readForm(c, grant, { empty: 'omitted' })
+    const client = await senderOf(c, site, form)
+    if (client instanceof Response) return client
+    if (client === undefined) return refuse(c, 'invalid_client')
+    if (form.grant_type !== 'client_credentials') return refuse(c, 'unsupported_grant_type')
+    if (form.audience !== undefined && form.resource !== undefined && form.audience !== form.resource) return refuse(c, 'invalid_target')
+    const granted = await site.parts.core.oauth.grant(client, { scope: form.scope, audience: form.audience ?? form.resource })
+    if (!granted.ok) return refuse(c, granted.error)
+    c.header('cache-control', 'no-store')
+    return c.json({
+      access_token: granted.accessToken,
+      token_type: 'Bearer',
+      expires_in: granted.expiresIn,
+      ...(granted.scope !== '' && { scope: granted.scope }),
+    })
   })
-}
 
 /** `POST /oauth/introspect`: for an inactive token no reason is given (RFC 7662 §2.2). */
-export const introspect = (site: Site) => async (c: Http) => {
-  const asked = await read(c, site, aboutToken)
-  if (asked instanceof Response) return asked
-  const { form, client } = asked
-  if (client === undefined) return refuse(c, 'invalid_client', 401)
-  const answer = await site.parts.core.tokens.introspect(form.token, client)
-  return c.json(answer.active ? answer : { active: false })
-}
+export const introspect = (site: Site) =>
+  said(site, async (c) => {
+    const form = await readForm(c, aboutToken, { empty: 'omitted' })
+    const client = await senderOf(c, site, form)
+    if (client instanceof Response) return client
+    if (client === undefined) return refuse(c, 'invalid_client')
+    const answer = await site.parts.core.tokens.introspect(form.token, client)
+    return c.json(answer.active ? answer : { active: false })
+  })
 
 /** `POST /oauth/introspect/batch`: many at once, each looked up after the request arrived; with a reason for those the caller owns. */
-export const introspectBatch = (site: Site) => async (c: Http) => {
-  const client = await clientOf(c, site)
-  if (client === undefined) return refuse(c, 'invalid_client', 401)
-  const { tokens } = await readJson(c, batch, batchBytes)
-  const { core } = site.parts
-  return c.json({ results: await Promise.all(tokens.map((one) => core.tokens.introspect(one, client))) })
-}
+export const introspectBatch = (site: Site) =>
+  said(site, async (c) => {
+    // Who it is comes first, by its header: the body of a stranger is not read.
+    const client = await clientOf(c, site)
+    if (client === undefined) return refuse(c, 'invalid_client')
+    const { tokens } = await readJson(c, batch, batchBytes)
+    const { core } = site.parts
+    return c.json({ results: await Promise.all(tokens.map((one) => core.tokens.introspect(one, client))) })
+  })
 
 /** `POST /oauth/revoke`: a native client, which has no secret, names itself by `client_id` (RFC 7009 §5). */
-export const revoke = (site: Site) => async (c: Http) => {
-  const asked = await read(c, site, aboutToken)
-  if (asked instanceof Response) return asked
-  const { form } = asked
-  let { client } = asked
-  const bare = form.client_secret === undefined && form.client_assertion === undefined && c.req.header('authorization') === undefined
-  if (client === undefined && bare && form.client_id !== undefined) {
-    const named = await site.parts.core.clients.find(form.client_id)
-    if (named?.transport === 'native' && named.status === 'active') client = named
-  }
-  if (client === undefined) return refuse(c, 'invalid_client', 401)
-  const head = await site.parts.core.tokens.revoke(form.token, client, c.var.caller)
-  c.header(positionHeader, formatPosition(head))
-  return c.body(null, 200)
-}
+export const revoke = (site: Site) =>
+  said(site, async (c) => {
+    const form = await readForm(c, aboutToken, { empty: 'omitted' })
+    let client = await senderOf(c, site, form)
+    if (client instanceof Response) return client
+    const bare = form.client_secret === undefined && form.client_assertion === undefined && c.req.header('authorization') === undefined
+    if (client === undefined && bare && form.client_id !== undefined) {
+      const named = await site.parts.core.clients.find(form.client_id)
+      if (named?.transport === 'native' && named.status === 'active') client = named
+    }
+    if (client === undefined) return refuse(c, 'invalid_client')
+    const head = await site.parts.core.tokens.revoke(form.token, client, c.var.caller)
+    c.header(positionHeader, formatPosition(head))
+    return c.body(null, 200)
+  })
 
 const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
 const algorithms = ['ES256', 'Ed25519', 'RS256', 'PS256']

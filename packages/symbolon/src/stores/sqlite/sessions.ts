@@ -18,7 +18,7 @@ import { clientColumns, clientOf, columns, sessionColumns, sessionOf, sessionSel
 import type { Driver } from './driver.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
-const joined = `SELECT s.revision, u.epoch, c.revision, s.user_id, s.client_id
+const joined = `SELECT s.revision, u.epoch, c.revision, s.user_id, s.client_id, EXISTS (SELECT 1 FROM feed WHERE kind = 'token')
   FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
 const remembered = 10_000
@@ -71,7 +71,8 @@ export function prepareFind(db: Driver): (sid: string, now: () => number) => Ses
     const session = sessionAs(sid, row[0] as number)
     const user = userAs(row[3] as string, row[1] as number)
     const client = clientAs(row[4] as string, row[2] as number)
-    return session === undefined || user === undefined || client === undefined ? undefined : { now: now(), session, user, client }
+    if (session === undefined || user === undefined || client === undefined) return undefined
+    return row[5] === 1 ? { now: now(), session, user, client, tokensRevoked: true } : { now: now(), session, user, client }
   }
 }
 

@@ -289,6 +289,48 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       expect(await under.store.limits.sweep(100)).toBe(2)
     })
 
+    it('sees a key once until it is over, however many show it at once, over a restart too', async () => {
+      const shown = await Promise.all(Array.from({ length: 20 }, () => under.store.limits.once('key', time + 60_000)))
+      expect(shown.filter((first) => first)).toHaveLength(1)
+      expect(await under.store.limits.once('another', time + 60_000)).toBe(true)
+      await under.reopen()
+      time += 59_000
+      expect(await under.store.limits.once('key', time + 60_000)).toBe(false)
+      expect(await under.store.limits.once('over', time)).toBe(false)
+      time += 2000
+      expect(await under.store.limits.once('key', time + 60_000)).toBe(true)
+      time += 60_001
+      expect(await under.store.limits.sweep(100)).toBe(2)
+    })
+
+    it('changes a client only as it was read: who was overtaken is told, and undoes nothing', async () => {
+      const before = await under.store.clients.find('app')
+      if (before === undefined) throw new Error('no client')
+      const head = (await under.store.feed.head()).seq
+      const changes = [{ status: 'disabled' as const }, { secretHashes: ['x'] }]
+      const put = await Promise.all(changes.map((change) => under.store.clients.put({ ...before, ...change }, before, [])))
+      expect(put).toEqual([
+        { client: expect.objectContaining({ status: 'disabled', epoch: 2 }), head: expect.objectContaining({ seq: head + 1 }) },
+        'conflict',
+      ])
+      expect(await under.store.clients.find('app')).toMatchObject({ status: 'disabled', secretHashes: [] })
+      expect(await under.store.clients.put(before, null, [])).toBe('conflict')
+    })
+
+    it('tells of a single revoked token, once, until no such token can be alive', async () => {
+      const { sid } = (await opened()).snapshot.session
+      expect((await find(sid)).tokensRevoked).toBeUndefined()
+      const head = (await under.store.feed.head()).seq
+      const heads = await Promise.all([1, 2].map(() => under.store.feed.revokeToken('1.abc', time + 60_000, [])))
+      expect(heads.map(({ seq }) => seq)).toEqual([head + 1, head + 1])
+      expect([await under.store.feed.hasToken('1.abc'), await under.store.feed.hasToken('1.abd')]).toEqual([true, false])
+      expect((await find(sid)).tokensRevoked).toBe(true)
+      expect(await under.store.feed.after(head, 10)).toMatchObject([{ kind: 'token', id: '1.abc', expires: time + 60_000 }])
+      time += 60_001
+      await under.store.feed.compact(100)
+      expect([await under.store.feed.hasToken('1.abc'), (await find(sid)).tokensRevoked]).toEqual([false, undefined])
+    })
+
     it('grows the epoch with roles and status, once for each real change', async () => {
       const { user } = (await opened()).snapshot
       const head = (await under.store.feed.head()).seq
