@@ -106,11 +106,6 @@ export function createGuardFactory(parts: GuardParts) {
       const missing = check(auth, now())
       return missing === undefined ? { ok: true, auth, setCookies } : refuse(missing.code, missing.options)
     }
-    const turnAway = (code: ErrorCode, request: GuardRequest, options?: ErrorOptions): GuardResult => {
-      const problem = refuse(code, options)
-      if (loginUrl === undefined || problem.ok || problem.status !== 401 || !isNavigation(request)) return problem
-      return { ok: false, status: 303, headers: { location: loginAt(loginUrl, request.url), 'cache-control': 'no-store' }, body: '' }
-    }
     /** At a `token` route, not to be able to ask means not to know whether the token was revoked. */
     const fault = (error: unknown): GuardResult => {
       if (level === 'session') return faultOf(error)
@@ -118,9 +113,9 @@ export function createGuardFactory(parts: GuardParts) {
       return refuse('revocation_unknown', { retryAfter: (error instanceof SymbolonError && error.retryAfter) || 1 })
     }
 
-    const live = (question: LiveQuestion, request: GuardRequest, kid = '', sessionCookie?: string): Answer => {
+    const live = (question: LiveQuestion, kid = '', sessionCookie?: string): Answer => {
       const decide = (answer: LiveAnswer): GuardResult => {
-        if (!answer.active) return turnAway(answer.code, request, answer.options)
+        if (!answer.active) return refuse(answer.code, answer.options)
         const given = question.by === 'token' ? question.claims : answer.claims
         if ('client' in answer) {
           if (level === 'session') return refuse('session_required')
@@ -177,22 +172,22 @@ export function createGuardFactory(parts: GuardParts) {
         return refuse('credential_conflict')
       if (level === 'session') {
         if (claims.sid === undefined) return refuse('session_required')
-        return live({ by: 'token', token, claims }, request, kid)
+        return live({ by: 'token', token, claims }, kid)
       }
       // Whoever is not taken here anyway is not worth a question.
       if (subject !== 'any' && subject !== (claims.sid === undefined ? 'client' : 'user'))
         return refuse(claims.sid === undefined ? 'session_required' : 'invalid_token')
       return locally(token, result, request, () => {
         knowledge.counters.fallbacks++
-        return live({ by: 'token', token, claims }, request, kid)
+        return live({ by: 'token', token, claims }, kid)
       })
     }
 
     /** A page rendered on the server: one minted on the fly, for a session cookie without a good token. */
-    const mint = (session: string, request: GuardRequest): Answer => {
-      if (source.mint === undefined) return live({ by: 'cookie', credential: session }, request)
+    const mint = (session: string): Answer => {
+      if (source.mint === undefined) return live({ by: 'cookie', credential: session })
       return source.mint(session).then((answer): GuardResult => {
-        if (!answer.minted) return turnAway(answer.code, request, answer.options)
+        if (!answer.minted) return refuse(answer.code, answer.options)
         const { claims, accessToken } = answer
         presented.note(claims, { question: { by: 'cookie', credential: session }, kid: '' })
         // An opaque one would be asked about at every request, as the session is: it saves nothing.
@@ -202,14 +197,12 @@ export function createGuardFactory(parts: GuardParts) {
       }, faultOf)
     }
     const byTokenCookie = (session: string, token: string, result: TokenResult, request: GuardRequest): Answer =>
-      result.ok && result.claims.sid === sidOf(session)
-        ? locally(token, result, request, () => mint(session, request))
-        : mint(session, request)
+      result.ok && result.claims.sid === sidOf(session) ? locally(token, result, request, () => mint(session)) : mint(session)
 
     const byBearer = (bearer: string, request: GuardRequest, session: string | undefined): Answer => {
       if (isOpaque(bearer)) {
         if (bearer.length > longestOpaque) return refuse('invalid_token')
-        return live({ by: 'opaque', token: bearer }, request, '', session)
+        return live({ by: 'opaque', token: bearer }, '', session)
       }
       const result = tokens.verify(bearer)
       return result instanceof Promise
@@ -217,7 +210,7 @@ export function createGuardFactory(parts: GuardParts) {
         : byToken(bearer, result, request, session)
     }
 
-    return (request) => {
+    const answerTo = (request: GuardRequest): Answer => {
       const authorization = request.header('authorization')
       const bearer = takesBearer ? bearerOf(authorization) : undefined
       let session: string | undefined
@@ -244,16 +237,26 @@ export function createGuardFactory(parts: GuardParts) {
         }
       }
       if (bearer !== undefined) return byBearer(bearer, request, session)
-      if (session === undefined)
-        return turnAway(authorization === undefined || !takesBearer ? 'missing_credential' : 'invalid_token', request)
-      if (level === 'session') return live({ by: 'cookie', credential: session }, request)
-      if (token === undefined) return mint(session, request)
+      if (session === undefined) return refuse(authorization === undefined || !takesBearer ? 'missing_credential' : 'invalid_token')
+      if (level === 'session') return live({ by: 'cookie', credential: session })
+      if (token === undefined) return mint(session)
       const held = session
       const cookie = token
       const result = tokens.verify(cookie)
       return result instanceof Promise
         ? result.then((one) => byTokenCookie(held, cookie, one, request)).catch(faultOf)
         : byTokenCookie(held, cookie, result, request)
+    }
+    if (loginUrl === undefined) return answerTo
+    return (request) => {
+      const answer = answerTo(request)
+      if (!isNavigation(request)) return answer
+      // Whoever must sign in, for the first time or again, is shown where.
+      const showIn = (result: GuardResult): GuardResult =>
+        result.ok || result.status !== 401
+          ? result
+          : { ok: false, status: 303, headers: { location: loginAt(loginUrl, request.url), 'cache-control': 'no-store' }, body: '' }
+      return answer instanceof Promise ? answer.then(showIn) : showIn(answer)
     }
   }
 }

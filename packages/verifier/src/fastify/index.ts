@@ -2,7 +2,7 @@
 
 import { type Guarding, verifierOf } from '../adapter.ts'
 import type { Auth, GuardResult, Level, Requirement } from '../auth.ts'
-import { guardRequestOf, type IncomingLike } from '../node/index.ts'
+import { guardRequestOf, type IncomingLike, keepPrivate, type OutgoingLike } from '../node/index.ts'
 import { createPolicyGuard, type Policy, type Route } from '../policy.ts'
 import type { Guard } from '../verifier.ts'
 
@@ -14,6 +14,7 @@ export interface FastifyRequestLike {
 
 /** As much of a FastifyReply as a guard writes. */
 export interface FastifyReplyLike {
+  readonly raw: Pick<OutgoingLike, 'setHeader'>
   code(status: number): unknown
   header(name: string, value: unknown): unknown
   send(body: unknown): unknown
@@ -35,7 +36,7 @@ function toHook(guard: Guard): FastifyHook {
         if (result.auth !== undefined) request.auth = result.auth
         if (result.setCookies.length > 0) {
           reply.header('set-cookie', result.setCookies)
-          reply.header('cache-control', 'private, no-store')
+          keepPrivate(reply.raw)
         }
         return done()
       }

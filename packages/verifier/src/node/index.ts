@@ -41,7 +41,27 @@ export function addCookies(response: Pick<OutgoingLike, 'setHeader' | 'getHeader
   const before = response.getHeader('set-cookie')
   const held = before === undefined ? [] : typeof before === 'object' ? before : [String(before)]
   response.setHeader('set-cookie', [...held, ...cookies])
-  response.setHeader('cache-control', 'private, no-store')
+  keepPrivate(response)
+}
+
+/** Sees to it that no shared cache keeps an answer with a cookie of ours, whatever the route behind says of caching. */
+export function keepPrivate(response: Pick<OutgoingLike, 'setHeader'>): void {
+  response.setHeader('cache-control', keptPrivate)
+  const writing = response as { writeHead?: (...input: unknown[]) => unknown }
+  const { writeHead } = writing
+  if (writeHead === undefined) return
+  writing.writeHead = (...input) => {
+    response.setHeader('cache-control', keptPrivate)
+    return writeHead.apply(response, input.map(withoutCaching))
+  }
+}
+
+const keptPrivate = 'private, no-store'
+
+/** The headers given to `writeHead` last, without theirs; its status and reason as they are. */
+function withoutCaching(input: unknown): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input
+  return Object.fromEntries(Object.entries(input).filter(([name]) => name.toLowerCase() !== 'cache-control'))
 }
 
 /** Writes a refusal out. */
