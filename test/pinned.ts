@@ -1,5 +1,5 @@
 // What only one test needs and is large (runtimes, Next): pinned by a lock file in the test's own folder, installed when that
-// test runs, into a cache outside of the tree. A second run finds it there.
+// test runs, into .cache (not below node_modules, whose TypeScript no bundler compiles). A second run finds it there.
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
@@ -15,7 +15,7 @@ const manifests = ['package.json', 'package-lock.json']
  */
 export function installPinned(folder: string, what: string): string | undefined {
   const from = join(root, folder)
-  const cache = join(root, 'node_modules/.cache/symbolon', basename(folder))
+  const cache = join(root, '.cache', basename(folder))
   const done = join(cache, 'node_modules/.package-lock.json')
   const same = manifests.every(
     (name) => existsSync(join(cache, name)) && readFileSync(join(cache, name)).equals(readFileSync(join(from, name))),

@@ -116,7 +116,10 @@ describe('middleware', () => {
     expect(await run(request('/open'))).toBeUndefined()
     expect(await run(request('/feed', { authorization: await bearer(ada) }))).toBeUndefined()
     expect((await run(request('/feed')))?.status).toBe(401)
-    expect((await run(request('/FEED/', { 'sec-fetch-mode': 'navigate' })))?.status).toBe(303)
+    const sent = await guard.middleware({ 'GET /feed': { level: 'token', loginUrl: '/login' } })(
+      request('/FEED/', { 'sec-fetch-mode': 'navigate' }),
+    )
+    expect([sent?.status, sent?.headers.get('location')]).toEqual([303, 'http://localhost:3000/login?return_to=%2FFEED%2F'])
     expect((await run(request('/feed', { cookie: cookieOf(ada), origin: 'https://evil.example' }, 'POST')))?.status).toBe(403)
   })
 

@@ -79,7 +79,13 @@ function forwarded(request: Request, setCookies: readonly string[]): Headers {
 
 async function passThrough(guard: Guard, request: Request, next: MiddlewareOptions['next']): Promise<Response | undefined> {
   const result = await guard(guardRequestOf(request))
-  if (!result.ok) return new Response(result.body, { status: result.status, headers: result.headers })
+  if (!result.ok) {
+    const headers = new Headers(result.headers)
+    const location = headers.get('location')
+    // Next takes no relative address from middleware; it makes one of its own host relative again.
+    if (location !== null) headers.set('location', new URL(location, request.url).href)
+    return new Response(result.body, { status: result.status, headers })
+  }
   if (result.setCookies.length === 0 || next === undefined) return undefined
   const response = next({ request: { headers: forwarded(request, result.setCookies) } })
   for (const cookie of result.setCookies) response.headers.append('set-cookie', cookie)
