@@ -1,8 +1,9 @@
-// `npm run bench [-- NAME… --json FILE]`: tokens, sessions, http, life. Ratios are measured side by side in one run.
+// `npm run bench [-- NAME… --json FILE]`: tokens, sessions, http, life, revocation. Ratios are measured side by side in one run.
 
 import { createFigures, type Figures } from './figures.ts'
 import { measureHttp } from './http.ts'
 import { measureLife } from './life.ts'
+import { measureRevocation } from './revocation.ts'
 import { measureSessions } from './sessions.ts'
 import { measureTokens } from './tokens.ts'
 
@@ -11,6 +12,7 @@ const parts: Readonly<Record<string, (figures: Figures) => Promise<void>>> = {
   sessions: measureSessions,
   http: measureHttp,
   life: measureLife,
+  revocation: measureRevocation,
 }
 
 const words = process.argv.slice(2)

@@ -16,8 +16,8 @@ export const issuer = 'http://localhost:3999/auth'
 /** The server secret of everything that is measured. */
 export const secret = 'a secret for measuring, of more than thirty-two bytes'
 
-/** Opens a store and a core on a file. */
-export async function openCore(path: string) {
+/** Opens a store and a core on a file; `at`: its issuer. */
+export async function openCore(path: string, at: string = issuer) {
   const store = await rooms.sqlite.openSqliteStore({ path })
   const crypto = rooms.crypto.createCrypto([secret])
   const core = rooms.core.createCore(
@@ -37,8 +37,8 @@ export async function openCore(path: string) {
       crashPoint: () => {},
     },
     {
-      issuer,
-      audience: issuer,
+      issuer: at,
+      audience: at,
       policy: rooms.core.defaultPolicy,
       algorithm: 'ES256',
       keyRotation: 2_592_000_000,

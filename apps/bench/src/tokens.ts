@@ -7,8 +7,8 @@ import { type Figures, sideBySide, spent } from './figures.ts'
 
 const issuer = 'https://auth.example'
 
-/** Measures. */
-export async function measureTokens(figures: Figures): Promise<void> {
+/** A key and tokens signed with it. */
+function createIssuer() {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const jwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'ES256', use: 'sig' } as never
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -16,7 +16,7 @@ export async function measureTokens(figures: Figures): Promise<void> {
   const now = Math.floor(Date.now() / 1000)
   const claims = (i: number) => ({
     iss: issuer,
-    sub: `usr_${i}`,
+    sub: `usr_${Buffer.alloc(16, i).toString('base64url')}`,
     aud: issuer,
     client_id: 'app',
     iat: now,
@@ -34,11 +34,66 @@ export async function measureTokens(figures: Figures): Promise<void> {
     const input = `${header}.${encode(claims(i))}`
     return `${input}.${sign('sha256', Buffer.from(input), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
   }
+  return { jwk, mint, keys: [jwk] }
+}
+
+/** Microseconds of one look at each token; tokens come off the wire as strings that nobody has hashed before. */
+function lookAt(bytes: readonly Buffer[], look: (token: string) => unknown): number {
+  const strings = bytes.map((one) => one.toString('latin1'))
+  const began = performance.now()
+  let hits = 0
+  for (const token of strings) if (look(token)) hits++
+  const us = ((performance.now() - began) * 1000) / bytes.length
+  if (hits !== bytes.length) throw new Error('missed')
+  return us
+}
+
+/** What a million live revocations add to a cached check: the same verifier twice, one of which knows them. */
+export async function measureKnown(figures: Figures): Promise<void> {
+  figures.begin('cached checks with 1,000,000 live revocations, and with none')
+  const { createRevocations } = await import(new URL('../../../packages/verifier/dist/revocations.js', import.meta.url).href)
+  const { mint, keys } = createIssuer()
+  const tokens = Array.from({ length: 20_000 }, (_, i) => mint(i))
+  const knowing = async (entries: number) => {
+    const revocations = createRevocations(Date.now)
+    const expires = Date.now() + 1_000_000
+    for (let i = 0; i < entries; i += 1000)
+      revocations.apply(
+        Array.from({ length: 1000 }, (_, j) => ({
+          seq: i + j + 1,
+          tenant: 'main',
+          kind: j % 10 === 0 ? 'user' : 'session',
+          id: j % 10 === 0 ? `usr_${randomBytes(16).toString('base64url')}` : randomBytes(16).toString('base64url'),
+          epoch: 2,
+          at: 0,
+          expires,
+        })),
+      )
+    const verifier = createTokenVerifier({
+      issuer,
+      audience: issuer,
+      keys: () => keys,
+      now: Date.now,
+      revoked: revocations.revoked,
+      cache: { size: 40_000 },
+    })
+    for (const token of tokens) if (!(await verifier.verify(token)).ok) throw new Error('refused')
+    return (token: string) => (verifier.verify(token) as { ok: boolean }).ok
+  }
+  const [many, none] = [await knowing(1_000_000), await knowing(0)]
+  const bytes = tokens.map((token) => Buffer.from(token, 'latin1'))
+  const us = await sideBySide(15, { many: () => lookAt(bytes, many), none: () => lookAt(bytes, none) })
+  figures.put('verify.feed_1m.us', us.many, 'µs')
+  figures.put('verify.feed_1m.extra_us', us.many - us.none, 'µs', '≤ 1.5')
+}
+
+/** Measures. */
+export async function measureTokens(figures: Figures): Promise<void> {
+  const { jwk, mint, keys } = createIssuer()
 
   figures.begin('token check, cold, against jose')
   const cold = Array.from({ length: 1600 }, (_, i) => mint(i))
   const key = await importJWK(jwk, 'ES256')
-  const keys = [jwk]
   const each = async (verify: (token: string) => unknown) => {
     const { cpu } = await spent(async () => {
       for (let i = 0; i < cold.length; i += 16) await Promise.all(cold.slice(i, i + 16).map(verify))
@@ -77,21 +132,10 @@ export async function measureTokens(figures: Figures): Promise<void> {
     for (const result of await Promise.all(part.map((token) => verifier.verify(token)))) if (!result.ok) throw new Error('refused')
     for (const token of part) map.set(token, {})
   }
-  // Tokens come off the wire as strings that nobody has hashed before.
   const bytes = tokens.map((token) => Buffer.from(token, 'latin1'))
-  const fresh = () => bytes.map((one) => one.toString('latin1'))
-  const over = (look: (token: string) => unknown) => {
-    const strings = fresh()
-    const began = performance.now()
-    let hits = 0
-    for (const token of strings) if (look(token)) hits++
-    const us = ((performance.now() - began) * 1000) / count
-    if (hits !== count) throw new Error('missed')
-    return us
-  }
   const cached = await sideBySide(9, {
-    ours: () => over((token) => (verifier.verify(token) as { ok: boolean }).ok),
-    map: () => over((token) => map.get(token)),
+    ours: () => lookAt(bytes, (token) => (verifier.verify(token) as { ok: boolean }).ok),
+    map: () => lookAt(bytes, (token) => map.get(token)),
   })
   figures.put('verify.cached.us', cached.ours, 'µs')
   figures.put('verify.cached.vs_map', cached.ours / cached.map, '×', '≤ 1.6')

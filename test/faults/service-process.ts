@@ -1,0 +1,149 @@
+// The built service as a process on free ports, with an operator's hand on it and people who sign in by the outbox.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { TokenFacts } from './history.ts'
+
+const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+
+/** Somebody who signed in: their token, what it says, and the refresh token behind it. */
+export interface SignedIn {
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly facts: TokenFacts
+}
+
+/** What a token says. */
+export function factsOf(token: string): TokenFacts {
+  const [header, claims] = token
+    .split('.', 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, never>)
+  return {
+    sid: claims?.sid ?? null,
+    sub: claims?.sub as unknown as string,
+    epoch: claims?.epoch as unknown as number,
+    clientId: claims?.client_id as unknown as string,
+    clientEpoch: claims?.client_epoch as unknown as number,
+    jti: claims?.jti as unknown as string,
+    kid: header?.kid as unknown as string,
+  }
+}
+
+/** Waits until something holds; throws when it does not within `ms`. */
+export async function until(what: string, holds: () => Promise<boolean> | boolean, ms = 15_000): Promise<void> {
+  const end = performance.now() + ms
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`Not within ${ms} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** Starts a service on `data`; on ports of its own, or on those given. */
+export async function startServiceProcess(
+  data: string,
+  options: { readonly ports?: { readonly port: number; readonly admin: number }; readonly env?: Readonly<Record<string, string>> } = {},
+) {
+  const ports = options.ports ?? { port: await freePort(), admin: await freePort() }
+  const origin = `http://localhost:${ports.port}`
+  let child: ChildProcess
+  const start = async (env: Readonly<Record<string, string>> = {}) => {
+    child = spawn(process.execPath, [main, 'serve', '--dev'], {
+      env: {
+        PATH: process.env.PATH ?? '',
+        SYMBOLON_DATA: data,
+        SYMBOLON_PORT: String(ports.port),
+        SYMBOLON_ADMIN_PORT: String(ports.admin),
+        SYMBOLON_LOG_LEVEL: 'silent',
+        ...env,
+      },
+      stdio: 'ignore',
+    })
+    await until('the service answers', () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error('The service ended at its start.')
+      return fetch(`${origin}/readyz`, { signal: AbortSignal.timeout(1000) }).then(
+        (answer) => answer.ok,
+        () => false,
+      )
+    })
+  }
+  const stop = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await gone
+  }
+  await start(options.env)
+
+  const admin = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const answer = await fetch(`http://127.0.0.1:${ports.admin}/admin/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${readFileSync(join(data, 'admin.key'), 'utf8').trim()}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`)
+    return (answer.status === 204 ? undefined : await answer.json()) as T
+  }
+  const post = async (path: string, body: unknown) => {
+    const answer = await fetch(origin + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`)
+    return (await answer.json()) as Record<string, string>
+  }
+  const signedIn = (answer: Record<string, string>): SignedIn => ({
+    accessToken: answer.access_token as string,
+    refreshToken: answer.refresh_token as string,
+    facts: factsOf(answer.access_token as string),
+  })
+  return {
+    origin,
+    ports,
+    admin,
+    start,
+    stop,
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    exited: () => child.exitCode !== null || child.signalCode !== null,
+    /** Registers a client without cookies, and this API, which may follow revocations. */
+    async register() {
+      await admin('POST', '/clients', { id: 'native', name: 'Native', transport: 'native' })
+      const api = { id: 'api', name: 'API', transport: 'service', audiences: [origin], scopes: ['revocations:read'] }
+      return (await admin<{ client_secret: string }>('POST', '/clients', api)).client_secret
+    },
+    async signIn(email: string): Promise<SignedIn> {
+      const { login_id } = await post('/v1/login/start', { method: 'email_otp', identifier: email, client_id: 'native' })
+      const outbox = (await (await fetch(`${origin}/dev/outbox`)).json()) as { to: string; text: string }[]
+      const code = /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === email).at(-1)?.text ?? '')?.[0]
+      return signedIn(await post('/v1/login/verify', { login_id, code }))
+    },
+    refresh: async (one: SignedIn) => signedIn(await post('/v1/session/refresh', { refresh_token: one.refreshToken })),
+    /** Signs out by the access token; the answer is the acknowledgement. */
+    async signOut(one: SignedIn): Promise<string | null> {
+      const answer = await fetch(`${origin}/v1/session`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${one.accessToken}` },
+        signal: AbortSignal.timeout(20_000),
+      })
+      if (answer.status !== 204) throw new Error(`Sign-out answered ${answer.status}.`)
+      return answer.headers.get('symbolon-seq')
+    },
+  }
+}
+
+/** A service in a process. */
+export type ServiceProcess = Awaited<ReturnType<typeof startServiceProcess>>
