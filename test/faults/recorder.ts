@@ -60,15 +60,16 @@ export function createRecorder(service: ServiceProcess, verifiers: readonly Veri
   }
   let turn = 0
   const timer = setInterval(() => {
+    turn++
+    const person = people[turn % people.length] as SignedIn
+    const level = turn % (2 * people.length + 1) === 0 ? 'session' : 'token'
     for (const verifier of verifiers) {
       // A verifier that does not answer is not asked ever more.
       if (under.size > 60) continue
-      turn++
-      const person = people[turn % people.length] as SignedIn
-      const asked = one(verifier, turn % 5 === 0 ? 'session' : 'token', person).finally(() => under.delete(asked))
+      const asked = one(verifier, level, person).finally(() => under.delete(asked))
       under.add(asked)
     }
-  }, 8)
+  }, 15)
 
   const revoke = async <T>(what: Pick<Revoke, 'kind' | 'id' | 'epoch'>, act: () => Promise<T>): Promise<T> => {
     const at = revokes.push({ ...what, startedAt: now(), ackAt: null }) - 1

@@ -41,7 +41,7 @@ export function factsOf(token: string): TokenFacts {
 }
 
 /** Waits until something holds; throws when it does not within `ms`. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean, ms = 15_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean> | boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`Not within ${ms} ms: ${what}`)
