@@ -19,8 +19,8 @@ export interface Elapsed {
 
 /** Steps are summed up at this pace, since each one rounds the wall clock's milliseconds up. */
 const pace = 10_000
-/** A wall clock this far behind was set back; slewing is slower. */
-const setBack = 50
+/** A wall clock this far behind was set back: whole milliseconds differ by less than one, and slewing is slower. */
+const setBack = 2
 
 /** Creates the clock. It sees a wall clock set back and a suspension apart only if it is read in between. */
 export function createElapsed(clocks: Clocks): Elapsed {
@@ -28,19 +28,24 @@ export function createElapsed(clocks: Clocks): Elapsed {
   let monotonic = began
   let wall = clocks.now()
   let sum = 0
+  const last = { monotonic, wall, value: 0 }
   const read = (): number => {
-    const steady = clocks.monotonic()
+    const steady = Math.max(last.monotonic, clocks.monotonic())
     const set = clocks.now()
-    const bySteady = Math.max(0, steady - monotonic)
-    const byWall = set - wall
-    const step = Math.max(byWall, bySteady)
-    if (step >= pace || byWall < bySteady - setBack) {
-      sum += step
-      monotonic = Math.max(monotonic, steady)
+    const since = steady - last.monotonic
+    let value = Math.max(last.value, sum + Math.max(set - wall, steady - monotonic))
+    const back = set - last.wall < since - setBack
+    // What passed before the wall clock was set back stays passed.
+    if (back) value = last.value + since
+    if (back || value - sum >= pace) {
+      sum = value
+      monotonic = steady
       wall = set
-      return sum
     }
-    return sum + step
+    last.monotonic = steady
+    last.wall = set
+    last.value = value
+    return value
   }
   return { read, gained: () => read() - (clocks.monotonic() - began) }
 }

@@ -132,11 +132,11 @@ export function follow(parts: FollowParts): Feed {
   }
 
   /** Brings everything up to date by pages, a snapshot where they do not reach. */
-  const catchUp = async (wait: number, end: AbortSignal): Promise<void> => {
+  const catchUp = async (wait: number): Promise<void> => {
     for (;;) {
       const after: FeedHead | undefined = progress.position()
-      const polled: Polled = after === undefined ? 'snapshot' : await poll({ transport, elapsed, progress }, after, wait, end)
-      if (polled === 'done' || end.aborted) return
+      const polled: Polled = after === undefined ? 'snapshot' : await poll({ transport, elapsed, progress }, after, wait)
+      if (polled === 'done' || signal.aborted) return
       if (polled === 'snapshot') return snapshot()
     }
   }
@@ -147,7 +147,7 @@ export function follow(parts: FollowParts): Feed {
       const began = clocks.monotonic()
       const before = progress.position()?.seq
       try {
-        await catchUp(pollWait, signal)
+        await catchUp(pollWait)
         if (transportNow !== 'long_poll') {
           transportNow = 'long_poll'
           observe({ event: 'connected', transport: 'long_poll', feedId: progress.position()?.feedId ?? '' })
@@ -179,7 +179,7 @@ export function follow(parts: FollowParts): Feed {
   let notBefore = Number.NEGATIVE_INFINITY
   const refresh = (): Promise<void> => {
     if (signal.aborted || clocks.monotonic() < notBefore) return Promise.resolve()
-    refreshing ??= catchUp(0, signal)
+    refreshing ??= catchUp(0)
       .then(
         () => {
           transportNow = 'snapshot'

@@ -131,6 +131,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     async close() {
       for (const feed of feeds) feed.end()
       introspection.end()
+      transport.end()
     },
   }
 }

@@ -45,7 +45,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
   const { transport, breaker, deadline, now } = parts
   /** Asked and not sent. Equal tokens share a place only here. */
   let unsent = new Map<string, Ask>()
-  const ended = new AbortController()
+  let ended = false
   let underWay = 0
   let waiting = 0
   let planned = false
@@ -55,7 +55,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
   const batch = (tokens: readonly string[]): Promise<JsonAnswer> =>
     transport.json(
       routes.introspectBatch,
-      { method: 'POST', headers: headers('application/json'), body: JSON.stringify({ tokens }), signal: ended.signal },
+      { method: 'POST', headers: headers('application/json'), body: JSON.stringify({ tokens }) },
       { deadline, most: mostBytes },
     )
   const single = (token: string): Promise<JsonAnswer> =>
@@ -65,7 +65,6 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
         method: 'POST',
         headers: headers('application/x-www-form-urlencoded'),
         body: new URLSearchParams({ token }).toString(),
-        signal: ended.signal,
       },
       { deadline },
     )
@@ -132,7 +131,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
             for (const [i, ask] of asks.entries()) for (const one of [...ask.waiters]) one.done(answers[i] as Introspected)
           },
           (error: SymbolonError) => {
-            if (!ended.signal.aborted) breaker.failed((error.retryAfter ?? 0) > 1 ? (error.retryAfter as number) * 1000 : 0)
+            if (!ended) breaker.failed((error.retryAfter ?? 0) > 1 ? (error.retryAfter as number) * 1000 : 0)
             for (const ask of asks) for (const one of [...ask.waiters]) one.failed(error)
           },
         )
@@ -147,7 +146,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
 
   return {
     ask(token) {
-      if (ended.signal.aborted) return Promise.reject(unknown('the verifier was closed'))
+      if (ended) return Promise.reject(unknown('the verifier was closed'))
       if (breaker.state() !== 'closed' && (breaker.state() === 'half_open' || breaker.opensIn() > 0)) return Promise.reject(shed())
       if (waiting >= mostWaiting) return Promise.reject(unknown('too many checks wait for the issuer'))
       return new Promise((resolve, reject) => {
@@ -179,7 +178,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
     },
     waiting: () => waiting,
     end() {
-      ended.abort()
+      ended = true
       const error = unknown('the verifier was closed')
       for (const ask of unsent.values()) for (const one of [...ask.waiters]) one.failed(error)
       unsent = new Map()

@@ -18,13 +18,12 @@ export async function poll(
   parts: { readonly transport: Transport; readonly elapsed: Elapsed; readonly progress: Progress },
   after: FeedHead,
   wait: number,
-  signal: AbortSignal,
 ): Promise<Polled> {
   const { transport, elapsed, progress } = parts
   const sent = elapsed.read()
   const { status, body, retryAfter } = await transport.json(
     `${routes.revocations}?after=${formatPosition(after)}&wait=${wait}`,
-    { signal, headers: { accept: 'application/json', ...(transport.credential !== undefined && { authorization: transport.credential }) } },
+    { headers: { accept: 'application/json', ...(transport.credential !== undefined && { authorization: transport.credential }) } },
     { deadline: wait * 1000 + 3000, most },
   )
   if (status === 410) return 'snapshot'

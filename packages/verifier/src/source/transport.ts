@@ -19,6 +19,8 @@ export interface Transport {
   json(path: string, init: RequestInit, options?: { readonly deadline?: number; readonly most?: number }): Promise<JsonAnswer>
   /** Calls with this API's credential; the body is the caller's to read, and `signal` ends it. */
   open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>
+  /** Ends the calls of `json` that are under way. */
+  end(): void
 }
 
 /** What calls need. `deadline` in milliseconds. */
@@ -67,14 +69,13 @@ export function createTransport(parts: TransportParts): Transport {
     clientId === undefined || clientSecret === undefined
       ? undefined
       : `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`
+  const underWay = new Set<AbortController>()
   return {
     credential,
     async json(path, init, { deadline = parts.deadline, most = 65_536 } = {}) {
       const controller = new AbortController()
       const timer = setTimeout(() => controller.abort(), deadline)
-      const given = init.signal
-      const abort = () => controller.abort()
-      given?.addEventListener('abort', abort)
+      underWay.add(controller)
       try {
         const response = await send(issuer + path, { ...init, redirect: 'manual', signal: controller.signal })
         const text = await textOf(response, most)
@@ -90,7 +91,7 @@ export function createTransport(parts: TransportParts): Transport {
         throw cause instanceof SymbolonError ? cause : unknown('the issuer cannot be reached', cause)
       } finally {
         clearTimeout(timer)
-        given?.removeEventListener('abort', abort)
+        underWay.delete(controller)
       }
     },
     open: (path, headers, signal) =>
@@ -99,5 +100,8 @@ export function createTransport(parts: TransportParts): Transport {
         redirect: 'manual',
         signal,
       }),
+    end() {
+      for (const one of underWay) one.abort()
+    },
   }
 }

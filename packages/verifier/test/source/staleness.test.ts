@@ -70,14 +70,16 @@ it('is never below the true staleness', () => {
           elapsed.read()
           expect(staleness.complete({ sent, t0 }, theirs(one.readAt))).toBe(true)
           best = Math.max(best, one.readAt)
-          const truth = time - best
+          // A wall clock set back by no more than rounding is not seen.
+          const truth =
+            time - best - 2 * beats.filter(({ event }) => event !== undefined && 'set' in event && event.set >= -2 && event.set < 0).length
           expect(staleness.value()).toBeGreaterThanOrEqual(truth - 1e-6)
           time += 700
           expect(staleness.value()).toBeGreaterThanOrEqual(truth + 700 - 1e-6)
         }
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: Number(process.env.RUNS ?? 2000) },
   )
 })
 
