@@ -18,7 +18,7 @@ import {
 } from '@symbolon/protocol'
 import type { Auth, GuardRequest, GuardResult, Level, Requirement } from './auth.ts'
 import { authOf, clientClaims, liveClient, liveUser, sessionClaims, withStaleness } from './identity.ts'
-import { type Knowledge, usualBound } from './knowledge.ts'
+import { type Knowledge, type Shown, usualBound } from './knowledge.ts'
 import type { PresentedMemory } from './presented.ts'
 import { createCheck } from './requirements.ts'
 import type { LiveAnswer, LiveQuestion, Source } from './source.ts'
@@ -145,10 +145,12 @@ export function createGuardFactory(parts: GuardParts) {
     const locally = (token: string, result: TokenAccepted, request: GuardRequest, otherwise: () => Answer): Answer => {
       const shown = knowledge.followed ? request.header(positionHeader) : undefined
       if (shown !== undefined) {
+        const go = (seen: Shown): Answer => {
+          if (seen === 'unknown') return fault(undefined)
+          return seen === 'seen' ? afresh(token, otherwise) : otherwise()
+        }
         const seen = knowledge.shows(shown)
-        if (seen === 'ask') return otherwise()
-        const again = () => afresh(token, otherwise)
-        return typeof seen === 'string' ? again() : seen.then((one) => (one === 'seen' ? again() : otherwise()))
+        return typeof seen === 'string' ? go(seen) : seen.then(go)
       }
       const staleness = knowledge.staleness(result.claims)
       if (staleness <= bound) return pass(localAuth(token, result, staleness))

@@ -10,6 +10,9 @@ import type { Feed } from './source.ts'
 /** The bound of a route that names none, in milliseconds. */
 export const usualBound = 10_000
 
+/** What to make of a position: decide here, ask live, or refuse since it cannot be known. */
+export type Shown = 'seen' | 'ask' | 'unknown'
+
 /** What is known, for guards. */
 export interface Knowledge {
   /** Whether revocations are followed; else a token counts as known since its mint. */
@@ -18,8 +21,8 @@ export interface Knowledge {
   staleness(claims: AccessTokenClaims): number
   /** Where knowledge is fetched on demand: brings it up to date. */
   readonly refresh: (() => Promise<void>) | undefined
-  /** Whether what a request's `Symbolon-Seq` names is known here: `seen` now or in a moment, or to be asked about. */
-  shows(position: string): 'seen' | 'ask' | Promise<'seen' | 'ask'>
+  /** Whether what a request's `Symbolon-Seq` names is known here: `seen` now or in a moment, to be asked about, or neither. */
+  shows(position: string): Shown | Promise<Shown>
   /** A refusal for want of knowledge. */
   refusedUnknown(): void
   waiting(): number
@@ -65,7 +68,7 @@ export function createKnowledge({ feed, revocations, now, observe }: KnowledgePa
     observe({ event: stale ? 'stale' : 'fresh', stalenessMs: value })
   }
 
-  const wait = async (followed: Feed, position: FeedHead): Promise<'seen' | 'ask'> => {
+  const wait = async (followed: Feed, position: FeedHead): Promise<Shown> => {
     counters.positionsWaited++
     waiting++
     try {
@@ -97,9 +100,9 @@ export function createKnowledge({ feed, revocations, now, observe }: KnowledgePa
         if (position.seq <= feed.status().head + reach) return wait(feed, position)
       }
       // Of another feed (a restored database, or a forgery), or too far ahead (a mass revocation, or a forgery). A genuine
-      // one is asked about; forged ones cost a bounded number of asks, and beyond it are as if they were not there: the
-      // route's bound holds all the same, and a forger only weakens what is promised to themselves.
-      return mayAsk() ? 'ask' : 'seen'
+      // one is asked about. Forged ones cost a bounded number of asks, and beyond that a refusal, which costs nothing and
+      // meets only who asked for what cannot be known. Not to look at them would break the promise to the genuine.
+      return mayAsk() ? 'ask' : 'unknown'
     },
     refusedUnknown() {
       counters.refusedUnknown++

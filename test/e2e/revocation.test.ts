@@ -1,0 +1,126 @@
+// Revocation from end to end: a real service, verifiers that know of it over HTTP only, and what they accept after a
+// revocation was acknowledged.
+
+import { createVerifier, type Verifier } from '@symbolon/verifier'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Browser, createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
+import { startService, type TestService } from '../../packages/symbolon/test/setting/server.ts'
+
+let service: TestService
+let verifiers: Verifier[]
+let secret: string
+const reconnects: string[] = []
+
+const follow = () =>
+  createVerifier({
+    issuer: service.origin,
+    clientId: 'api',
+    clientSecret: secret,
+    observe: (event) => event.event === 'reconnect' && reconnects.push(event.reason),
+  })
+const admin = async (method: string, path: string, body?: unknown) => {
+  const answer = await fetch(`${service.admin}/admin/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${service.adminKey}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  expect(answer.status).toBeLessThan(300)
+  return answer.headers.get('symbolon-seq') ?? ''
+}
+const mint = async (browser: Browser): Promise<string> => {
+  const answer = await browser.fetch('/v1/session/token', { method: 'POST', json: {} })
+  return ((await answer.json()) as { access_token: string }).access_token
+}
+const ask = async (verifier: Verifier, token: string, position?: string, level: 'token' | 'session' = 'token') => {
+  const result = await verifier.guard(level)({
+    method: 'GET',
+    url: '/',
+    header: (name) => (name === 'authorization' ? `Bearer ${token}` : name === 'symbolon-seq' ? position : undefined),
+  })
+  return result.ok ? (result.auth?.checked ?? '') : (JSON.parse(result.body) as { code: string }).code
+}
+const claims = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { sub: string; sid: string }
+
+beforeAll(async () => {
+  service = await startService()
+  const made = await service.auth.clients.create(
+    { id: 'api', name: 'API', transport: 'service', audiences: [service.origin], scopes: ['revocations:read'] },
+    'test',
+  )
+  if (!made.ok) throw new Error(made.code)
+  secret = made.secret ?? ''
+  verifiers = [follow(), follow(), follow()]
+  await Promise.all(verifiers.map((one) => one.ready()))
+})
+afterAll(async () => {
+  for (const one of verifiers) await one.close()
+  await service.close()
+})
+
+describe('a revocation', () => {
+  it('kills tokens on every verifier in a moment: sign-out, roles, a disabled user', async () => {
+    const browser = createBrowser(service.origin)
+    await signInOver(browser, '', 'kill@example.com')
+    const refused = async (token: string, code: string) => {
+      const began = performance.now()
+      for (const one of verifiers) await expect.poll(() => ask(one, token), { timeout: 2000, interval: 1 }).toBe(code)
+      return performance.now() - began
+    }
+    let token = await mint(browser)
+    for (const one of verifiers) expect(await ask(one, token)).toBe('local')
+    await admin('PUT', `/users/${claims(token).sub}/roles`, { roles: ['editor'] })
+    expect(await refused(token, 'claims_stale')).toBeLessThan(1500)
+    token = await mint(browser)
+    for (const one of verifiers) expect(await ask(one, token)).toBe('local')
+    await browser.fetch('/v1/session', { method: 'DELETE' })
+    expect(await refused(token, 'session_revoked')).toBeLessThan(1500)
+    for (const one of verifiers) expect(one.status()).toMatchObject({ followed: true, transport: 'stream' })
+  })
+
+  it('is seen by the call that names it, always: no token passes after it', async () => {
+    const browser = createBrowser(service.origin)
+    await signInOver(browser, '', 'read@example.com')
+    const rounds = Number(process.env.ROUNDS ?? 100)
+    const outcomes: Record<string, number> = {}
+    for (let i = 0; i < rounds; i++) {
+      const token = await mint(browser)
+      for (const one of verifiers) expect(await ask(one, token)).toBe('local')
+      const position = await admin('POST', `/users/${claims(token).sub}/bump-epoch`)
+      expect(position).toMatch(/^[0-9a-f]{16}\.\d+$/)
+      for (const code of await Promise.all(verifiers.map((one) => ask(one, token, position)))) outcomes[code] = (outcomes[code] ?? 0) + 1
+    }
+    expect(outcomes).toEqual({ claims_stale: 3 * rounds })
+  })
+
+  it('is seen live at once, sixty-four checks in few requests', async () => {
+    const browser = createBrowser(service.origin)
+    await signInOver(browser, '', 'live@example.com')
+    const token = await mint(browser)
+    const [one] = verifiers as [Verifier]
+    expect(new Set(await Promise.all(Array.from({ length: 64 }, () => ask(one, token, undefined, 'session'))))).toEqual(new Set(['live']))
+    await browser.fetch('/v1/session', { method: 'DELETE' })
+    expect(new Set(await Promise.all(Array.from({ length: 64 }, () => ask(one, token, undefined, 'session'))))).toEqual(
+      new Set(['session_revoked']),
+    )
+  })
+})
+
+describe('a follower', () => {
+  it('without the scope is told so, and every token is asked about', async () => {
+    const made = await service.auth.clients.create({ id: 'bare', name: 'Bare', transport: 'service', audiences: [service.origin] }, 'test')
+    if (!made.ok) throw new Error(made.code)
+    const reasons: string[] = []
+    const one = createVerifier({
+      issuer: service.origin,
+      clientId: 'bare',
+      clientSecret: made.secret ?? '',
+      observe: (event) => event.event === 'reconnect' && reasons.push(event.reason),
+    })
+    const browser = createBrowser(service.origin)
+    await signInOver(browser, '', 'bare@example.com')
+    expect(await ask(one, await mint(browser))).toBe('live')
+    expect(reasons[0]).toBe('the feed answered 403')
+    await one.close()
+  })
+})
