@@ -2,8 +2,8 @@
 // against a real service over HTTP. Each runtime gets sessions of its own.
 
 import { execFile, spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,20 @@ const bin = (name: string) => join(pinned ?? '', '.bin', name)
 const vectors = makeVectors()
 let service: TestService
 let secret: string
+/** Hands every request on to the service, but holds those whose path is in `holding`. */
+const holding = { path: '', held: 0 }
+const gate = createServer(async (request, response) => {
+  if (holding.path !== '' && request.url?.includes(holding.path)) {
+    holding.held++
+    return
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  const { host: _, connection: __, ...headers } = request.headers as Record<string, string>
+  const body = chunks.length > 0 ? { body: Buffer.concat(chunks) } : {}
+  const answer = await fetch(service.origin + request.url, { method: request.method ?? 'GET', headers, ...body })
+  response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(await answer.text())
+})
 /** Sends every request on to the service. */
 const redirecting = createServer((request, response) => response.writeHead(307, { location: service.origin + request.url }).end())
 
@@ -56,13 +70,16 @@ async function prepare(name: string): Promise<string> {
   }
   const one = await session(`${name}@example.com`)
   const other = await session(`${name}@example.org`)
-  const elsewhere = `http://localhost:${(redirecting.address() as AddressInfo).port}`
+  const portOf = (server: Server) => (server.address() as AddressInfo).port
+  const elsewhere = `http://localhost:${portOf(redirecting)}`
   const config = {
     issuer: service.origin,
     clientId: 'api',
     clientSecret: secret,
+    follow: name.endsWith('snapshot') ? 'snapshot' : 'stream',
     vectors,
     redirecting: elsewhere,
+    gate: `http://localhost:${portOf(gate)}`,
     ...one,
     other: other.token,
   }
@@ -89,8 +106,8 @@ const freePort = () =>
     })
   })
 
-/** Runs the worker as wrangler would: one bundled module, served by workerd. */
-async function runsWorker(cwd: string): Promise<Report> {
+/** Serves the worker as wrangler would: one bundled module, in workerd. */
+async function serveWorker(cwd: string) {
   await build({
     absWorkingDir: cwd,
     entryPoints: ['worker.mjs'],
@@ -119,17 +136,29 @@ const config :Workerd.Config = (
   )
   const child = spawn(bin('workerd'), ['serve', 'workerd.capnp'], { cwd, stdio: ['ignore', 'inherit', 'inherit'] })
   const gone = new Promise((resolve) => child.once('exit', resolve))
+  const origin = `http://127.0.0.1:${port}`
+  // Without a credential, the guard asks nobody.
+  const there = () =>
+    fetch(`${origin}/token`).then(
+      ({ status }) => status,
+      () => 0,
+    )
+  await expect.poll(there, { timeout: 20_000 }).toBe(401)
+  return {
+    origin,
+    async close() {
+      child.kill('SIGTERM')
+      await gone
+    },
+  }
+}
+
+async function runsWorker(cwd: string): Promise<Report> {
+  const worker = await serveWorker(cwd)
   try {
-    let response: Response | undefined
-    const answered = async () => {
-      response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined)
-      return response?.status
-    }
-    await expect.poll(answered, { timeout: 20_000 }).toBe(200)
-    return (await (response as Response).json()) as Report
+    return (await (await fetch(worker.origin)).json()) as Report
   } finally {
-    child.kill('SIGTERM')
-    await gone
+    await worker.close()
   }
 }
 
@@ -137,14 +166,19 @@ beforeAll(async () => {
   expect(existsSync(join(root, 'packages/verifier/dist/index.js')), 'packages are built').toBe(true)
   installBuilt()
   service = await startService()
-  await new Promise<void>((resolve) => redirecting.listen(0, resolve))
-  const made = await service.auth.clients.create({ id: 'api', name: 'API', transport: 'service', audiences: [service.origin] }, 'test')
+  for (const server of [redirecting, gate]) await new Promise<void>((resolve) => server.listen(0, resolve))
+  const made = await service.auth.clients.create(
+    { id: 'api', name: 'API', transport: 'service', audiences: [service.origin], scopes: ['revocations:read'] },
+    'test',
+  )
   if (!made.ok) throw new Error(made.code)
   secret = made.secret ?? ''
 })
 afterAll(async () => {
-  redirecting.closeAllConnections()
-  redirecting.close()
+  for (const server of [redirecting, gate]) {
+    server.closeAllConnections()
+    server.close()
+  }
   await service.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -156,17 +190,53 @@ const runtimes: readonly (readonly [string, RegExp, (cwd: string) => Promise<Rep
   ['Bun', /^Bun 1\./, (cwd) => runs(cwd, bin('bun'), 'main.mjs')],
   ['Deno', /^Deno 2\./, (cwd) => runs(cwd, bin('deno'), ...deno)],
   ['workerd', /^workerd$/, runsWorker],
+  ['this Node, by snapshot', /^Node /, (cwd) => runs(cwd, process.execPath, 'main.mjs')],
+  ['workerd, by snapshot', /^workerd$/, runsWorker],
 ]
 
 describe('the built verifier', () => {
-  it.each(runtimes.filter(([name]) => pinned !== undefined || name === 'this Node'))(
+  it.each(runtimes.filter(([name]) => pinned !== undefined || name.startsWith('this Node')))(
     'under %s',
     async (name, version, run) => {
-      const report = await run(await prepare(name.toLowerCase().replace(' ', '-')))
+      const report = await run(await prepare(name.toLowerCase().replace(/\W+/g, '-')))
       expect(report.runtime).toMatch(version)
       expect(report.cases.filter(({ ok }) => !ok)).toEqual([])
       expect(report.cases.length).toBeGreaterThanOrEqual(6)
     },
     60_000,
   )
+})
+
+describe.runIf(pinned !== undefined)('a worker', () => {
+  it('keeps its verifier between requests, and no request waits for one whose client went away', async () => {
+    const path = await prepare('worker')
+    const { token } = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as { token: string }
+    const worker = await serveWorker(path)
+    const headers = { authorization: `Bearer ${token}` }
+    const ask = async (level: string) => {
+      const response = await fetch(`${worker.origin}/${level}`, { headers, signal: AbortSignal.timeout(10_000) })
+      return [response.status, ((await response.json()) as { checked?: string }).checked]
+    }
+    /** A client that goes away while the worker waits for the service. */
+    const leave = async (level: string, held: string) => {
+      Object.assign(holding, { path: held, held: 0 })
+      const gone = new AbortController()
+      const asked = fetch(`${worker.origin}/${level}`, { headers, signal: gone.signal }).catch(() => undefined)
+      await expect.poll(() => holding.held, { timeout: 10_000 }).toBeGreaterThan(0)
+      gone.abort()
+      await asked
+      holding.path = ''
+    }
+    try {
+      await leave('token', '/v1/revocations')
+      // The next one asks about its token, and when the snapshot comes at last needs not ask again.
+      expect((await ask('token'))[0]).toBe(200)
+      await expect.poll(() => ask('token'), { timeout: 20_000, interval: 250 }).toEqual([200, 'local'])
+      await leave('session', '/introspect')
+      await expect.poll(() => ask('session'), { timeout: 20_000, interval: 250 }).toEqual([200, 'live'])
+      expect(await ask('token')).toEqual([200, 'local'])
+    } finally {
+      await worker.close()
+    }
+  }, 90_000)
 })

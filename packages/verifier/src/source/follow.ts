@@ -201,7 +201,11 @@ export function follow(parts: FollowParts): Feed {
   return {
     staleness: progress.staleness,
     position: progress.position,
-    reached: progress.reached,
+    reached(position, ms) {
+      // Nothing else would bring it.
+      if (mode === 'snapshot') void refresh()
+      return progress.reached(position, ms)
+    },
     ready() {
       if (mode === 'snapshot') void refresh()
       return progress.ready()

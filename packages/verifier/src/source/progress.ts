@@ -148,7 +148,7 @@ export function createProgress(elapsed: Elapsed, apply: (entries: readonly Revoc
       if (applied !== undefined && position.seq <= applied) return true
       if (position.seq > head + reach || waiting.size >= mostWaiting) return false
       return new Promise((resolve) => {
-        const cancel = later(ms, () => one.done(false))
+        const cancel = later(ms, () => one.done(false), true)
         const one = {
           ...position,
           done(reached: boolean) {
