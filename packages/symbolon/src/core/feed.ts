@@ -1,89 +1,128 @@
 // The revocation feed as followers hear it: one reader of the log for the whole process, whatever their number, which hands
 // the same message to all. A beat is sent only after the store was read for it, and never before the entries it speaks of.
 
-import { type FeedEvents, type FeedHead, type FeedPage, feedPage, formatPosition, type Revocation, SymbolonError } from '@symbolon/protocol'
+import { type FeedEvents, type FeedHead, type FeedPage, followScope, formatPosition, SymbolonError } from '@symbolon/protocol'
+import { createLog } from './log.ts'
+import type { Client } from './model.ts'
 import type { Ports } from './ports.ts'
+import { createSnapshots, type SnapshotLines } from './snapshot.ts'
 
 /** One event of the stream; the same object for every follower, so that it is written out once. */
 export type FeedMessage = {
   readonly [K in keyof FeedEvents]: { readonly event: K; readonly data: FeedEvents[K]; readonly position?: string }
 }[keyof FeedEvents]
 
-/** A follower's ear. Neither may throw. */
+/** A follower's ear. None of these may throw. */
 export interface FeedEar {
-  write(message: FeedMessage): void
-  /** Nothing more will come. */
+  /** Takes a message, or says `false` and takes nothing: too much waits for the follower already. */
+  write(message: FeedMessage): boolean
+  /** Resolves when there is room again; to `false` when the follower is gone. */
+  room(): Promise<boolean>
+  /** Nothing more will come; what waits may still be read. */
   end(): void
+  /** Drops what waits: the follower does not read. */
+  cut(): void
 }
 
-/** Who follows, for operators. `since` in milliseconds since 1970 by the store's clock. */
+/** Who follows, for operators. `since` in milliseconds since 1970 by the store's clock; `position`: what was handed over so far. */
 export interface FollowerView {
   readonly clientId: string
   readonly since: number
+  readonly position: string
+  readonly transport: 'stream' | 'long_poll'
 }
 
 /** The feed's verbs. */
 export interface FeedHub {
-  /** Follows from a position, or from now; resolves to the function that ends it. Throws `try_later` when there are too many, or the store cannot be read. */
-  follow(clientId: string, from: FeedHead | undefined, ear: FeedEar): Promise<() => void>
-  /** One page after a position; waits up to `wait` milliseconds for something to tell. */
-  poll(from: FeedHead, wait: number): Promise<FeedPage | 'snapshot_required'>
-  /** The head read now, with the times a snapshot begins with. */
-  begin(): Promise<{ readonly head: FeedHead; readonly t0: number; readonly t: number; readonly now: number }>
-  /** Entries after `seq`, up to `head`, at most a page. */
-  page(seq: number, head: number): Promise<readonly Revocation[]>
+  /**
+   * Follows from a position, or from now; resolves, once it is let in, to the function that ends it. Throws `try_later` or
+   * `rate_limited` when there are too many, `store_unavailable` when the store cannot be read.
+   */
+  follow(client: Client, from: FeedHead | undefined, ear: FeedEar): Promise<() => void>
+  /** One page after a position; waits up to `wait` milliseconds for something to tell. Throws like `follow`, and `invalid_client`. */
+  poll(client: Client, from: FeedHead, wait: number): Promise<FeedPage | 'snapshot_required'>
+  /** What can still matter, complete up to a head; `return` it when it is not read to its end. Throws `try_later`. */
+  snapshot(): SnapshotLines
   /** Something was committed: look now. */
   wake(): void
+  /** The head, read now. */
+  head(): Promise<FeedHead>
   followers(): readonly FollowerView[]
-  /** Sends everybody away, to connect elsewhere. */
+  /** Sends everybody away, to connect elsewhere, and lets nobody in. */
   close(): void
 }
 
 /** Milliseconds. Others' commits are noticed within `look`; a beat comes at least every second. */
 const look = 100
 const beat = 800
+/** A stream is ended after this long, less up to a tenth; the follower opens another one. */
+const longest = 600_000
+/** A follower that has no room for this long does not read. */
+const stall = 5000
 /** A follower farther behind takes a snapshot instead. */
 const farthest = 10_000
 const most = 5000
 const mostOfClient = 2000
-const mostWaiting = 1000
 
-const wire = ({ tenant: _, ...entry }: Revocation) => entry
+interface Follower {
+  readonly client: Client
+  readonly transport: 'stream' | 'long_poll'
+  readonly until: number
+  since: number
+  /** Entering hears nothing yet; catching up reads the log at its own pace; joined hears what all hear. */
+  state: 'entering' | 'catching' | 'joined'
+  /** While catching up; who joined is where the tail is. */
+  position: FeedHead | undefined
+  ear: FeedEar
+}
+
+const deaf: FeedEar = { write: () => true, room: async () => true, end: () => {}, cut: () => {} }
+
+/** Whether a client may still follow as it did then: nothing about it changed that its credential stands on. */
+const stands = (then: Client, now: Client | undefined) =>
+  now?.status === 'active' &&
+  now.epoch === then.epoch &&
+  now.scopes.includes(followScope) &&
+  then.secretHashes.every((hash) => now.secretHashes.includes(hash))
 
 /** Creates the feed's hub. It reads nothing while nobody follows. */
-export function createFeed({ store, clock, observe }: Pick<Ports, 'store' | 'clock' | 'observe'>): FeedHub {
-  interface Follower extends FollowerView {
-    readonly ear: FeedEar
-  }
+export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store' | 'clock' | 'crypto' | 'observe'>): FeedHub {
+  const log = createLog(store.feed)
   const followers = new Set<Follower>()
-  const waiting = new Set<() => void>()
-  /** Up to where everybody who follows was told. */
+  /** Up to where everybody who joined was told, and when the read began that everything up to then is known by. */
   let tail: FeedHead | undefined
   let readAt = 0
   let beatAt = Number.NEGATIVE_INFINITY
-  let under: Promise<void> | undefined
-  let again = false
   let callOff: (() => void) | undefined
   let closed = false
+  const at = (): FeedHead => tail as FeedHead
 
-  const send = (message: FeedMessage) => {
-    for (const { ear } of followers) ear.write(message)
+  const dismiss = (one: Follower) => {
+    if (followers.delete(one)) one.ear.end()
   }
+  const cut = (one: Follower) => {
+    if (!followers.delete(one)) return
+    observe({ event: 'feed.cut', clientId: one.client.id })
+    one.ear.cut()
+  }
+  /** The last words to a follower. */
+  const sendOff = (one: Follower, message: FeedMessage) => (one.ear.write(message) ? dismiss(one) : cut(one))
   const sendAway = (message: FeedMessage) => {
-    send(message)
-    const all = [...followers]
-    followers.clear()
-    for (const { ear } of all) ear.end()
+    for (const one of followers) if (one.state !== 'entering') sendOff(one, message)
   }
-  const released = () => {
-    const all = [...waiting]
-    waiting.clear()
-    for (const go of all) go()
+  /** Who cannot take it all goes on at its own pace, from where the message began. */
+  const send = (message: FeedMessage, from: FeedHead) => {
+    for (const one of followers)
+      if (one.state === 'joined' && !one.ear.write(message)) {
+        one.state = 'catching'
+        one.position = from
+        void catchUp(one)
+      }
   }
   const restart = (head: FeedHead) => {
     tail = head
+    log.forget()
     sendAway({ event: 'snapshot', data: { feed: head.feedId, reason: 'renewed' } })
-    released()
   }
   /** Somebody knows of more than this store does: it is an older copy, and its numbers must not be taken for the old ones. */
   const renew = async (feedId: string) => {
@@ -92,135 +131,194 @@ export function createFeed({ store, clock, observe }: Pick<Ports, 'store' | 'clo
     restart(head)
   }
 
-  /** Reads the head and tells what is new up to it. What is read begins after the call. */
+  // Reads and renewals come one after the other, so that none works on a log that another one has just left.
+  let last: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
+  const alone = (run: () => Promise<void>): Promise<void> => {
+    const turn = last.then(run)
+    last = turn.catch(() => {})
+    return turn
+  }
+  /** A read that begins after this call; calls that wait share the next one. */
+  const fresh = (): Promise<void> => {
+    next ??= alone(() => {
+      next = undefined
+      return read()
+    })
+    return next
+  }
+  /** Reads the head and tells what is new up to it. */
   const read = async (): Promise<void> => {
     const t = clock.now()
     const head = await store.feed.head()
     if (tail !== undefined && head.feedId !== tail.feedId) restart(head)
-    else if (tail !== undefined && head.seq < tail.seq) await renew(head.feedId)
+    else if (tail !== undefined && head.seq < tail.seq) return renew(head.feedId)
     tail ??= head
-    while (tail.seq < head.seq && followers.size + waiting.size > 0) {
-      const entries: readonly Revocation[] = (await store.feed.after(tail.seq, feedPage)).filter(({ seq }) => seq <= head.seq)
-      const to: number = entries.length < feedPage ? head.seq : (entries.at(-1)?.seq ?? head.seq)
-      const next = { feedId: head.feedId, seq: to }
-      const data = { feed: head.feedId, from: tail.seq, to, entries: entries.map(wire) }
-      tail = next
-      send({ event: 'revocations', data, position: formatPosition(next) })
-      released()
+    while (tail.seq < head.seq && followers.size > 0) {
+      const from: FeedHead = tail
+      const data = await log.page(from, head)
+      tail = { feedId: head.feedId, seq: data.to }
+      observe({ event: 'feed.told', entries: data.entries.length, followers: followers.size })
+      send({ event: 'revocations', data, position: formatPosition(tail) }, from)
+      // What is long goes out before more comes.
+      if (tail.seq < head.seq) await new Promise<void>((resolve) => clock.after(0, resolve))
     }
-    if (tail.feedId !== head.feedId) return
-    tail = tail.seq < head.seq ? head : tail
+    if (tail.seq < head.seq) tail = head
     readAt = t
-    if (t - beatAt >= beat) {
-      beatAt = t
-      send({ event: 'beat', data: { feed: head.feedId, head: head.seq, t } })
-    }
+    if (t - beatAt < beat) return
+    beatAt = t
+    send({ event: 'beat', data: { feed: head.feedId, head: head.seq, t } }, tail)
+    review(t).catch(() => {})
   }
-  /** A read that began after this call; calls that wait share the next one. */
-  const fresh = (): Promise<void> => {
-    if (under === undefined) {
-      under = read().finally(() => {
-        under = undefined
-        if (again) {
-          again = false
-          fresh().catch(() => {})
-        }
-      })
-      return under
+  /** Ends the streams that are old enough, and of clients that may no longer follow. */
+  const review = async (t: number) => {
+    const clients = new Map<string, Client | undefined>()
+    for (const one of [...followers]) {
+      const { id } = one.client
+      if (!clients.has(id)) clients.set(id, await store.clients.find(id))
+      if (!stands(one.client, clients.get(id))) dismiss(one)
+      else if (t > one.until && one.state === 'joined') sendOff(one, { event: 'bye', data: { retry_ms: 100 } })
     }
-    return under.catch(() => {}).then(fresh)
   }
   const keep = () => {
-    if (callOff !== undefined || closed || followers.size + waiting.size === 0) return
+    if (callOff !== undefined || closed || followers.size === 0) return
     callOff = clock.after(look, () => {
       callOff = undefined
       // A store that cannot be read gives no beat: followers know how old their knowledge gets.
-      const round = under ?? fresh()
-      round.catch(() => {}).finally(keep)
+      fresh()
+        .catch(() => {})
+        .finally(keep)
     })
   }
-  const tooMany = () => new SymbolonError('try_later', { detail: 'too many follow the feed', retryAfter: 5 })
-  const at = (): FeedHead => tail as FeedHead
+
+  const enter = (client: Client, transport: Follower['transport'], ear: FeedEar): Follower => {
+    const own = [...followers].filter((one) => one.client.id === client.id).length
+    if (own >= mostOfClient) throw new SymbolonError('rate_limited', { retryAfter: 5 })
+    if (closed || followers.size >= most) throw new SymbolonError('try_later', { detail: 'too many follow the feed', retryAfter: 5 })
+    const [chance = 0] = crypto.random(1)
+    const until = clock.now() + longest - (chance / 255) * (longest / 10)
+    const one: Follower = { client, transport, until, since: 0, state: 'entering', position: undefined, ear }
+    followers.add(one)
+    return one
+  }
+  /** Reads the head for one who comes, and renews the feed when that is less than it knows of. */
+  const face = async (one: Follower, from: FeedHead | undefined) => {
+    await fresh()
+    const isAhead = () => from !== undefined && from.feedId === at().feedId && from.seq > at().seq
+    if (isAhead()) await alone(async () => (isAhead() ? renew(at().feedId) : undefined))
+    one.since = await store.now()
+    if (closed) throw new SymbolonError('try_later', { retryAfter: 1 })
+  }
+  const isTooFar = (from: FeedHead) => from.feedId !== at().feedId || at().seq - from.seq > farthest
+  const tooFar = (from: FeedHead): FeedMessage => ({
+    event: 'snapshot',
+    data: { feed: at().feedId, reason: from.feedId === at().feedId ? 'behind' : 'renewed' },
+  })
+
+  const roomFor = (one: Follower) =>
+    new Promise<boolean | 'late'>((resolve) => {
+      const off = clock.after(stall, () => resolve('late'))
+      one.ear.room().then((room) => {
+        off()
+        resolve(room)
+      })
+    })
+  /** Hands over the log page by page as there is room, until the follower is where all are. */
+  const catchUp = async (one: Follower): Promise<void> => {
+    try {
+      while (followers.has(one)) {
+        const from = one.position as FeedHead
+        if (isTooFar(from)) return sendOff(one, tooFar(from))
+        if (from.seq === at().seq && one.ear.write({ event: 'beat', data: { feed: from.feedId, head: from.seq, t: readAt } })) {
+          one.state = 'joined'
+          return
+        }
+        const room = await roomFor(one)
+        if (room === 'late') return cut(one)
+        if (!room) return void followers.delete(one)
+        if (!followers.has(one) || isTooFar(from) || from.seq === at().seq) continue
+        const data = await log.page(from, at())
+        // A renewal meanwhile has sent it away.
+        if (!followers.has(one)) return
+        const to = { feedId: from.feedId, seq: data.to }
+        if (one.ear.write({ event: 'revocations', data, position: formatPosition(to) })) one.position = to
+      }
+    } catch {
+      // The log cannot be read: it comes back and goes on where it was.
+      dismiss(one)
+    }
+  }
 
   return {
-    async follow(clientId, from, ear) {
-      const own = [...followers].filter((one) => one.clientId === clientId).length
-      if (closed || followers.size >= most || own >= mostOfClient) throw tooMany()
+    async follow(client, from, ear) {
       const t0 = clock.now()
-      await fresh()
-      const since = await store.now()
-      if (from !== undefined && from.feedId === at().feedId && from.seq > at().seq) await renew(from.feedId)
+      const one = enter(client, 'stream', ear)
+      try {
+        await face(one, from)
+      } catch (error) {
+        followers.delete(one)
+        throw error
+      }
+      one.state = 'catching'
+      one.position = from ?? at()
       ear.write({ event: 'open', data: { feed: at().feedId, head: at().seq, t0 } })
-      if (from !== undefined && (from.feedId !== at().feedId || at().seq - from.seq > farthest)) {
-        ear.write({ event: 'snapshot', data: { feed: at().feedId, reason: from.feedId === at().feedId ? 'behind' : 'renewed' } })
-        ear.end()
-        return () => {}
-      }
-      let seq = from?.seq ?? at().seq
-      while (seq < at().seq) {
-        const { feedId, seq: head } = at()
-        const entries = (await store.feed.after(seq, feedPage)).filter((one) => one.seq <= head)
-        const to = entries.length < feedPage ? head : (entries.at(-1)?.seq ?? head)
-        if (feedId !== at().feedId) break
-        ear.write({
-          event: 'revocations',
-          data: { feed: feedId, from: seq, to, entries: entries.map(wire) },
-          position: formatPosition({ feedId, seq: to }),
-        })
-        seq = to
-      }
-      ear.write({ event: 'beat', data: { feed: at().feedId, head: at().seq, t: readAt } })
-      const follower: Follower = { clientId, since, ear }
-      followers.add(follower)
+      void catchUp(one)
       keep()
-      return () => void followers.delete(follower)
+      return () => void followers.delete(one)
     },
 
-    async poll(from, wait) {
+    async poll(client, from, wait) {
       const t0 = clock.now()
-      await fresh()
-      if (from.feedId === at().feedId && from.seq > at().seq) await renew(from.feedId)
-      const behind = () => from.feedId !== at().feedId || at().seq - from.seq > farthest
-      if (behind()) return 'snapshot_required'
-      if (from.seq === at().seq && wait > 0 && !closed) {
-        if (waiting.size >= mostWaiting) throw tooMany()
-        await new Promise<void>((resolve) => {
-          const end = () => {
-            waiting.delete(end)
-            late()
-            resolve()
-          }
-          const late = clock.after(wait, end)
-          waiting.add(end)
-          keep()
-        })
-        await fresh()
-        if (behind()) return 'snapshot_required'
+      const one = enter(client, 'long_poll', deaf)
+      one.position = from
+      try {
+        await face(one, from)
+        if (isTooFar(from)) return 'snapshot_required'
+        if (from.seq === at().seq && wait > 0) {
+          await new Promise<void>((resolve) => {
+            const off = clock.after(wait, resolve)
+            const told = () => {
+              off()
+              resolve()
+            }
+            const write: FeedEar['write'] = ({ event }) => {
+              if (event !== 'beat') told()
+              return true
+            }
+            one.ear = { ...deaf, write, end: told, cut: told }
+            one.state = 'joined'
+            keep()
+          })
+          one.state = 'entering'
+          if (!followers.has(one) && !stands(client, await store.clients.find(client.id))) throw new SymbolonError('invalid_client')
+          await fresh()
+          if (isTooFar(from)) return 'snapshot_required'
+        }
+        const [head, t] = [at(), readAt]
+        return { ...(await log.page(from, head)), head: head.seq, t0, t }
+      } finally {
+        followers.delete(one)
       }
-      const { feedId, seq: head } = at()
-      const t = readAt
-      const entries = (await store.feed.after(from.seq, feedPage)).filter(({ seq }) => seq <= head)
-      const to = entries.length < feedPage ? head : (entries.at(-1)?.seq ?? head)
-      return { feed: feedId, from: from.seq, to, entries: entries.map(wire), head, t0, t }
     },
 
-    async begin() {
-      const t0 = clock.now()
-      const head = await store.feed.head()
-      return { head, t0, t: t0, now: await store.now() }
-    },
-    page: async (seq, head) => (await store.feed.after(seq, feedPage)).filter((one) => one.seq <= head),
+    snapshot: createSnapshots({ store, clock, observe }),
     wake() {
-      if (followers.size + waiting.size === 0) return
-      if (under === undefined) fresh().catch(() => {})
-      else again = true
+      if (followers.size > 0) fresh().catch(() => {})
     },
-    followers: () => [...followers].map(({ clientId, since }) => ({ clientId, since })),
+    head: async () => store.feed.head(),
+    followers: () =>
+      [...followers]
+        .filter(({ since }) => since > 0)
+        .map(({ client, since, transport, state, position }) => ({
+          clientId: client.id,
+          since,
+          position: formatPosition(state === 'joined' || position === undefined ? at() : position),
+          transport,
+        })),
     close() {
       closed = true
       callOff?.()
       sendAway({ event: 'bye', data: { retry_ms: 500 } })
-      released()
     },
   }
 }

@@ -7,7 +7,7 @@ import type { Store } from '#core'
 
 /** What is followed. `onRevoked`: the store's listener, called with entries after their commit; returns the function that ends it. */
 export interface FollowingParts {
-  readonly store: () => Store
+  readonly store: () => Pick<Store, 'feed'>
   readonly onRevoked: (apply: (entries: readonly Revocation[]) => void) => () => void
   readonly ready: () => Promise<void>
   readonly apply: (entries: readonly Revocation[]) => void
@@ -18,47 +18,84 @@ const mostWaiting = 100
 /** A position beyond this can be nobody's. */
 const ahead = 10_000
 
+const breath = () => new Promise<void>((resolve) => setImmediate(resolve))
+
 /** Follows until `end`. */
 export function followStore(parts: FollowingParts): Feed {
   let ended = false
   let position: FeedHead | undefined
-  let completeAt = Number.NEGATIVE_INFINITY
-  let under: Promise<void> | undefined
+  let heard = 0
+  /** When the newest read began whose head is applied, by both clocks: a machine that slept has only one that says so. */
+  let completeAt: { readonly monotonic: number; readonly wall: number } | undefined
+  let last: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
   let stopListening = () => {}
   let timer: NodeJS.Timeout | undefined
   const waiting = new Set<() => void>()
+  let complete = () => {}
+  let giveUp = (_: unknown) => {}
+  const first = new Promise<void>((resolve, reject) => {
+    complete = resolve
+    giveUp = reject
+  })
+  first.catch(() => {})
 
   const read = async (): Promise<void> => {
-    const began = performance.now()
-    const head = await parts.store().feed.head()
+    const began = { monotonic: performance.now(), wall: Date.now() }
+    const { feed } = parts.store()
+    let head = await feed.head()
+    // This process knows of more than its store does: an older copy was put in its place.
+    if (position?.feedId === head.feedId && head.seq < position.seq) head = await feed.renew(head.feedId)
     // A log of another id is read from its beginning; what was known stays known.
-    let seq = position?.feedId === head.feedId && position.seq <= head.seq ? position.seq : 0
+    if (position?.feedId !== head.feedId) position = undefined
+    let seq = position?.seq ?? 0
+    heard = head.seq
     while (seq < head.seq && !ended) {
-      const entries = await parts.store().feed.after(seq, feedPage)
+      const entries = await feed.after(seq, feedPage)
       if (entries.length > 0) parts.apply(entries)
-      const last = entries.at(-1)?.seq ?? 0
-      seq = entries.length === feedPage ? last : Math.max(head.seq, last)
+      const to = entries.at(-1)?.seq ?? 0
+      seq = entries.length === feedPage ? to : Math.max(head.seq, to)
+      if (seq < head.seq) await breath()
     }
-    position = { feedId: head.feedId, seq }
+    if (ended) return
+    if (position === undefined || position.seq < seq) position = { feedId: head.feedId, seq }
     completeAt = began
+    complete()
     for (const go of [...waiting]) go()
   }
-  /** Looks; who comes while a look is under way shares it. */
+  /** A read that begins after this call; calls that wait share the next one. */
   const lookNow = (): Promise<void> => {
-    under ??= read().finally(() => {
-      under = undefined
+    next ??= last.then(() => {
+      next = undefined
+      return ended ? undefined : read()
     })
-    return under
+    const turn = next
+    last = turn.catch(() => {})
+    return turn
   }
-  const staleness = () => performance.now() - completeAt
-  const ready = parts.ready().then(async () => {
-    if (ended) throw new Error('The feed was ended.')
-    stopListening = parts.onRevoked(parts.apply)
-    timer = setInterval(() => void lookNow().catch(() => {}), look)
-    timer.unref()
-    await lookNow()
-  })
-  ready.catch(() => {})
+  /** What this process has just committed; told before the caller is. */
+  const hear = (entries: readonly Revocation[]) => {
+    parts.apply(entries)
+    // Only what comes right after what is known makes it complete up to there.
+    if (position === undefined || entries[0]?.seq !== position.seq + 1) return
+    position = { feedId: position.feedId, seq: entries.at(-1)?.seq ?? position.seq }
+    heard = Math.max(heard, position.seq)
+    for (const go of [...waiting]) go()
+  }
+  const staleness = () =>
+    completeAt === undefined ? Number.POSITIVE_INFINITY : Math.max(performance.now() - completeAt.monotonic, Date.now() - completeAt.wall)
+
+  parts.ready().then(
+    () => {
+      if (ended) return
+      stopListening = parts.onRevoked(hear)
+      const again = () => void lookNow().catch(() => {})
+      timer = setInterval(again, look)
+      timer.unref()
+      again()
+    },
+    (error) => giveUp(error),
+  )
   const has = (wanted: FeedHead) => position !== undefined && position.feedId === wanted.feedId && position.seq >= wanted.seq
 
   return {
@@ -73,16 +110,18 @@ export function followStore(parts: FollowingParts): Feed {
           waiting.delete(check)
           resolve(has(wanted))
         }
-        const check = () => has(wanted) && settle()
+        const check = () => {
+          if (has(wanted) || ended) settle()
+        }
         const late = setTimeout(settle, ms)
         waiting.add(check)
         lookNow().catch(() => {})
       })
     },
-    ready: () => ready,
+    ready: () => first,
     status: () => ({
       feedId: position?.feedId ?? null,
-      head: position?.seq ?? 0,
+      head: Math.max(heard, position?.seq ?? 0),
       applied: position?.seq ?? 0,
       stalenessMs: staleness(),
       transport: 'in_process',
@@ -93,6 +132,7 @@ export function followStore(parts: FollowingParts): Feed {
       ended = true
       clearInterval(timer)
       stopListening()
+      giveUp(new Error('The feed was ended.'))
       for (const go of [...waiting]) go()
     },
   }

@@ -110,7 +110,12 @@ async function send(answered: Response, method: string, response: ServerResponse
     return
   }
   const reader = answered.body.getReader()
-  response.once('close', () => void reader.cancel().catch(() => {}))
+  const leave = () => void reader.cancel().catch(() => {})
+  // Who went away while the answer was made says so no more.
+  if (response.destroyed) return leave()
+  response.once('close', leave)
+  // What ends with a fault ends here too while nobody reads: nothing waits for a peer that does not drain.
+  reader.closed.catch(() => response.destroy())
   for (;;) {
     const { done, value } = await reader.read()
     if (done) break
