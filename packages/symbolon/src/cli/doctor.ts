@@ -1,13 +1,47 @@
 // `symbolon doctor`: proves configuration, secrets, keys, clock, store and mail, and says what to mend.
 
 import { statSync } from 'node:fs'
-import { createAuth } from '#embed'
+import { join } from 'node:path'
+import { createAuth, readSecretFile } from '#embed'
+import type { Configuration } from '#server'
 import { type CommonOptions, configurationOf, sentence, type Terminal } from './terminal.ts'
 
 interface Finding {
   readonly check: string
   readonly ok: boolean
   readonly says: string
+}
+
+interface FeedAnswer {
+  readonly head: number
+  readonly followers: readonly {
+    readonly client_id: string
+    readonly since: string
+    readonly position: string
+    readonly transport: string
+  }[]
+}
+
+/** Who follows revocations at the service that runs on this configuration; nobody when none runs or no key is at hand. */
+async function followersOf(terminal: Terminal, { auth, adminHost, adminPort }: Configuration, data: string): Promise<readonly string[]> {
+  try {
+    const key = terminal.env.SYMBOLON_ADMIN_KEY ?? (auth.dev === true ? readSecretFile(join(data, 'admin.key')) : undefined)
+    if (key === undefined || key === '') return []
+    const host = adminHost === '0.0.0.0' ? '127.0.0.1' : adminHost.includes(':') ? `[${adminHost}]` : adminHost
+    const answer = await fetch(`http://${host}:${adminPort}/admin/v1/feed`, {
+      headers: { authorization: `Bearer ${key}` },
+      signal: AbortSignal.timeout(1000),
+      redirect: 'error',
+    })
+    if (!answer.ok) return []
+    const { head, followers } = (await answer.json()) as FeedAnswer
+    return followers.map(({ client_id, since, position, transport }) => {
+      const behind = head - Number(position.split('.')[1])
+      return `${client_id} by ${transport} since ${since}, at ${position}${behind > 0 ? `, ${behind} behind` : ''}`
+    })
+  } catch {
+    return []
+  }
 }
 
 /** Runs the checks; resolves to whether all is well. */
@@ -36,6 +70,7 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
       if (!faults.some((says) => !says.includes('mail'))) note('store', true, 'WAL, every commit flushed, checked whole')
       if (!faults.some((says) => says.includes('mail')))
         note('mail', true, auth.settings.delivery === undefined ? 'development outbox' : 'the server takes our credentials')
+      for (const one of await followersOf(terminal, configuration, auth.settings.data)) note('follower', true, one)
       const newest = Math.max(...keys.map((key) => key.changedAt))
       const behind = newest - Date.now()
       note(

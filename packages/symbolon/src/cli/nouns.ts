@@ -87,15 +87,21 @@ export function addNouns(program: Command, terminal: Terminal): void {
       '',
     )
   })
-  verb(sessions, 'revoke-all <user>', 'end every session of a user', async (auth, [who = ''], options) => {
-    const { sids } = await auth.sessions.revoke({ user: (await userOf(auth, who)).id }, 'admin', { actor: 'cli' })
-    show(
-      terminal,
-      options,
-      sids.map((one) => ({ ended: one })),
-      'No live sessions.',
-    )
-  })
+  verb(
+    sessions,
+    'revoke-all [user]',
+    'end every session of a user, or of a client',
+    async (auth, [who], options) => {
+      const { client } = options as { readonly client?: string }
+      if ((who === undefined) === (client === undefined)) throw failure('Name a user, or a client by --client.')
+      if (client !== undefined && (await auth.clients.find(client)) === undefined) throw failure('There is no such client.')
+      const target = client === undefined ? { user: (await userOf(auth, who ?? '')).id } : { client }
+      const { sids, count } = await auth.sessions.revoke(target, 'admin', { actor: 'cli' })
+      const rows = client === undefined ? sids.map((one) => ({ ended: one })) : [{ client, ended: count }]
+      show(terminal, options, rows, 'No live sessions.')
+    },
+    (command) => command.option('--client <id>', 'every session of this client, in small batches'),
+  )
   verb(sessions, 'explain <sid>', 'what a refresh of this session would do now, step by step', async (auth, [sid = ''], options) => {
     const explained = granted(await auth.sessions.explain(sid))
     if (options.json === true) return terminal.out(JSON.stringify(explained, null, 2))

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { greeting, serve } from '#server'
 import { doctor } from './doctor.ts'
+import { addFeed } from './feed.ts'
 import { init } from './init.ts'
 import { addNouns } from './nouns.ts'
 import { type CommonOptions, configurationOf, exit, sentence, type Terminal } from './terminal.ts'
@@ -56,6 +57,7 @@ export async function run(
     })
 
   addNouns(program, terminal)
+  addFeed(program, terminal, untilStopped)
 
   program
     .command('token')

@@ -143,6 +143,11 @@ export interface Explained {
 
 export type Checked = { readonly ok: true; readonly snapshot: SessionSnapshot } | Refused
 
+/** What a revocation ended. `sids`: at most 10,000 of them, `count` all. */
+export interface Ended extends Revoked {
+  readonly count: number
+}
+
 export interface Sessions {
   /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
   check(
@@ -159,7 +164,8 @@ export interface Sessions {
   mint(credential: string): Promise<{ readonly ok: true; readonly minted: Minted; readonly snapshot: SessionSnapshot } | Refused>
   /** Live sessions of a user, newest first. */
   list(userId: string): Promise<{ readonly now: number; readonly sessions: readonly Session[] }>
-  revoke(target: RevokeTarget, reason: RevokeReason, by: { readonly actor: string; readonly caller?: Caller }): Promise<Revoked>
+  /** Ends one session, a user's, or a client's; a client's very many in small batches, with room for others between them. */
+  revoke(target: RevokeTarget, reason: RevokeReason, by: { readonly actor: string; readonly caller?: Caller }): Promise<Ended>
   /** Writes what activity is waiting; also on close. */
   flush(): Promise<void>
 }

@@ -9,12 +9,12 @@ import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
-import type { RevokeReason } from './model.ts'
 import { createOAuth } from './oauth.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
-import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
+import type { Ports } from './ports.ts'
 import { createRefresh } from './refresh.ts'
+import { createRevoke } from './revoke.ts'
 import { createChecks, refuse } from './session.ts'
 import { createTokens } from './tokens.ts'
 import { createTouches } from './touch.ts'
@@ -34,12 +34,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
   const checks = createChecks({ store: store.sessions, feed: store.feed, crypto, touches, policyOf })
   const pipeline = createPipeline(options.steps, clock, policyOf)
 
-  const revoke = async (target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]) => {
-    const revoked = await store.sessions.revoke(target, reason, audit)
-    ports.crashPoint('revoke.committed')
-    ports.observe({ event: 'session.revoked', reason, count: revoked.sids.length })
-    return revoked
-  }
+  const revoke = createRevoke(ports)
 
   const sessions: Sessions = {
     ...checks,
@@ -69,9 +64,9 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
       revoke(target, reason, [
         {
           event: `session.${reason}`,
-          userId: 'user' in target ? target.user : (target.ofUser ?? null),
+          userId: 'user' in target ? target.user : 'sid' in target ? (target.ofUser ?? null) : null,
           sid: 'sid' in target ? target.sid : null,
-          clientId: null,
+          clientId: 'client' in target ? target.client : null,
           ip: by.caller?.ip ?? null,
           detail: { by: by.actor },
         },

@@ -218,7 +218,7 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
   const roomFor = (one: Follower) =>
     new Promise<boolean | 'late'>((resolve) => {
       const off = clock.after(stall, () => resolve('late'))
-      one.ear.room().then((room) => {
+      void one.ear.room().then((room) => {
         off()
         resolve(room)
       })

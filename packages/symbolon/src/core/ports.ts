@@ -71,13 +71,24 @@ export interface Touch {
   readonly userAgent?: string | null
 }
 
-/** Which sessions to end. A session's children end with it, in the same transaction. */
-export type RevokeTarget = { readonly sid: string; readonly ofUser?: string } | { readonly user: string; readonly except?: string }
+/**
+ * Which sessions to end: one, a user's, or those of a client after a sid (that were there when the first batch began).
+ * A session's children end with it, in the same transaction.
+ */
+export type RevokeTarget =
+  | { readonly sid: string; readonly ofUser?: string }
+  | { readonly user: string; readonly except?: string }
+  | { readonly client: string; readonly after?: string }
 
 export interface Revoked {
   readonly now: number
   readonly sids: readonly string[]
   readonly head: FeedHead
+}
+
+/** What one transaction ended; `rest`: what is left to end in the next one. */
+export interface RevokedBatch extends Revoked {
+  readonly rest: RevokeTarget | null
 }
 
 export interface SessionStore {
@@ -86,7 +97,8 @@ export interface SessionStore {
   find(sid: string): Eventually<SessionSnapshot | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
   touch(touches: readonly Touch[]): Promise<void>
-  revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<Revoked>
+  /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
+  revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<RevokedBatch>
   /** Live sessions of a user (neither revoked nor expired), newest first, at most 1,000. */
   list(userId: string): Eventually<{ readonly now: number; readonly sessions: readonly Session[] }>
   /** Deletes sessions ended over a day ago, at most `limit`; returns how many. */

@@ -2,7 +2,16 @@
 // request, or by `ready()`. It never guesses that it is in development.
 
 import { join } from 'node:path'
-import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError, securityHeaders } from '@symbolon/protocol'
+import {
+  type ErrorCode,
+  errors,
+  feedPage,
+  problemHeaders,
+  problemOf,
+  type Revocation,
+  SymbolonError,
+  securityHeaders,
+} from '@symbolon/protocol'
 import { createVerifier, type Verifier } from '@symbolon/verifier'
 import {
   type Audit,
@@ -55,8 +64,8 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
-  /** Who follows revocations here. */
-  readonly feed: Pick<FeedHub, 'followers'>
+  /** The revocation log: its head, what comes after a `seq` (at most 1,000 entries), who follows it here, and sending them away before an end. */
+  readonly feed: Pick<FeedHub, 'head' | 'followers' | 'close'> & { entries(after: number): Promise<readonly Revocation[]> }
   /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
   ready(): Promise<void>
   /** What `doctor` finds: one line each; empty when all is well. */
@@ -240,7 +249,12 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
-    feed: { followers: () => opened?.core.feed.followers() ?? [] },
+    feed: {
+      ...late(ready, ({ core }) => core.feed, ['head']),
+      entries: async (after) => (await ready()).store.feed.after(after, feedPage),
+      followers: () => opened?.core.feed.followers() ?? [],
+      close: () => opened?.core.feed.close(),
+    },
     ready: async () => void (await ready()),
     async examine() {
       const { store } = await ready()

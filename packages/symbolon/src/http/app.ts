@@ -25,6 +25,8 @@ interface Described {
   readonly type?: string
   readonly query?: z.ZodObject
   readonly answer?: z.ZodType
+  /** The media type of an answer that is text in lines. */
+  readonly stream?: string
   readonly status?: number
 }
 
@@ -42,8 +44,12 @@ export function createHttp(parts: HttpParts): HttpHandler {
     app[method](mount + path.replace(/\{(\w+)\}/g, ':$1'), handler)
     known.push({ method, pattern: new RegExp(`^${(mount + path).replace(/[.]/g, '\\.').replace(/\{\w+\}|:\w+/g, '[^/]+')}$`) })
     if (described === undefined) return
-    const { summary, body, type = 'application/json', query, answer, status = 200 } = described
+    const { summary, body, type = 'application/json', query, answer, stream, status = 200 } = described
     const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
+    const content = {
+      ...(answer !== undefined && { 'application/json': { schema: answer } }),
+      ...(stream !== undefined && { [stream]: { schema: schemas.lines } }),
+    }
     app.openAPIRegistry.registerPath({
       method,
       path,
@@ -54,7 +60,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
         ...(query !== undefined && { query }),
       },
       responses: {
-        [status]: { description: 'Done.', ...(answer !== undefined && { content: { 'application/json': { schema: answer } } }) },
+        [status]: { description: 'Done.', ...(Object.keys(content).length > 0 && { content }) },
         default: { description: 'Refused; `code` says why.', content: { 'application/problem+json': { schema: schemas.problem } } },
       },
     })
@@ -131,8 +137,13 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.revocations, feed.follow(site), {
     summary: 'Follow revocations: a stream of server-sent events, or with `wait` a long poll.',
     query: feed.feedQuery,
+    answer: schemas.feedPage,
+    stream: 'text/event-stream',
   })
-  add('get', routes.revocationsSnapshot, feed.snapshot(site), { summary: 'Every live revocation, complete up to a head; JSON lines.' })
+  add('get', routes.revocationsSnapshot, feed.snapshot(site), {
+    summary: 'Every live revocation, complete up to a head; JSON, one a line.',
+    stream: 'application/x-ndjson',
+  })
   add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.', answer: meta.jwkSet })
   add('get', routes.health, meta.health(), { summary: 'Whether the process answers.' })
   add('get', routes.ready, meta.ready(site), { summary: 'Whether store and keys answer.' })

@@ -1,7 +1,7 @@
 // Records as they stand on the wire.
 
 import type { SessionView, TokenAnswer } from '@symbolon/protocol'
-import type { Client, Core, Minted, Session, SigningKey, User } from '#core'
+import type { Client, Core, FollowerView, Minted, Session, SigningKey, User } from '#core'
 import { limitsOf } from '#core'
 import { deviceName } from './context.ts'
 
@@ -75,6 +75,14 @@ export const clientView = (client: Client) => ({
   keys: client.keys.map((key) => key.kid),
   secrets: client.secretHashes.length,
   created_at: iso(client.createdAt),
+})
+
+/** A follower of the feed as an operator sees it. */
+export const followerView = ({ clientId, since, position, transport }: FollowerView) => ({
+  client_id: clientId,
+  since: iso(since),
+  position,
+  transport,
 })
 
 /** A signing key as an operator sees it. */

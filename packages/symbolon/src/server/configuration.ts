@@ -127,13 +127,16 @@ const variables: Readonly<Record<string, (settings: Settings, value: string, nam
   },
 }
 
+/** Read elsewhere: where the configuration is, and the key a command calls the operator's listener with. */
+const notSettings: ReadonlySet<string> = new Set(['SYMBOLON_CONFIG', 'SYMBOLON_ADMIN_KEY'])
+
 /** Reads the configuration; throws `invalid_option` with one sentence. */
 export function readConfiguration({ env, dev, file: wanted }: ConfigurationInput): Configuration {
   const named = wanted ?? env.SYMBOLON_CONFIG
   const file = named ?? (existsSync('symbolon.config.jsonc') ? 'symbolon.config.jsonc' : null)
   const settings: Settings = file === null ? {} : readFile(file)
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith('SYMBOLON_') || name === 'SYMBOLON_CONFIG' || value === undefined || value === '') continue
+    if (!name.startsWith('SYMBOLON_') || notSettings.has(name) || value === undefined || value === '') continue
     const set = variables[name]
     if (set === undefined)
       throw refuseConfiguration(`There is no variable ${name}; remove it or check its spelling (symbolon serve --help lists them).`)

@@ -1,6 +1,6 @@
 // Metrics for Prometheus: counted from events, never labelled with ids.
 
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { CoreEvent } from '#core'
 
 /** Counts events and requests, and prints them. */
@@ -10,8 +10,14 @@ export interface Metrics {
   print(): Promise<string>
 }
 
+/** The revocation feed as it is when metrics are asked for. */
+export interface FeedState {
+  readonly followers: number
+  readonly head: number
+}
+
 /** Creates the metrics of one process. */
-export function createMetrics(): Metrics {
+export function createMetrics(feed: () => Promise<FeedState>): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers: [registry] })
@@ -19,6 +25,24 @@ export function createMetrics(): Metrics {
   const refreshes = counter('symbolon_refreshes_total', 'Refreshes by outcome.', ['outcome'])
   const logins = counter('symbolon_logins_total', 'Steps of sign-ins.', ['step', 'method'])
   const ended = counter('symbolon_sessions_ended_total', 'Sessions ended, by reason.', ['reason'])
+  const told = counter('symbolon_feed_entries_told_total', 'Revocations told to followers, once for all of them.', [])
+  const cut = counter('symbolon_feed_cut_total', 'Followers cut because they did not read.', [])
+  const snapshots = counter('symbolon_feed_snapshots_total', 'Snapshots handed over whole.', [])
+  const gauge = (name: string, help: string, read: (state: FeedState) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        // A store that cannot be read leaves the last value; readiness says so elsewhere.
+        await feed().then(
+          (state) => this.set(read(state)),
+          () => {},
+        )
+      },
+    })
+  gauge('symbolon_feed_followers', 'Who follows revocations here now.', ({ followers }) => followers)
+  gauge('symbolon_feed_head', 'The number of the newest revocation.', ({ head }) => head)
   const requests = new Histogram({
     name: 'symbolon_http_request_seconds',
     help: 'Requests by listener and class of status.',
@@ -31,6 +55,9 @@ export function createMetrics(): Metrics {
       events.inc({ event: event.event })
       if (event.event === 'refresh' || event.event === 'refresh.refused') refreshes.inc({ outcome: String(event.outcome) })
       if (event.event.startsWith('login.')) logins.inc({ step: event.event.slice(6), method: String(event.method) })
+      if (event.event === 'feed.told') told.inc(Number(event.entries) || 0)
+      if (event.event === 'feed.cut') cut.inc()
+      if (event.event === 'feed.snapshot') snapshots.inc()
       if (event.event === 'session.revoked') ended.inc({ reason: String(event.reason) }, Number(event.count) || 0)
     },
     request: (listener, status, seconds) => requests.observe({ listener, status: `${Math.floor(status / 100)}xx` }, seconds),

@@ -17,14 +17,14 @@ export interface Running {
 }
 
 const grace = 8000
-const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused)$/
+const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut)$/
 
 /** Starts the service; throws an error whose message is one sentence. */
 export async function serve(configuration: Configuration): Promise<Running> {
   const { host, port, adminHost, adminPort } = configuration
   const log = createLog(configuration.logLevel)
-  const metrics = createMetrics()
-  const auth = createAuth({
+  const metrics = createMetrics(async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }))
+  const auth: AuthObject = createAuth({
     ...configuration.auth,
     metrics: metrics.print,
     observe: (event) => {
@@ -56,6 +56,8 @@ export async function serve(configuration: Configuration): Promise<Running> {
       port: open.port,
       adminPort: admin.port,
       stop() {
+        // Followers hold their streams open as long as they may; they are told to go elsewhere first.
+        auth.feed.close()
         stopping ??= Promise.all(opened.map((one) => one.close(grace))).then(() => auth.close())
         return stopping
       },

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import Database from 'libsql'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
+import { feedSuite } from '../suites/store/feed.ts'
 import { storeSuite } from '../suites/store/suite.ts'
 
 storeSuite('SQLite', async (clock) => {
@@ -23,6 +24,61 @@ storeSuite('SQLite', async (clock) => {
     },
   }
   return under
+})
+
+feedSuite('SQLite', async (clock) => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-log-'))
+  const path = join(folder, 'symbolon.db')
+  const opened = [await openSqliteStore({ path, clock })]
+  return {
+    store: opened[0] as SqliteStore,
+    async beside() {
+      const other = await openSqliteStore({ path, clock })
+      opened.push(other)
+      return other
+    },
+    async close() {
+      for (const store of opened) await store.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+})
+
+it('shows a revocation that another process commits late in its place, and never one behind it before', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-late-'))
+  const path = join(folder, 'symbolon.db')
+  const store = await openSqliteStore({ path })
+  const late = new Database(path)
+  try {
+    // The other one has taken its number, and takes its time to commit.
+    late.exec(
+      "BEGIN IMMEDIATE; UPDATE feed_head SET seq = seq + 1; INSERT INTO feed VALUES ('main', 1, 'session', 'late', NULL, NULL, 1, NULL)",
+    )
+    const early = store.users
+      .create({ id: 'usr_x', email: 'x@example.com', roles: [] }, [])
+      .then(() => store.users.change('usr_x', { roles: ['a'] }, []))
+    const seen: number[] = []
+    let last = 0
+    const look = async () => {
+      for (const { seq } of await store.feed.after(last, 10)) {
+        seen.push(seq)
+        last = seq
+      }
+    }
+    for (let i = 0; i < 10; i++) {
+      await look()
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect([seen, await store.feed.head()]).toEqual([[], expect.objectContaining({ seq: 0 })])
+    late.exec('COMMIT')
+    expect((await early)?.head.seq).toBe(2)
+    await look()
+    expect(seen).toEqual([1, 2])
+  } finally {
+    late.close()
+    await store.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 describe('the file', () => {

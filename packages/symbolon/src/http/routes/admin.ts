@@ -7,7 +7,7 @@ import { type Client, limitsOf } from '#core'
 import { readJson, readQuery } from '../body.ts'
 import { type Env, type Http, refusal } from '../context.ts'
 import type { AdminParts } from '../parts.ts'
-import { clientView, keyView, sessionViews, userView } from '../views.ts'
+import { clientView, followerView, keyView, sessionViews, userView } from '../views.ts'
 
 const names = z.array(z.string().min(1).max(200)).max(50)
 const newUser = z.strictObject({ email: z.string().max(320), roles: names.optional() })
@@ -137,7 +137,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   })
   const endedBy = (c: Http, revoked: Awaited<ReturnType<typeof core.sessions.revoke>>) => {
     tell(c, revoked.head)
-    return c.json({ ended: revoked.sids.length })
+    return c.json({ ended: revoked.count })
   }
   app.delete('/admin/v1/users/:id/sessions', async (c) =>
     endedBy(c, await core.sessions.revoke({ user: (await user(c)).id }, 'admin', { actor: by })),
@@ -146,7 +146,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     const { sid } = c.req.param()
     if (!isSid(sid)) throw new SymbolonError('not_found')
     const revoked = await core.sessions.revoke({ sid }, 'admin', { actor: by })
-    if (revoked.sids.length === 0) throw new SymbolonError('not_found')
+    if (revoked.count === 0) throw new SymbolonError('not_found')
     return endedBy(c, revoked)
   })
   app.get('/admin/v1/sessions/:sid/explain', async (c) => {
@@ -190,6 +190,17 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     const removed = await core.clients.removeOldSecret(c.req.param('id'), by)
     if (!removed.ok) throw refusal(removed)
     return c.json(clientView(removed.client))
+  })
+
+  app.delete('/admin/v1/clients/:id/sessions', async (c) => {
+    const client = await core.clients.find(c.req.param('id'))
+    if (client === undefined) throw new SymbolonError('not_found')
+    return endedBy(c, await core.sessions.revoke({ client: client.id }, 'admin', { actor: by }))
+  })
+
+  app.get('/admin/v1/feed', async (c) => {
+    const { feedId, seq } = await core.feed.head()
+    return c.json({ feed: feedId, head: seq, followers: core.feed.followers().map(followerView) })
   })
 
   app.get('/admin/v1/keys', async (c) => c.json({ keys: (await core.keys.list()).map(keyView) }))

@@ -1,6 +1,6 @@
 // The session itself: minting from it, refreshing it, reading it, ending it and its siblings.
 
-import { backgroundHeader, isSid, SymbolonError } from '@symbolon/protocol'
+import { backgroundHeader, formatPosition, isSid, positionHeader, SymbolonError } from '@symbolon/protocol'
 import type { Revoked } from '#core'
 import { readJson, readQuery } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
@@ -60,7 +60,7 @@ export const list = (site: Site) => async (c: Http) => {
 
 /** The answer to an explicit end: its place in the feed, and no more cookies if this very session ended. */
 export function ended(c: Http, site: Site, revoked: Revoked, own: string): void {
-  c.header('symbolon-seq', `${revoked.head.feedId}.${revoked.head.seq}`)
+  c.header(positionHeader, formatPosition(revoked.head))
   if (!revoked.sids.includes(own) || c.var.cookies.session === undefined) return
   giveCookie(c, site, 'session', '', 0)
   giveCookie(c, site, 'token', '', 0)
@@ -97,5 +97,5 @@ export const revokeMany = (site: Site) => async (c: Http) => {
     caller: c.var.caller,
   })
   ended(c, site, revoked, session.sid)
-  return c.json({ ended: revoked.sids.length })
+  return c.json({ ended: revoked.count })
 }

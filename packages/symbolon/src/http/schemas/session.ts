@@ -55,3 +55,27 @@ export const signedIn = refreshed.partial().extend({ session })
 
 /** A problem (RFC 9457). */
 export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), field: z.string().optional() })
+
+/** A text in lines, such as events or JSON, one a line. */
+export const lines = z.string()
+
+/** A range of the revocation log; times in milliseconds, `t0` and `t` of the service's monotonic clock. */
+export const feedPage = z.object({
+  feed: z.string(),
+  from: z.int(),
+  to: z.int(),
+  entries: z.array(
+    z.object({
+      seq: z.int(),
+      kind: z.enum(['session', 'user', 'client', 'token', 'key']),
+      id: z.string(),
+      epoch: z.int().optional(),
+      state: z.enum(['published', 'revoked']).optional(),
+      at: z.int(),
+      expires: z.int().nullable(),
+    }),
+  ),
+  head: z.int(),
+  t0: z.number(),
+  t: z.number(),
+})

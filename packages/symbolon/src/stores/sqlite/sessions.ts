@@ -5,7 +5,7 @@ import type {
   Client,
   OpenOutcome,
   OpenSession,
-  Revoked,
+  RevokedBatch,
   RevokeReason,
   RevokeTarget,
   Rotation,
@@ -216,22 +216,42 @@ export function touch({ db, now }: Write, touches: readonly Touch[]): void {
   }
 }
 
-/** Ends one session or a user's, children with them. */
-export function revoke(write: Write, target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Revoked {
-  const { db, now } = write
-  const rows =
-    'sid' in target
-      ? db
-          .sql('SELECT sid FROM sessions WHERE sid = ? AND user_id = coalesce(?, user_id) AND revoked_at IS NULL')
-          .all(target.sid, target.ofUser ?? null)
-      : db.sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL').all(target.user, target.except ?? '')
-  const sids = endSessions(
-    write,
-    rows.map((row) => row[0] as string),
-    reason,
-  )
+/** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
+const perBatch = 1000
+const walkedBy = 10_000
+
+/** The next sessions of a target, oldest places first, and what is left when those are ended. */
+function candidates(db: Driver, target: RevokeTarget): { readonly sids: readonly string[]; readonly rest: RevokeTarget | null } {
+  const sidsOf = (rows: readonly (readonly unknown[])[]) => rows.map((row) => row[0] as string)
+  if ('sid' in target) {
+    const rows = db
+      .sql('SELECT sid FROM sessions WHERE sid = ? AND user_id = coalesce(?, user_id) AND revoked_at IS NULL')
+      .all(target.sid, target.ofUser ?? null)
+    return { sids: sidsOf(rows), rest: null }
+  }
+  if ('user' in target) {
+    const rows = db
+      .sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL LIMIT ?')
+      .all(target.user, target.except ?? '', perBatch + 1)
+    return { sids: sidsOf(rows.slice(0, perBatch)), rest: rows.length > perBatch ? target : null }
+  }
+  // By walking on through the table: an index by client would cost every sign-in a page, for what happens hardly ever.
+  const after = target.after ?? ''
+  const end = db.sql('SELECT sid FROM sessions WHERE sid > ? ORDER BY sid LIMIT 1 OFFSET ?').get(after, walkedBy - 1)?.[0]
+  const rows = db
+    .sql('SELECT sid FROM sessions WHERE sid > ? AND (? IS NULL OR sid <= ?) AND client_id = ? AND revoked_at IS NULL ORDER BY sid LIMIT ?')
+    .all(after, (end as string | undefined) ?? null, (end as string | undefined) ?? null, target.client, perBatch + 1)
+  const sids = sidsOf(rows.slice(0, perBatch))
+  const next = rows.length > perBatch ? sids.at(-1) : (end as string | undefined)
+  return { sids, rest: next === undefined ? null : { client: target.client, after: next } }
+}
+
+/** Ends one session, or the next of a user's or client's, children with them. */
+export function revoke(write: Write, target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): RevokedBatch {
+  const { sids: found, rest } = candidates(write.db, target)
+  const sids = endSessions(write, found, reason)
   if (sids.length > 0) writeAudit(write, audit)
-  return { now, sids, head: writeFeed(write) }
+  return { now: write.now, sids, head: writeFeed(write), rest }
 }
 
 const walked = 5000

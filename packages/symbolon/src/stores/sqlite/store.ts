@@ -3,15 +3,16 @@
 
 import { type Revocation, SymbolonError } from '@symbolon/protocol'
 import type { Store } from '#core'
-import { auditColumns, auditOf, columns, feedColumns, revocationOf } from '#stores/rows'
+import { auditColumns, auditOf, columns } from '#stores/rows'
 import { findAttempt } from './attempts.ts'
 import { findClient, listClients } from './clients.ts'
 import { type Driver, openDriver, storeError } from './driver.ts'
+import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { listKeys } from './keys.ts'
 import { migrate } from './schema.ts'
 import { listSessions, prepareFind } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
-import { headOf, isTokenRevoked } from './write.ts'
+import { headOf } from './write.ts'
 import { createWriter } from './writer.ts'
 
 /** How a store is opened. */
@@ -128,13 +129,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     },
     feed: {
       head: () => guarded(path, () => headOf(db)),
-      after: (seq, limit) =>
-        guarded(path, () =>
-          db
-            .sql(`SELECT ${columns(feedColumns)} FROM feed WHERE tenant = 'main' AND seq > ? ORDER BY seq LIMIT ?`)
-            .all(seq, limit)
-            .map((row) => revocationOf(row)),
-        ),
+      after: (seq, limit) => guarded(path, () => entriesAfter(db, seq, limit)),
       revokeToken: (jti, expires, audit) => writer.call('feed.revokeToken', jti, expires, audit),
       hasToken: (jti) => guarded(path, () => isTokenRevoked(db, jti)),
       renew: (feedId) => writer.call('feed.renew', feedId),

@@ -1,13 +1,13 @@
 // The verbs that write, in one table: what the worker runs and the store calls, typed once for both sides.
 
-import type { AuditDraft } from '#core'
 import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
 import { bumpClient, putClient } from './clients.ts'
+import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
 import * as sessions from './sessions.ts'
 import { changeUser, createUser } from './users.ts'
-import { headOf, isTokenRevoked, type Write, writeAudit, writeFeed } from './write.ts'
+import { type Write, writeAudit } from './write.ts'
 
 /** Each takes the transaction and what can be cloned into a worker. */
 export const verbs = {
@@ -32,18 +32,9 @@ export const verbs = {
   'limits.once': once,
   'limits.sweep': sweepBudgets,
   'audit.write': writeAudit,
-  'feed.compact': ({ db, now }: Write, limit: number) =>
-    db.sql('DELETE FROM feed WHERE (tenant, seq) IN (SELECT tenant, seq FROM feed WHERE expires < ? LIMIT ?)').run(now, limit),
-  'feed.revokeToken': (write: Write, jti: string, expires: number, audit: readonly AuditDraft[]) => {
-    if (isTokenRevoked(write.db, jti)) return headOf(write.db)
-    write.feed.push({ kind: 'token', id: jti, expires })
-    writeAudit(write, audit)
-    return writeFeed(write)
-  },
-  'feed.renew': ({ db }: Write, feedId: string) => {
-    db.sql("UPDATE feed_head SET feed_id = lower(hex(randomblob(8))) WHERE tenant = 'main' AND feed_id = ?").run(feedId)
-    return headOf(db)
-  },
+  'feed.compact': compactFeed,
+  'feed.revokeToken': revokeToken,
+  'feed.renew': renewFeed,
   /** Notes the time, so that it does not go back over a restart. */
   'clock.keep': () => undefined,
 } as const

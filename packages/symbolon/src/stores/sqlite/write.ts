@@ -44,11 +44,6 @@ export function writeAudit({ db, now }: Write, entries: readonly AuditDraft[], f
   }
 }
 
-/** Whether a single token was revoked. */
-export function isTokenRevoked(db: Driver, jti: string): boolean {
-  return db.sql("SELECT 1 FROM feed WHERE kind = 'token' AND id = ?").get(jti) !== undefined
-}
-
 /** The feed's head. */
 export function headOf(db: Driver): FeedHead {
   const row = db.sql("SELECT feed_id, seq FROM feed_head WHERE tenant = 'main'").get()

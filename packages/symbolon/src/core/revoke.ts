@@ -1,0 +1,34 @@
+// Ending sessions: one, a user's, a client's. Very many end batch by batch, and whoever else has something to write, or
+// something urgent to revoke, comes in between.
+
+import type { Ended } from './api.ts'
+import type { RevokeReason } from './model.ts'
+import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
+
+/** Ends what a target names; resolves when all of it is committed. */
+export type Revoke = (target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]) => Promise<Ended>
+
+const mostNamed = 10_000
+
+/** Creates the verb. */
+export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 'store' | 'clock' | 'observe' | 'crashPoint'>): Revoke {
+  return async (target, reason, audit) => {
+    const sids: string[] = []
+    let count = 0
+    let left: RevokeTarget | null = target
+    for (;;) {
+      const began = clock.now()
+      // Told to the audit log once, with the first that end.
+      const { rest, head, now, ...batch } = await store.sessions.revoke(left, reason, count === 0 ? audit : [])
+      crashPoint('revoke.committed')
+      observe({ event: 'session.revoked', reason, count: batch.sids.length })
+      count += batch.sids.length
+      if (sids.length + batch.sids.length <= mostNamed) sids.push(...batch.sids)
+      if (rest === null) return { now, sids, head, count }
+      left = rest
+      // As long a pause as the batch took: half the store's time stays everybody's.
+      const pause = Math.min(1000, clock.now() - began)
+      await new Promise<void>((resolve) => void clock.after(pause, resolve))
+    }
+  }
+}
