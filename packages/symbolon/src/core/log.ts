@@ -19,24 +19,38 @@ const remembered = 16
 /** Creates the reader. */
 export function createLog(store: Pick<FeedStore, 'after'>): Log {
   const pages = new Map<number, LogPage>()
+  const under = new Map<string, Promise<LogPage>>()
+
+  const read = async (from: FeedHead, head: FeedHead): Promise<LogPage> => {
+    const entries = await store.after(from.seq, feedPage)
+    const within = entries.filter(({ seq }) => seq <= head.seq)
+    // Fewer than a page: whatever compaction left out, nothing else is there up to the head.
+    const to = within.length < feedPage ? Math.max(from.seq, head.seq) : (within.at(-1)?.seq ?? head.seq)
+    return { feed: from.feedId, from: from.seq, to, entries: within.map(({ tenant: _, ...entry }) => entry) }
+  }
+  const remember = (page: LogPage) => {
+    // Where nothing was, something may come.
+    if (page.to === page.from) return
+    pages.delete(page.from)
+    pages.set(page.from, page)
+    for (const oldest of pages.keys()) {
+      if (pages.size <= remembered) return
+      pages.delete(oldest)
+    }
+  }
+
   return {
     async page(from, head) {
       const known = pages.get(from.seq)
       if (known !== undefined && known.feed === from.feedId && known.to <= head.seq) return known
-      const entries = await store.after(from.seq, feedPage)
-      const within = entries.filter(({ seq }) => seq <= head.seq)
-      // Fewer than a page: whatever compaction left out, nothing else is there up to the head.
-      const to = within.length < feedPage ? Math.max(from.seq, head.seq) : (within.at(-1)?.seq ?? head.seq)
-      const page: LogPage = { feed: from.feedId, from: from.seq, to, entries: within.map(({ tenant: _, ...entry }) => entry) }
-      if (to > from.seq) {
-        pages.delete(from.seq)
-        pages.set(from.seq, page)
-        for (const oldest of pages.keys()) {
-          if (pages.size <= remembered) break
-          pages.delete(oldest)
-        }
+      const range = `${from.feedId} ${from.seq} ${head.seq}`
+      let reading = under.get(range)
+      if (reading === undefined) {
+        reading = read(from, head).finally(() => under.delete(range))
+        under.set(range, reading)
+        reading.then(remember, () => {})
       }
-      return page
+      return reading
     },
     forget: () => pages.clear(),
   }

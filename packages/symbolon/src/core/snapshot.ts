@@ -10,7 +10,7 @@ export type SnapshotLines = AsyncGenerator<SnapshotStart | readonly SnapshotEntr
 /** How many are read at the same time. */
 const most = 50
 
-/** Creates the reader of snapshots, each to be read to its end or given up by `return`, for as many at once as are good for everybody; throws `try_later` beyond. */
+/** Creates the reader of snapshots, each to be read to its end or given up by `return`; one too many throws `try_later` when it begins. */
 export function createSnapshots({ store, clock, observe }: Pick<Ports, 'store' | 'clock' | 'observe'>): () => SnapshotLines {
   let under = 0
   const busy = (detail: string) => new SymbolonError('try_later', { detail, retryAfter: 2 })
@@ -18,6 +18,8 @@ export function createSnapshots({ store, clock, observe }: Pick<Ports, 'store' |
 
   async function* lines(): SnapshotLines {
     const began = clock.now()
+    if (under >= most) throw busy('too many snapshots at once')
+    under++
     try {
       const head: FeedHead = await store.feed.head()
       const now = await store.now()
@@ -38,9 +40,5 @@ export function createSnapshots({ store, clock, observe }: Pick<Ports, 'store' |
     }
   }
 
-  return () => {
-    if (under >= most) throw busy('too many snapshots at once')
-    under++
-    return lines()
-  }
+  return lines
 }

@@ -2,6 +2,7 @@
 // are behind, from another time, or do not read.
 
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
 import type { FeedPage, SnapshotEnd, SnapshotStart } from '@symbolon/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBrowser, signInOver } from '../setting/browser.ts'
@@ -59,6 +60,11 @@ async function follow(path = '/v1/revocations', headers: Record<string, string> 
     }
   }
   return { next, skipTo, end: () => abort.abort() }
+}
+
+const until = async (met: () => boolean, what: string) => {
+  for (const end = performance.now() + 15_000; !met(); await new Promise((resolve) => setTimeout(resolve, 5)))
+    if (performance.now() > end) throw new Error(`never: ${what}`)
 }
 
 /** Somebody signs in and out; the position that the answer names. */
@@ -120,9 +126,12 @@ describe('the stream', () => {
   it('goes on where a follower stopped', async () => {
     const first = await signOut('grace@example.com')
     const second = await signOut('grace@example.com')
+    const before = `${first.feed}.${first.seq - 1}`
     for (const [path, headers] of [
-      [`/v1/revocations?after=${first.feed}.${first.seq - 1}`, {}],
-      ['/v1/revocations', { 'last-event-id': `${first.feed}.${first.seq - 1}` }],
+      [`/v1/revocations?after=${before}`, {}],
+      ['/v1/revocations', { 'last-event-id': before }],
+      // Opened again at the address it had at first.
+      [`/v1/revocations?after=${first.feed}.0`, { 'last-event-id': before }],
     ] as const) {
       const heard = await follow(path, headers)
       const { data } = await heard.skipTo('revocations')
@@ -162,21 +171,75 @@ describe('the stream', () => {
     await expect(heard.skipTo('never')).rejects.toThrow('ended before never')
   })
 
-  it('cuts a follower that does not read, and serves the others', async () => {
+  it('cuts a follower that does not read, and serves the others; nothing of it stays', async () => {
     const { auth } = service
-    const silent = await auth.handler(new Request(`${service.origin}/v1/revocations`, { headers: { authorization: basic('api', secret) } }))
-    expect(silent.status).toBe(200)
+    const socket = connect(Number(new URL(service.origin).port), 'localhost')
+    let closed = false
+    socket
+      .on('error', () => {})
+      .once('close', () => {
+        closed = true
+      })
+    socket.pause()
+    socket.write(`GET /v1/revocations HTTP/1.1\r\nhost: x\r\nauthorization: ${basic('api', secret)}\r\n\r\n`)
     const heard = await follow()
     await heard.skipTo('beat')
+    const followers = () => auth.feed.followers().length
+    await until(() => followers() >= 2, 'two follow')
+    const both = followers()
     const made = await auth.users.create({ email: 'many@example.com' }, 'test')
     const id = made.ok ? made.user.id : ''
     // Each change of roles is an entry; what waits for the silent one grows until it is cut.
+    let told = 0
     let changes = 0
-    for (; changes < 20_000 && !events.includes('feed.cut'); changes += 100)
-      await Promise.all(Array.from({ length: 100 }, (_, j) => auth.users.change(id, { roles: [`r${changes + j}`] }, 'test')))
+    const reading = (async () => {
+      while (told < 60_000 && !events.includes('feed.cut')) told += (await heard.skipTo('revocations')).data.entries.length
+    })()
+    for (; changes < 60_000 && !events.includes('feed.cut'); changes += 200)
+      await Promise.all(Array.from({ length: 200 }, (_, j) => auth.users.change(id, { roles: [`r${changes + j}`] }, 'test')))
     expect(events).toContain('feed.cut')
-    await expect((silent.body as ReadableStream).pipeTo(new WritableStream())).rejects.toThrow(/does not read/)
-    for (let told = 0; told < changes; ) told += (await heard.skipTo('revocations')).data.entries.length
+    await reading
+    while (told < changes) told += (await heard.skipTo('revocations')).data.entries.length
+    await until(() => followers() === both - 1, 'the silent one is gone')
+    // The connection is cut too: reading on ends.
+    socket.resume()
+    await until(() => closed, 'closed')
+    heard.end()
+  }, 120_000)
+
+  it('forgets who goes away, at any moment', async () => {
+    const count = () => service.auth.feed.followers().length
+    await until(() => count() === 0, 'nobody')
+    const heard = await follow()
+    await heard.skipTo('beat')
+    expect(count()).toBe(1)
+    heard.end()
+    for (let i = 0; i < 20; i++) {
+      const abort = new AbortController()
+      const answer = fetch(`${service.origin}/v1/revocations`, { headers: { authorization: basic('api', secret) }, signal: abort.signal })
+      answer.catch(() => {})
+      await new Promise((resolve) => setTimeout(resolve, i / 4))
+      abort.abort()
+    }
+    // The last one, so that those before it are let in or gone.
+    const last = await follow()
+    await last.skipTo('beat')
+    await until(() => count() === 1, 'nobody else')
+    last.end()
+    await until(() => count() === 0, 'nobody again')
+  })
+
+  it('says who follows, from when and to where', async () => {
+    const heard = await follow()
+    await heard.skipTo('beat')
+    const { position, feed, seq } = await signOut('ida@example.com')
+    await heard.skipTo('revocations')
+    const told = await admin<{ feed: string; head: number; followers: { client_id: string; position: string; transport: string }[] }>(
+      'GET',
+      '/feed',
+    )
+    expect(told).toMatchObject({ feed, head: seq })
+    expect(told.followers.at(-1)).toEqual({ client_id: 'api', position, transport: 'stream', since: expect.stringMatching(/Z$/) })
     heard.end()
   })
 
@@ -203,7 +266,7 @@ describe('the stream', () => {
     const after = process.memoryUsage()
     expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(50_000_000)
     for (const stream of streams) await stream.cancel()
-    expect(service.auth.feed.followers().length).toBeLessThan(1000)
+    await until(() => service.auth.feed.followers().length < 1000, 'they are gone')
   })
 })
 
@@ -235,4 +298,34 @@ describe('the snapshot', () => {
     const joined = Buffer.concat(lines.slice(0, -1).map((line) => createHash('sha256').update(line).digest()))
     expect(end.sha256).toBe(createHash('sha256').update(joined).digest('base64url'))
   })
+})
+
+describe('an operator', () => {
+  it('ends every session of a client, and is told where the feed stands', async () => {
+    const [one, other] = [createBrowser(service.origin), createBrowser(service.origin)]
+    await signInOver(one, '', 'hedy@example.com')
+    await signInOver(other, '', 'hedy@example.com')
+    const answer = await fetch(`${service.admin}/admin/v1/clients/app/sessions`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${service.adminKey}` },
+    })
+    expect(((await answer.json()) as { ended: number }).ended).toBeGreaterThanOrEqual(2)
+    const { feed, head } = await admin<{ feed: string; head: number }>('GET', '/feed')
+    expect(answer.headers.get('symbolon-seq')).toBe(`${feed}.${head}`)
+    for (const browser of [one, other]) expect((await browser.fetch('/v1/session')).status).toBe(401)
+    expect((await admin<{ code: string }>('DELETE', '/clients/nobody/sessions')).code).toBe('not_found')
+  })
+})
+
+it('says goodbye to all when it ends', async () => {
+  const other = await startService()
+  const made = await other.auth.clients.create({ id: 'api', name: 'API', transport: 'service', scopes: ['revocations:read'] }, 'test')
+  const answer = await fetch(`${other.origin}/v1/revocations`, {
+    headers: { authorization: basic('api', made.ok ? (made.secret ?? '') : '') },
+  })
+  const text = answer.text()
+  await until(() => other.auth.feed.followers().length === 1, 'one follows')
+  await other.auth.close()
+  expect(await text).toMatch(/event: bye\ndata: \{"retry_ms":\d+\}\n\n$/)
+  await other.close()
 })
