@@ -83,7 +83,8 @@ const stands = (then: Client, now: Client | undefined) =>
   now?.status === 'active' &&
   now.epoch === then.epoch &&
   now.scopes.includes(followScope) &&
-  then.secretHashes.every((hash) => now.secretHashes.includes(hash))
+  then.secretHashes.every((hash) => now.secretHashes.includes(hash)) &&
+  then.keys.every(({ kid }) => now.keys.some((key) => key.kid === kid))
 
 /** Creates the feed's hub. It reads nothing while nobody follows. */
 export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store' | 'clock' | 'crypto' | 'observe'>): FeedHub {

@@ -98,6 +98,29 @@ describe('who may follow', () => {
     expect([scopeless.status, ((await scopeless.json()) as { code: string }).code]).toEqual([403, 'insufficient_scope'])
   })
 
+  it('a client by an access token of its own, for itself and with the scope', async () => {
+    const tokenFor = async (scope: string, audience: string) => {
+      const answer = await fetch(`${service.origin}/oauth/token`, {
+        method: 'POST',
+        headers: { authorization: basic('api', secret) },
+        body: new URLSearchParams({ grant_type: 'client_credentials', audience, ...(scope !== '' && { scope }) }),
+      })
+      return ((await answer.json()) as { access_token: string }).access_token
+    }
+    await admin('POST', '/clients', { name: 'Other', id: 'other', transport: 'service', audiences: ['https://other.example'] })
+    await admin('PATCH', '/clients/api', { scopes: ['revocations:read', 'else'] })
+    const status = async (token: string) => {
+      const answer = await get('/v1/revocations/snapshot', { authorization: `Bearer ${token}` })
+      return [answer.status, answer.status === 200 ? '' : ((await answer.json()) as { code: string }).code]
+    }
+    expect(await status(await tokenFor('revocations:read', service.origin))).toEqual([200, ''])
+    expect(await status(await tokenFor('else', service.origin))).toEqual([403, 'insufficient_scope'])
+    expect(await status('x.y.z')).toEqual([401, 'invalid_token'])
+    const old = await tokenFor('revocations:read', service.origin)
+    await admin('POST', '/clients/api/bump-epoch')
+    expect(await status(old)).toEqual([401, 'claims_stale'])
+  })
+
   it.each(['after=x', 'after=0123456789abcdef.01', 'wait=1', 'after=0123456789abcdef.0&wait=31', 'other=1'])(
     'refuses ?%s',
     async (query) => {

@@ -14,7 +14,7 @@ import {
 import type { Client } from '#core'
 import { readQuery } from '../body.ts'
 import { clientOf } from '../client.ts'
-import type { Http, Site } from '../context.ts'
+import { bearerOf, type Http, refusal, type Site } from '../context.ts'
 import { openEar } from '../ear.ts'
 
 /** `after`: a position; `wait`: seconds, for a long poll. */
@@ -27,9 +27,25 @@ export const feedQuery = z.strictObject({
 const patience = 300_000
 const encoder = new TextEncoder()
 
-/** The client that may follow; throws `invalid_client` or `insufficient_scope`. */
+/** The client behind an access token of its own, made for this service or for an audience that the client is itself. */
+async function bearerClient(site: Site, token: string): Promise<Client> {
+  const { core, issuer } = site.parts
+  const plain = token.length > 8192 ? undefined : core.tokens.open(token)
+  const verified = plain === undefined ? undefined : await core.tokens.verify(plain)
+  if (verified?.ok !== true) throw new SymbolonError(verified?.code ?? 'invalid_token')
+  const checked = await core.tokens.checkClient(verified.claims)
+  if (!checked.ok) throw refusal(checked)
+  const { aud, scope = '' } = verified.claims
+  // Whoever was only called with it must not follow in the caller's name.
+  if (aud !== issuer && !checked.client.audiences.includes(aud)) throw new SymbolonError('invalid_token')
+  if (!scope.split(' ').includes(followScope)) throw new SymbolonError('insufficient_scope', { scope: followScope })
+  return checked.client
+}
+
+/** The client that may follow; throws `invalid_client`, the refusal of its token, or `insufficient_scope`. */
 async function followerOf(c: Http, site: Site): Promise<Client> {
-  const client = await clientOf(c, site)
+  const bearer = bearerOf(c)
+  const client = bearer === undefined ? await clientOf(c, site) : await bearerClient(site, bearer)
   if (client === undefined) throw new SymbolonError('invalid_client')
   if (!client.scopes.includes(followScope)) throw new SymbolonError('insufficient_scope', { scope: followScope })
   return client

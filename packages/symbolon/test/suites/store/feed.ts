@@ -36,7 +36,10 @@ export function feedSuite(name: string, open: (clock: () => number) => Promise<L
             scopes: [],
             audiences: [],
             policy: {},
+            keys: [],
+            accessTokenFormat: 'jwt',
           },
+          null,
           [],
         )
     })
@@ -107,7 +110,8 @@ export function feedSuite(name: string, open: (clock: () => number) => Promise<L
       await under.store.keys.change({ insert: [key('k')], move: [], audit: [] })
       await under.store.keys.change({ insert: [], move: [{ kid: 'k', from: 'active', to: 'revoked' }], audit: [] })
       await under.store.sessions.revoke({ sid: (await opened()).session.sid }, 'admin', [])
-      await under.store.clients.put({ ...(await opened()).client, status: 'disabled' }, [])
+      const { client } = await opened()
+      await under.store.clients.put({ ...client, status: 'disabled' }, client, [])
       const head = await under.store.feed.head()
       const kinds = async () => (await under.store.feed.after(0, 10)).map(({ kind, state }) => [kind, state])
       expect(await kinds()).toEqual([
