@@ -283,8 +283,8 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
       <section class="card" aria-label="What happened">
         <h2>What happened</h2>
         <p class="sub">
-          This API runs in another process: until the revocation feed is built, its token lane lets a revoked token live until it expires;
-          its session lane refuses at once.
+          This API runs in another process and follows the revocation feed: a sign-out or a change of roles reaches its token lane in
+          milliseconds; its session lane asks the record every time.
         </p>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and scrolling must work by keyboard. */}
         <ol class="timeline" tabIndex={0} aria-label="Timeline">

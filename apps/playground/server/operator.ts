@@ -48,6 +48,8 @@ export async function ownSecret(operator: Operator, issuer: string): Promise<{ r
     audiences: [issuer],
     scopes: ['revocations:read'],
   })
+  // A client that is there from before may not follow yet.
+  if (made.status !== 201) await operator.call('PATCH', `/clients/${id}`, { scopes: ['revocations:read'] })
   const secret =
     made.status === 201
       ? made.body.client_secret
