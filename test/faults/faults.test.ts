@@ -85,7 +85,8 @@ async function playNow(act: (stage: Stage) => Promise<void>, options: { readonly
       people,
       recorder,
       person,
-      accepts: (verifier, one) => until(`${verifier.name} accepts`, answers(verifier, one, 'accepted')),
+      // After several restarts in a row a follower's budget of reconnects may be used up for a while.
+      accepts: (verifier, one) => until(`${verifier.name} accepts`, answers(verifier, one, 'accepted'), 60_000),
       unknowing: (verifier, one) => until(`${verifier.name} says 503`, answers(verifier, one, 'unknown')),
     }
     await stage.accepts(near, person(5))
