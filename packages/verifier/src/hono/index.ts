@@ -32,12 +32,11 @@ export interface HonoGuard {
 
 function guardRequestOf({ req, env }: HonoContextLike): GuardRequest {
   const plain = env?.incoming?.headers
+  const { url } = req
+  const path = url.indexOf('/', url.indexOf('//') + 2)
   return {
     method: req.method,
-    get url() {
-      const path = req.url.indexOf('/', req.url.indexOf('//') + 2)
-      return path < 0 ? '/' : req.url.slice(path)
-    },
+    url: path < 0 ? '/' : url.slice(path),
     header(name) {
       if (plain === undefined) return req.header(name)
       const value = plain[name]

@@ -25,9 +25,7 @@ export function guardRequestOf(request: IncomingLike & { readonly originalUrl?: 
   const { headers } = request
   return {
     method: request.method ?? 'GET',
-    get url() {
-      return request.originalUrl ?? request.url ?? '/'
-    },
+    url: request.originalUrl ?? request.url ?? '/',
     header(name) {
       const value = headers[name]
       return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value

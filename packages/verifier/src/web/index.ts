@@ -33,14 +33,11 @@ export interface WebGuard {
 
 /** The request as guards read it. */
 export function guardRequestOf(request: Request): GuardRequest {
-  const { headers } = request
+  const { headers, url } = request
+  const path = url.indexOf('/', url.indexOf('//') + 2)
   return {
     method: request.method,
-    get url() {
-      const { url } = request
-      const path = url.indexOf('/', url.indexOf('//') + 2)
-      return path < 0 ? '/' : url.slice(path)
-    },
+    url: path < 0 ? '/' : url.slice(path),
     header: (name) => headers.get(name) ?? undefined,
   }
 }

@@ -54,7 +54,7 @@ export const sessionColumns = [
 
 /**
  * What to select for `sessionOf`: bytes as hexadecimal text. A driver makes a buffer outside of the heap for every blob it
- * reads, which costs more than the rest of the row; most checks look at neither.
+ * reads, which costs more than the rest of the row.
  */
 export const sessionSelection: readonly string[] = sessionColumns.map((name) =>
   name === 'credential_hash' || name === 'sealed_key' ? `hex(s.${name})` : `s.${name}`,
@@ -63,7 +63,7 @@ export const sessionSelection: readonly string[] = sessionColumns.map((name) =>
 /** Bytes with memory of their own: cloning a slice of Node's pool to another thread would copy the pool as it was before. */
 const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'))
 
-/** A session from its selection. Bytes are read when they are looked at. */
+/** A session from its selection. */
 export function sessionOf(row: Row, at = 0): Session {
   const r = row as readonly never[]
   return {
@@ -91,12 +91,8 @@ export function sessionOf(row: Row, at = 0): Session {
     rotatedAt: r[at + 21]!,
     seen: r[at + 22] === 1,
     recovered: r[at + 23]!,
-    get credentialHash() {
-      return bytesOf(r[at + 24]!)
-    },
-    get sealedKey() {
-      return bytesOf(r[at + 25]!)
-    },
+    credentialHash: bytesOf(r[at + 24]!),
+    sealedKey: bytesOf(r[at + 25]!),
     revokedAt: r[at + 26]!,
     revokedReason: r[at + 27]!,
   }
