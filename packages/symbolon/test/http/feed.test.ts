@@ -2,7 +2,6 @@
 // are behind, from another time, or do not read.
 
 import { createHash } from 'node:crypto'
-import { connect } from 'node:net'
 import type { FeedPage, SnapshotEnd, SnapshotStart } from '@symbolon/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBrowser, signInOver } from '../setting/browser.ts'
@@ -199,37 +198,29 @@ describe('the stream', () => {
     const followers = () => auth.feed.followers().length
     // Those of the tests before have gone, so that the two that count here can be told.
     await until(() => followers() === 0, 'nobody follows')
-    const socket = connect(Number(new URL(service.origin).port), 'localhost')
-    let closed = false
-    socket
-      .on('error', () => {})
-      .once('close', () => {
-        closed = true
-      })
-    socket.pause()
-    socket.write(`GET /v1/revocations HTTP/1.1\r\nhost: x\r\nauthorization: ${basic('api', secret)}\r\n\r\n`)
+    // Asked in process: how much a kernel keeps for a connection that nobody reads is its own affair, and may be 30 MB.
+    const silent = await auth.handler(new Request(`${service.origin}/v1/revocations`, { headers: { authorization: basic('api', secret) } }))
+    expect(silent.status).toBe(200)
     const heard = await follow()
     await heard.skipTo('beat')
     await until(() => followers() === 2, 'two follow')
     const made = await auth.users.create({ email: 'many@example.com' }, 'test')
     const id = made.ok ? made.user.id : ''
-    // Each change of roles is an entry; what waits for the silent one grows until it is cut.
+    // Each change of roles is an entry; they fill what may wait for the silent one, which is then given time to read.
+    const many = 5000
     let told = 0
-    let changes = 0
     const reading = (async () => {
-      while (told < 60_000 && !events.includes('feed.cut')) told += (await heard.skipTo('revocations')).data.entries.length
+      while (told < many) told += (await heard.skipTo('revocations')).data.entries.length
     })()
-    for (; changes < 60_000 && !events.includes('feed.cut'); changes += 200)
+    for (let changes = 0; changes < many; changes += 200)
       await Promise.all(Array.from({ length: 200 }, (_, j) => auth.users.change(id, { roles: [`r${changes + j}`] }, 'test')))
-    expect(events).toContain('feed.cut')
     await reading
-    while (told < changes) told += (await heard.skipTo('revocations')).data.entries.length
+    await until(() => events.includes('feed.cut'), 'the silent one is cut')
     await until(() => followers() === 1, 'the silent one is gone')
-    // The connection is cut too: reading on ends.
-    socket.resume()
-    await until(() => closed, 'closed')
+    // Reading on ends, and what waited is dropped.
+    await expect(silent.text()).rejects.toThrow('does not read')
     heard.end()
-  }, 120_000)
+  }, 60_000)
 
   it('forgets who goes away, at any moment', async () => {
     const count = () => service.auth.feed.followers().length

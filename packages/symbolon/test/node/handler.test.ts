@@ -79,6 +79,26 @@ describe('under node:http', () => {
     expect(answer.status).toBe(500)
     expect(await answer.text()).not.toContain('secret detail')
   })
+
+  it('ends the connection with a stream that fails, and reads a stream no faster than it is read', async () => {
+    let pulled = 0
+    let failing = false
+    const body = () =>
+      new ReadableStream({
+        pull(controller) {
+          if (failing) return controller.error(new Error('cut'))
+          pulled++
+          controller.enqueue(new Uint8Array(1 << 20))
+        },
+      })
+    const base = await listen(createServer(toNodeHandler({ ...echo, handler: async () => new Response(body()) })))
+    const answer = await fetch(`${base}/auth/x`)
+    // What the kernel keeps is bounded, so an end comes: nothing is read any more.
+    for (let before = -1; before < pulled; await new Promise((resolve) => setTimeout(resolve, 300))) before = pulled
+    expect(pulled).toBeLessThan(200)
+    failing = true
+    await expect(answer.arrayBuffer()).rejects.toThrow('terminated')
+  })
 })
 
 describe('under Express', () => {
