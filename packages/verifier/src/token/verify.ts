@@ -51,6 +51,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   const imported = new WeakMap<PublicJwk, CryptoKey | Uint8Array>()
   let young = new Map<string, TokenAccepted>()
   let old = new Map<string, TokenAccepted>()
+  /** Tokens being checked, so that many requests with a new one cost one signature. */
+  const checking = new Map<string, Promise<TokenResult>>()
   let latest = 0
 
   function judge(found: TokenAccepted): TokenResult {
@@ -114,9 +116,20 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const detail = refusedByShape(claims, rules)
     if (detail !== undefined) return refuse(detail)
     const one = freeze({ ...claims, aud: options.audience }) as unknown as AccessTokenClaims
-    const found: TokenAccepted = { ok: true, claims: one, kid }
+    return { ok: true, claims: one, kid }
+  }
+
+  /** Time and revocations are asked for each caller: whoever joined late may have begun after something changed. */
+  async function once(token: string): Promise<TokenResult> {
+    let check = checking.get(token)
+    if (check === undefined) {
+      check = cold(token).finally(() => checking.delete(token))
+      checking.set(token, check)
+    }
+    const found = await check
+    if (!found.ok) return found
     const result = judge(found)
-    if (result.ok) remember(token, found)
+    if (result.ok && young.get(token) !== found) remember(token, found)
     return result
   }
 
@@ -128,7 +141,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
         found = old.get(token)
         if (found !== undefined) remember(token, found)
       }
-      return found === undefined ? cold(token) : judge(found)
+      return found === undefined ? once(token) : judge(found)
     },
   }
 }

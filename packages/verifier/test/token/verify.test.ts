@@ -53,6 +53,34 @@ it('refuses at exp + leeway, from memory too, and stays refused when the clock s
   expect(await one.verify(token)).toMatchObject({ code: 'token_expired' })
 })
 
+it('checks a new token once for all who show it at the same time, and holds each against revocations by itself', async () => {
+  let asked = 0
+  let revoked = false
+  const one = createTokenVerifier({
+    issuer: good.iss,
+    audience: 'api',
+    now: () => at * 1000,
+    keys: () => {
+      asked++
+      return [jwk as never]
+    },
+    revoked: () => (revoked ? 'token_revoked' : undefined),
+  })
+  const token = await mint({})
+  const first = one.verify(token) as Promise<unknown>
+  // Whoever comes when something was revoked meanwhile is refused, though the check that it joins was already made.
+  const late = first.then(() => {
+    revoked = true
+    return one.verify(token)
+  })
+  const answers = await Promise.all([first, ...Array.from({ length: 20 }, () => one.verify(token)), late])
+  expect(asked).toBe(1)
+  expect(answers.map((answer) => (answer as { ok: boolean }).ok)).toEqual([...Array(21).fill(true), false])
+  revoked = false
+  expect(await Promise.all(Array.from({ length: 3 }, () => one.verify(`${token}x`)))).toMatchObject(Array(3).fill({ ok: false }))
+  expect(await one.verify(await mint({ jti: 'other' }))).toMatchObject({ ok: true })
+})
+
 it.each(['', '.', 'a.b.c', 'a.b.c.d'])('never throws: %j', async (token) => {
   expect(await verifier().verify(token)).toMatchObject({ ok: false })
 })

@@ -2,80 +2,21 @@
 
 import type {
   AuditDraft,
-  Client,
   OpenOutcome,
   OpenSession,
   RevokedBatch,
   RevokeReason,
   RevokeTarget,
   Rotation,
-  Session,
   SessionSnapshot,
   Touch,
-  User,
 } from '#core'
-import { clientColumns, clientOf, columns, sessionColumns, sessionOf, sessionSelection, userColumns, userOf } from '#stores/rows'
+import { columns, sessionColumns, sessionOf, sessionSelection } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { prepareSnapshot } from './snapshot.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
-const joined = `SELECT s.revision, u.epoch, c.revision, s.user_id, s.client_id, EXISTS (SELECT 1 FROM feed WHERE kind = 'token')
-  FROM sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.tenant = s.tenant AND c.id = s.client_id WHERE s.sid = ?`
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
-const remembered = 10_000
-
-/**
- * The read behind every check, made anew for each: what session, user and client are at, as one statement sees them.
- * Their columns are read again only when one moved on since they were read; every update of a session adds to its revision.
- */
-export function prepareFind(db: Driver): (sid: string, now: () => number) => SessionSnapshot | undefined {
-  const statement = db.sql(joined)
-  const whole = db.sql(`SELECT ${sessionSelection.join(', ')}, revision FROM sessions s WHERE sid = ?`)
-  const sessions = new Map<string, { readonly revision: number; readonly session: Session }>()
-  const users = new Map<string, User>()
-  const clients = new Map<string, { readonly revision: number; readonly client: Client }>()
-
-  const sessionAs = (sid: string, revision: number): Session | undefined => {
-    const known = sessions.get(sid)
-    if (known !== undefined && known.revision === revision) return known.session
-    const row = whole.get(sid)
-    if (row === undefined) return undefined
-    const session = sessionOf(row)
-    if (sessions.size >= remembered) sessions.clear()
-    sessions.set(sid, { revision: row[sessionColumns.length] as number, session })
-    return session
-  }
-  const userAs = (id: string, epoch: number): User | undefined => {
-    const known = users.get(id)
-    if (known !== undefined && known.epoch === epoch) return known
-    const row = db.sql(`SELECT ${columns(userColumns)} FROM users WHERE id = ?`).get(id)
-    if (row === undefined) return undefined
-    const user = userOf(row)
-    if (users.size >= remembered) users.clear()
-    users.set(id, user)
-    return user
-  }
-  const clientAs = (id: string, revision: number): Client | undefined => {
-    const known = clients.get(id)
-    if (known !== undefined && known.revision === revision) return known.client
-    const row = db.sql(`SELECT ${columns(clientColumns)}, revision FROM clients WHERE tenant = 'main' AND id = ?`).get(id)
-    if (row === undefined) return undefined
-    const client = clientOf(row)
-    if (clients.size >= remembered) clients.clear()
-    clients.set(id, { revision: row[clientColumns.length] as number, client })
-    return client
-  }
-
-  return (sid, now) => {
-    const row = statement.get(sid)
-    if (row === undefined) return undefined
-    const session = sessionAs(sid, row[0] as number)
-    const user = userAs(row[3] as string, row[1] as number)
-    const client = clientAs(row[4] as string, row[2] as number)
-    if (session === undefined || user === undefined || client === undefined) return undefined
-    return row[5] === 1 ? { now: now(), session, user, client, tokensRevoked: true } : { now: now(), session, user, client }
-  }
-}
-
 /** Live sessions of a user, newest first, at most 1,000. */
 export function listSessions(db: Driver, userId: string, now: number) {
   const rows = db
@@ -184,7 +125,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
     s.sealedKey,
   )
   writeAudit(write, input.audit, { userId: user.id })
-  const snapshot = prepareFind(db)(s.sid, () => now) as SessionSnapshot
+  const snapshot = prepareSnapshot(db).read(s.sid, () => now) as SessionSnapshot
   return { outcome: 'opened', snapshot, created: user.created, ended: [...evicted, ...replaced] }
 }
 

@@ -10,7 +10,8 @@ import { type Driver, openDriver, storeError } from './driver.ts'
 import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { listKeys } from './keys.ts'
 import { migrate } from './schema.ts'
-import { listSessions, prepareFind } from './sessions.ts'
+import { listSessions } from './sessions.ts'
+import { createFinder, prepareSnapshot } from './snapshot.ts'
 import { findUser, listUsers } from './users.ts'
 import { headOf } from './write.ts'
 import { createWriter } from './writer.ts'
@@ -67,7 +68,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
   }, 5000)
   keeper.unref()
 
-  const find = prepareFind(db)
+  const find = createFinder(prepareSnapshot(db), now, (error) => storeError(error, path))
   return {
     ...reads(db, path, () => {
       if (!writer.alive())
@@ -75,7 +76,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       return now()
     }),
     sessions: {
-      find: (sid) => guarded(path, () => find(sid, now)),
+      find,
       list: (userId) => guarded(path, () => listSessions(db, userId, now())),
       open: (input) => writer.call('sessions.open', input),
       rotate: (input) => writer.call('sessions.rotate', input),
