@@ -38,7 +38,8 @@ try {
     )
     server.listen(port, '127.0.0.1', resolve)
   })
-  process.stdout.write(`Playground  http://localhost:${port}  (open this one)\n\n`)
+  const own = apis.all.map((api) => `http://127.0.0.1:${api.port()}`).join(', ')
+  process.stdout.write(`Playground  http://localhost:${port}  (open this one)\n  its APIs  ${own}\n\n`)
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   // The API processes and the verifier hold this process: it ends here, and they with it.
