@@ -36,7 +36,7 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
       <header>
         <Mark apart={false} />
         <h1>Symbolon playground</h1>
-        <p>One sign-in, two halves: the session record on the server, the access token here.</p>
+        <p>One sign-in, two halves, two verifiers. A development tool: it listens on this machine only.</p>
         <button type="button" onClick={() => void signOut()}>
           Sign out
         </button>

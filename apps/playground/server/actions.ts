@@ -122,13 +122,14 @@ export function createActions({ operator, apis, undo }: ActionsParts) {
       try {
         const plan = await make(actor, request.body)
         const watching = plan.token === undefined ? undefined : await watch(apis, plan.token, gone.signal)
+        // Before it is done: an answer that gets lost must not leave a user disabled.
+        const kept = plan.back === undefined ? undefined : undo.keep(plan.back)
         const { status } = await plan.act()
         const acknowledged = performance.now()
         acted++
         if (status >= 400) throw new NoPlan(`The service answered ${status}.`)
         const line = (value: object) => response.writable && response.write(`${JSON.stringify(value)}\n`)
         response.status(200).set({ 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
-        const kept = plan.back === undefined ? undefined : undo.keep(plan.back)
         line({ event: 'acknowledged', text: plan.text, watched: watching !== undefined, ...(kept !== undefined && { undo: kept }) })
         await watching?.refusals(acknowledged, (refusal) => line({ event: 'refused', ...refusal }))
         line({ event: 'end', within: watchFor })

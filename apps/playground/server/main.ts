@@ -20,11 +20,13 @@ try {
   const { app, verifier } = createPlayground({ issuer, operator, client, apis, undo, page })
   const server = createServer(app)
   const stop = async () => {
+    setTimeout(() => process.exit(), 2500).unref()
+    // While the service still answers: a user who was disabled would stay it.
+    await undo.all()
     apis.end()
+    await verifier.close()
     server.close(() => process.exit())
     server.closeIdleConnections()
-    setTimeout(() => process.exit(), 3000).unref()
-    await Promise.all([undo.all(), verifier.close()])
   }
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop())
   await apis.ready()
