@@ -17,15 +17,21 @@ const env = {
 }
 // Each child leads its own process group, so that Ctrl-C reaches it once, through us.
 const start = (...args) => spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit', detached: true })
-const children = [
+const [service, page] = [
   start(join(root, 'packages/symbolon/dist/cli/main.js'), 'serve', '--dev'),
   start(join(root, 'apps/playground/dist/server/main.js')),
 ]
+const children = [service, page]
 
 let stopping = false
+const runs = (child) => child.exitCode === null && child.signalCode === null
+const end = (child, signal) => runs(child) && child.kill(signal)
 function stop(signal) {
   stopping = true
-  for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+  end(page, signal)
+  // The playground goes first: it may have something to take back at the service.
+  if (signal === 'SIGTERM' && runs(page)) setTimeout(end, 3000, service, signal).unref()
+  else end(service, signal)
   // One that does not stop when asked must not keep the terminal.
   if (signal === 'SIGTERM') setTimeout(stop, 10_000, 'SIGKILL').unref()
 }
@@ -42,7 +48,7 @@ for (const child of children) {
   child.on('exit', (code) => {
     running--
     if (!stopping) process.exitCode = code === 0 ? 1 : (code ?? 1)
-    if (!stopping) stop('SIGTERM')
+    if (!stopping || child === page) stop('SIGTERM')
     if (running === 0) process.exit()
   })
 }

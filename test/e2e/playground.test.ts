@@ -1,5 +1,5 @@
-// `npm start` as a visitor meets it: sign in by code in Chromium, call the three lanes, change a role, revoke from a second
-// browser and see who refuses; axe finds nothing.
+// `npm start` as a visitor meets it: sign in by code in Chromium, call the three lanes, make tokens die and see when both
+// verifiers knew, cut the feed and see them ask live, then refuse, then recover; axe finds nothing.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -73,11 +73,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function signIn(): Promise<Page> {
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage()
+/** A browser of its own, signed in. Each test has its own user, so that none meets another's sessions. */
+async function signIn(email: string, before?: Page): Promise<Page> {
+  const page = before ?? (await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage())
   await page.goto(playground)
   await page.click('a.primary')
-  await page.fill('#identifier', 'ada@example.com')
+  await page.fill('#identifier', email)
   await page.click('button.primary')
   await page.waitForSelector('#code')
   const outbox = (await (await fetch(`${service}/dev/outbox`)).json()) as { text: string }[]
@@ -101,28 +102,103 @@ const call = async (page: Page, level: string, says: RegExp) => {
     )
     .toMatch(says)
 }
+const entry = (page: Page, text: string | RegExp) => page.locator('.timeline li').filter({ hasText: text })
+/** Both rows of the newest such entry, once both say `says`. */
+const rows = async (page: Page, text: string, says: RegExp, timeout = 10_000): Promise<string[]> => {
+  const both = entry(page, text).first().locator('.row .num')
+  await expect.poll(async () => (await both.allTextContents()).filter((one) => says.test(one)).length, { timeout }).toBe(2)
+  return both.allTextContents()
+}
+/** Presses a button, and expects that both verifiers stopped accepting, within their bound, and why. */
+const kills = async (page: Page, button: string, text: string, code: string) => {
+  await page.getByRole('button', { name: button, exact: true }).click()
+  for (const one of await rows(page, text, new RegExp(`^[\\d,.]+ ms · ${code}$`)))
+    expect(Number.parseFloat(one.replace(',', ''))).toBeLessThan(5000)
+  expect(await page.getByRole('status').allTextContents()).toContainEqual(expect.stringMatching(/A stopped accepting after .*ms/))
+}
+/** What both verifiers do now. */
+const both = async (page: Page, does: string, timeout: number) =>
+  expect.poll(() => page.locator('.verifier .says').allTextContents(), { timeout }).toEqual([does, does])
+const fits = async (page: Page) => {
+  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id }) => id)).toEqual([])
+  expect(await page.evaluate(() => [document.documentElement.scrollHeight <= 800, document.documentElement.scrollWidth <= 1280])).toEqual([
+    true,
+    true,
+  ])
+}
 
 it('shows both halves at work', async () => {
-  const page = await signIn()
+  const page = await signIn('ada@example.com')
   await call(page, 'public', /answered without asking/)
-  await call(page, 'token', /decided locally/)
+  // Both APIs take turns.
+  await call(page, 'token', /API B: decided locally/)
+  await call(page, 'token', /API A: decided locally/)
   await call(page, 'session', /decided by the live session/)
-  await page.getByRole('button', { name: 'Change role' }).click()
-  await expect.poll(() => page.getByLabel("The server's half").textContent()).toContain('editor')
-  await call(page, 'session', /decided by the live session/)
-  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id }) => id)).toEqual([])
-  expect(await page.evaluate(() => document.documentElement.scrollHeight <= 800)).toBe(true)
+  await fits(page)
 
-  const other = await signIn()
+  const other = await signIn('ada@example.com')
   await other.locator('.devices button').first().click()
   await expect.poll(() => other.locator('.timeline').textContent()).toContain('was ended')
-  await page.getByRole('region', { name: 'level session' }).getByRole('button').first().click()
-  // The first browser's session is gone: its session lane refuses, and it is signed out.
-  await expect
-    .poll(
-      async () =>
-        (await page.locator('.hero').count()) > 0 ||
-        /refused/.test((await page.getByRole('region', { name: 'level session' }).getByRole('status').textContent()) ?? ''),
-    )
-    .toBe(true)
+  // The first browser notices by itself.
+  await expect.poll(() => page.locator('.hero').count()).toBe(1)
 }, 60_000)
+
+it('shows when each verifier stopped accepting', async () => {
+  const page = await signIn('grace@example.com')
+  const other = await signIn('grace@example.com')
+  const minted = (one: Page, times: number) => expect.poll(() => entry(one, 'a new token was minted').count()).toBe(times)
+
+  await kills(page, 'Change role', 'the role “editor” was given', 'claims_stale')
+  await expect.poll(() => page.getByLabel("The server's half").textContent()).toContain('editor')
+  for (const one of [page, other]) await minted(one, 1)
+  await kills(page, 'Revoke key', 'the signing key was revoked', 'token_revoked')
+  for (const one of [page, other]) await minted(one, 2)
+  await call(page, 'token', /decided locally/)
+  await kills(page, 'Sign out that browser', 'the session on', 'session_revoked')
+  await expect.poll(() => other.locator('.hero').count()).toBe(1)
+  await fits(page)
+
+  // The only one left: this browser's own.
+  await page.getByRole('button', { name: 'Sign out that browser', exact: true }).click()
+  await page.waitForSelector('.hero')
+  await rows(page, 'this browser was signed out', /ms · session_revoked$/)
+
+  await signIn('grace@example.com', page)
+  await page.getByRole('button', { name: 'Disable user', exact: true }).click()
+  await page.waitForSelector('.hero')
+  await rows(page, 'the user was disabled', /ms · session_revoked$/)
+  await fits(page)
+  await page.getByRole('button', { name: 'Enable the user again' }).click()
+  await expect.poll(() => page.locator('.outcome').textContent()).toMatch(/enabled again/)
+  await signIn('grace@example.com', page)
+}, 90_000)
+
+it('shows the bound, the fallback, the refusal and the recovery', async () => {
+  const page = await signIn('alan@example.com')
+  await both(page, 'decides locally', 10_000)
+  // By keyboard: an arrow turns the switch.
+  await page.getByRole('radio', { name: 'connected' }).focus()
+  await page.keyboard.press('ArrowRight')
+  await rows(page, 'the feed was cut', /as before/)
+  // Nobody tells the verifiers of this one: they find out when they ask, as late as their bound lets them.
+  await page.getByRole('button', { name: 'Change role', exact: true }).click()
+  await rows(page, 'the role “editor” was given', /ms · claims_stale$/, 15_000)
+  await both(page, 'asks live', 15_000)
+  await call(page, 'token', /decided by the live session/)
+  await fits(page)
+
+  await page.getByRole('radio', { name: 'introspection cut too' }).check()
+  await both(page, 'refuses: revocation_unknown', 15_000)
+  await call(page, 'token', /refused: revocation_unknown/)
+  await rows(page, 'the feed and introspection were cut', /ms · revocation_unknown$/)
+  await page.setViewportSize({ width: 320, height: 640 })
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320)
+  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id }) => id)).toEqual([])
+  await page.setViewportSize({ width: 1280, height: 800 })
+
+  await page.getByRole('radio', { name: 'connected' }).check()
+  // As soon as the followers' pause before they reconnect is over.
+  await both(page, 'decides locally', 30_000)
+  await rows(page, 'everything is connected again', /ms · decides locally$/)
+  await call(page, 'token', /decided locally/)
+}, 120_000)

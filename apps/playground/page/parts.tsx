@@ -1,8 +1,7 @@
-// The pieces of the screen.
+// The small pieces of the screen.
 
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import { type Call, median } from './state.ts'
 
 /** The mark; apart without a session. */
 export function Mark({ apart }: { readonly apart: boolean }) {
@@ -40,7 +39,7 @@ export function Ring({ label, part, text }: { readonly label: string; readonly p
 }
 
 /** Copies a line of code. */
-function Copy({ text }: { readonly text: string }) {
+export function Copy({ text }: { readonly text: string }) {
   const [done, setDone] = useState(false)
   const copy = async () => {
     await navigator.clipboard?.writeText(text).catch(() => {})
@@ -54,69 +53,18 @@ function Copy({ text }: { readonly text: string }) {
   )
 }
 
-/** One level: its button, its last answers, its line of code. */
-export function Lane(props: {
-  readonly level: string
-  readonly label: string
-  readonly does: string
-  readonly code: string
-  readonly calls: readonly Call[]
-  readonly onCall: () => void
-}) {
-  const { calls } = props
-  const last = calls.at(-1)
-  return (
-    <section class="lane" aria-label={`level ${props.level}`}>
-      <button type="button" onClick={props.onCall}>
-        {props.label}
-      </button>
-      <span class="marks" aria-hidden="true">
-        {calls.slice(-24).map((call, i) => (
-          <span key={i} class={`m ${call.kind}`} title={call.note}></span>
-        ))}
-      </span>
-      <span class="num">{median(calls)}</span>
-      <span class="does" role="status">
-        {last === undefined ? props.does : `${last.note} · ${Math.round(last.us)} µs in the guard`}
-      </span>
-      <span class="code">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and scrolling must work by keyboard. */}
-        <code tabIndex={0}>{props.code}</code>
-        <Copy text={props.code} />
-      </span>
-    </section>
-  )
-}
-
-/** A control that says what it does. */
-export function Control({ label, does, onClick }: { readonly label: string; readonly does: string; readonly onClick: () => void }) {
-  return (
-    <div class="control">
-      <button type="button" onClick={onClick}>
-        {label}
-      </button>
-      <small>{does}</small>
-    </div>
-  )
-}
-
-/** A card of one half. */
-export function Half({
-  side,
-  title,
-  sub,
-  children,
-}: {
-  readonly side: 'left' | 'right'
+/** A card with a heading. `shape`: the half of the token that it is, or none. */
+export function Card(props: {
   readonly title: string
-  readonly sub: string
+  readonly sub?: string
+  readonly shape?: 'left-half' | 'right-half'
   readonly children: ComponentChildren
 }) {
   return (
-    <section class={`card ${side}-half`} aria-label={title}>
-      <h2>{title}</h2>
-      <p class="sub">{sub}</p>
-      {children}
+    <section class={props.shape === undefined ? 'card' : `card ${props.shape}`} aria-label={props.title}>
+      <h2>{props.title}</h2>
+      {props.sub !== undefined && <p class="sub">{props.sub}</p>}
+      {props.children}
     </section>
   )
 }

@@ -1,87 +1,96 @@
-// The playground's API: one route at each level, and the controls that a visitor may try on their own account.
+// The process behind the page: serves it, passes its calls on to the two APIs, and acts as the operator for whoever is
+// signed in. A development tool: it holds the development service's admin key, listens on loopback only, and lets any user
+// revoke the signing key.
 
-import { createVerifier } from '@symbolon/verifier'
+import { createVerifier, type Verifier } from '@symbolon/verifier'
 import { createGuard } from '@symbolon/verifier/express'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import { type Actor, createActions } from './actions.ts'
+import { type Cut, cuts } from './ipc.ts'
 import type { Operator } from './operator.ts'
+import type { Apis } from './processes.ts'
+import { passOn } from './proxy.ts'
+import type { Undo } from './undo.ts'
 
 /** What the app stands on. */
 export interface PlaygroundParts {
   readonly issuer: string
   readonly operator: Operator
   readonly client: { readonly id: string; readonly secret: string }
+  readonly apis: Apis
+  readonly undo: Undo
   /** The folder of the built page. */
   readonly page: string
 }
 
-/** Creates the app. */
-export function createPlayground({ issuer, operator, client, page }: PlaygroundParts): Express {
-  const verifier = createVerifier({ issuer, clientId: client.id, clientSecret: client.secret })
-  const guard = createGuard(verifier)
-  const app = express()
-  app.disable('x-powered-by')
-  app.use((_request: Request, response: Response, next: NextFunction) => {
-    response.setHeader(
-      'content-security-policy',
-      `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${issuer}; frame-ancestors 'none'; base-uri 'none'`,
-    )
+/** Behind a `session` guard: who acts, with the token they showed. */
+function actorOf(request: Request): Actor {
+  const { auth } = request
+  if (auth.kind !== 'user') throw new Error('a guard let a client through')
+  return { sub: auth.sub, sid: auth.sid, token: (request.headers.authorization ?? '').slice('Bearer '.length) }
+}
+
+function securityHeaders(issuer: string) {
+  const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ${issuer}; frame-ancestors 'none'; base-uri 'none'`
+  return (_request: Request, response: Response, next: NextFunction) => {
+    response.setHeader('content-security-policy', policy)
     response.setHeader('x-content-type-options', 'nosniff')
     response.setHeader('referrer-policy', 'same-origin')
     next()
-  })
-
-  /** Times a guard, so that the page can show what a level costs. */
-  const timed = (level: 'public' | 'token' | 'session') => {
-    const check = guard(level)
-    return (request: Request, response: Response, next: NextFunction) => {
-      const began = performance.now()
-      const tell = () => response.setHeader('server-timing', `guard;dur=${(performance.now() - began).toFixed(4)}`)
-      const end = response.end.bind(response)
-      let passed = false
-      // A refusal never comes to `next`: its time is told as it goes out.
-      response.end = ((...input: never[]) => {
-        if (!passed && !response.headersSent) tell()
-        return end(...input)
-      }) as never
-      check(request, response, (error) => {
-        passed = true
-        tell()
-        next(error)
-      })
-    }
   }
-  app.get('/api/public', timed('public'), (_request, response) => void response.json({ hello: 'everybody' }))
-  app.get(
-    '/api/feed',
-    timed('token'),
-    (request, response) => void response.json({ hello: request.auth.sub, checked: request.auth.checked }),
-  )
-  app.post(
-    '/api/transfers',
-    timed('session'),
-    (request, response) => void response.status(201).json({ by: request.auth.sub, checked: request.auth.checked }),
-  )
+}
 
+/** Creates the app, and the verifier behind its own routes. */
+export function createPlayground(parts: PlaygroundParts): { readonly app: Express; readonly verifier: Verifier } {
+  const { issuer, operator, client, apis, undo, page } = parts
+  // Not cut by the switch: who cut the feed must be able to put it back.
+  const verifier = createVerifier({ issuer, clientId: client.id, clientSecret: client.secret })
+  const guard = createGuard(verifier)
+  const actions = createActions({ operator, apis: apis.all, undo })
+  const app = express()
+  app.disable('x-powered-by')
+  app.use(securityHeaders(issuer))
+
+  for (const api of apis.all)
+    app.use(`/api/${api.name}`, (request: Request, response: Response) => passOn(api, request.url, request, response))
+
+  // No cookie is read here, only Bearer tokens: another site's page cannot act in a visitor's name.
+  const body = express.json({ limit: '1kb' })
   app.get('/play/config', (_request, response) => void response.json({ issuer }))
   app.get('/play/record', guard('session'), async (request, response) => {
-    const found = await operator.call('GET', `/users/${request.auth.sub}/sessions`)
-    const user = await operator.call('GET', `/users/${request.auth.sub}`)
+    const actor = actorOf(request)
+    actions.seen(actor)
+    const [found, user] = await Promise.all([
+      operator.call('GET', `/users/${actor.sub}/sessions`),
+      operator.call('GET', `/users/${actor.sub}`),
+    ])
     response.setHeader('cache-control', 'no-store')
     response.json({ ...(found.body as object), user: user.body })
   })
-  app.put('/play/role', guard('session'), async (request, response) => {
-    const user = await operator.call<{ roles: string[] }>('GET', `/users/${request.auth.sub}`)
-    const roles = user.body.roles.includes('editor') ? [] : ['editor']
-    const changed = await operator.call('PUT', `/users/${request.auth.sub}/roles`, { roles })
-    response.status(changed.status).json(changed.body)
+  app.post('/play/actions/:name', guard('session'), body, (request, response) =>
+    actions.run(String(request.params.name), actorOf(request), request, response),
+  )
+  app.post('/play/undo', body, async (request, response) => {
+    const { id } = (request.body ?? {}) as { id?: unknown }
+    const undone = typeof id === 'string' && (await undo.use(id))
+    response.status(undone ? 200 : 404).json(undone ? {} : { code: 'not_found' })
   })
-  app.delete('/play/sessions/:sid', guard('session'), async (request, response) => {
-    const own = await operator.call<{ sessions: { sid: string }[] }>('GET', `/users/${request.auth.sub}/sessions`)
-    const sid = String(request.params.sid)
-    if (!own.body.sessions.some((session) => session.sid === sid)) return void response.sendStatus(404)
-    const ended = await operator.call('DELETE', `/sessions/${sid}`)
-    response.status(ended.status).json(ended.body)
+  app.get('/play/verifiers', (_request, response) => {
+    response.setHeader('cache-control', 'no-store')
+    response.json({ cut: apis.cut(), acted: actions.acted(), verifiers: apis.all.map((api) => ({ api: api.name, ...api.verifier() })) })
+  })
+  app.put('/play/cut', guard('session'), body, (request, response) => {
+    const { cut } = (request.body ?? {}) as { cut?: unknown }
+    if (!cuts.some((one) => one === cut)) return void response.status(400).json({ code: 'invalid_request' })
+    apis.turn(cut as Cut)
+    response.json({ cut: apis.cut() })
   })
   app.use(express.static(page, { index: 'index.html' }))
-  return app
+  // Express would answer with the error's stack: names of files on this machine.
+  app.use((error: { readonly status?: unknown }, _request: Request, response: Response, _next: NextFunction) => {
+    const asked = typeof error.status === 'number' && error.status >= 400 && error.status < 500
+    if (response.headersSent) response.destroy()
+    else response.status(asked ? Number(error.status) : 500).json({ code: asked ? 'invalid_request' : 'try_later' })
+  })
+  return { app, verifier }
 }
