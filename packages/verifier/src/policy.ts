@@ -47,9 +47,18 @@ const bySegments = (path: string) =>
         .join('/')
     : path
 
+/** A whole address as the target (RFC 9112 §3.2.2), with nothing in it that two readers take for two paths. */
+const whole = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=\/[^\\]*$)/i
+
+/** The target without its host, which frameworks route past; `undefined` for what they may read as different paths. */
+const targetOf = (url: string): string | undefined => {
+  const target = url.startsWith('/') ? url : url.replace(whole, '')
+  return target.startsWith('/') ? target : undefined
+}
+
 /** What a framework, or what stands before it, may take a request's path for. */
-function spellings(url: string): readonly [string, ...string[]] {
-  const path = url.split(/[?#]/, 1)[0] as string
+function spellings(target: string): readonly [string, ...string[]] {
+  const path = target.split(/[?#]/, 1)[0] as string
   const first = even(bySegments(path))
   if (!path.includes('%') && !path.includes(';')) return [first]
   return [first, even(decoded(path)), even(bySegments(path.split(';', 1)[0] as string))]
@@ -110,7 +119,9 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
   }
   const unnamed: Guard = (request) => (options.strict === true && !isSafeMethod(request.method) ? refuse('denied') : open(request))
   return (request: GuardRequest) => {
-    const [path, ...others] = spellings(request.url)
+    const target = targetOf(request.url)
+    if (target === undefined) return refuse('invalid_request')
+    const [path, ...others] = spellings(target)
     const guard = guardOf(request, path)
     if (others.length === 0) return (guard ?? unnamed)(request)
     const asked = [guard, ...others.map((other) => guardOf(request, other))].filter((one) => one !== undefined)

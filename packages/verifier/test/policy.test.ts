@@ -50,6 +50,22 @@ const spellings = [
     '/files/..%2Fopen',
     '/open/../kiosk',
   ],
+  // A whole address instead of a path (RFC 9112 §3.2.2), as plain as can be and as frameworks read it apart.
+  ...[
+    'http://x/kiosk',
+    'HTTPS://x:1/kiosk?a',
+    'http://[::1]:80/KIOSK/',
+    'http:///kiosk',
+    'http:////kiosk',
+    'http://x?/kiosk',
+    'http://x#/kiosk',
+    'http://x@y/kiosk',
+    'http://x/files\\a',
+    'http://x\\kiosk',
+    'http://;/pages/a',
+    'x://y/kiosk',
+    'http:/kiosk',
+  ],
   ...['/docs', '/docs/', '/docs/a', '/docs/a/b', '/DOCS/%61', '/pages', '/pages/', '/pages/a', '/image.png', '/IMAGE.PNG'],
 ]
 
@@ -84,9 +100,12 @@ const handlers: Record<string, (port: (listening: number) => void) => Promise<()
       app.get(path, (c) => c.text('reached'))
     app.get('/open', (c) => c.text('open'))
     const server = createServer(async (request, response) => {
-      const answer = await app.fetch(new Request(`http://host${request.url}`, { method: request.method ?? 'GET' }))
-      response.writeHead(answer.status)
-      response.end(await answer.text())
+      const address = request.url?.startsWith('/') === true ? `http://host${request.url}` : (request.url ?? '')
+      const method = request.method ?? 'GET'
+      // What is no address cannot be made a Request of (Fetch §5.4).
+      const answer = URL.canParse(address) && !address.includes('@') ? await app.fetch(new Request(address, { method })) : undefined
+      response.writeHead(answer?.status ?? 400)
+      response.end(await answer?.text())
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     port((server.address() as AddressInfo).port)
@@ -115,7 +134,9 @@ describe.each(Object.entries(handlers))('under %s', (_, start) => {
   })
   afterAll(() => stop())
 
-  it('lets what is public through', async () => expect(await ask(port, '/open')).toContain('open'))
+  it.each(['/open', 'http://x/open', 'http://x:1/open?a'])('lets what is public through: %s', async (target) =>
+    expect(await ask(port, target)).toContain('open'),
+  )
   it.each(spellings)('reaches no guarded route by %j', async (target) => expect(await ask(port, target)).not.toContain('reached'))
 })
 
