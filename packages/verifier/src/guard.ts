@@ -29,6 +29,8 @@ export interface GuardParts {
   readonly tokens: TokenVerifier
   readonly source: Source
   readonly now: () => number
+  /** Milliseconds of a clock that never runs slow. */
+  readonly elapsed: () => number
   readonly cookies: boolean
   readonly secure: boolean
   readonly origin: string
@@ -79,7 +81,7 @@ const longestOpaque = 4096
 
 /** Creates the maker of guards. */
 export function createGuardFactory(parts: GuardParts) {
-  const { tokens, source, now, knowledge, presented } = parts
+  const { tokens, source, now, elapsed, knowledge, presented } = parts
   const auths = new WeakMap<AccessTokenClaims, Auth>()
 
   const localAuth = (token: string, { claims, kid }: TokenAccepted, staleness: number): Auth => {
@@ -114,6 +116,7 @@ export function createGuardFactory(parts: GuardParts) {
     }
 
     const live = (question: LiveQuestion, kid = '', sessionCookie?: string): Answer => {
+      const askedAt = elapsed()
       const decide = (answer: LiveAnswer): GuardResult => {
         if (!answer.active) return refuse(answer.code, answer.options)
         const given = question.by === 'token' ? question.claims : answer.claims
@@ -121,7 +124,7 @@ export function createGuardFactory(parts: GuardParts) {
           if (level === 'session') return refuse('session_required')
           if (given !== undefined && answer.client.clientEpoch > given.client_epoch) return refuse('claims_stale')
           const claims = given ?? clientClaims(answer.client)
-          presented.note(claims, { question, kid })
+          presented.note(claims, { question, kid, askedAt })
           return pass(liveClient(answer.client, claims))
         }
         const { session } = answer
@@ -130,7 +133,7 @@ export function createGuardFactory(parts: GuardParts) {
         if (level === 'token' && given !== undefined && (session.epoch > (given.epoch ?? 0) || session.clientEpoch > given.client_epoch))
           return refuse('claims_stale')
         const claims = given ?? sessionClaims(session)
-        presented.note(claims, { question, kid })
+        presented.note(claims, { question, kid, askedAt })
         return pass(liveUser(session, claims))
       }
       try {
@@ -188,10 +191,11 @@ export function createGuardFactory(parts: GuardParts) {
     /** A page rendered on the server: one minted on the fly, for a session cookie without a good token. */
     const mint = (session: string): Answer => {
       if (source.mint === undefined) return live({ by: 'cookie', credential: session })
+      const askedAt = elapsed()
       return source.mint(session).then((answer): GuardResult => {
         if (!answer.minted) return refuse(answer.code, answer.options)
         const { claims, accessToken } = answer
-        presented.note(claims, { question: { by: 'cookie', credential: session }, kid: '' })
+        presented.note(claims, { question: { by: 'cookie', credential: session }, kid: '', askedAt })
         // An opaque one would be asked about at every request, as the session is: it saves nothing.
         if (isOpaque(accessToken)) return pass(liveUser(answer.session, claims))
         const cookie = setCookie('token', accessToken, { secure: parts.secure, maxAge: Math.max(1, claims.exp - claims.iat) })

@@ -59,6 +59,8 @@ export interface LiveParts {
   readonly knowledge: Knowledge
   readonly presented: PresentedMemory
   readonly now: () => number
+  /** Milliseconds of a clock that never runs slow. */
+  readonly elapsed: () => number
   readonly observe: Observe
   /** Most connections; 10,000 unless said. */
   readonly most: number
@@ -73,24 +75,29 @@ interface Held {
   readonly onExpiring: ((secondsLeft: number) => void) | undefined
   readonly lead: number
   told: boolean
-  /** When a live check that said yes began; milliseconds since 1970. */
+  /** When a live check that said yes began, and since when another one is due; by the clock that never runs slow. */
   askedAt: number
+  dueAt: number | undefined
   asking: boolean
 }
 
 const tick = 500
 /** Live checks under way at once for connections. */
-const mostAsking = 256
+const mostAsking = 1024
+/** How long a connection may wait for its turn to be asked about. */
+const patience = 2000
 /** What has no end of its own here (a cookie, an opaque token) is asked about this often, whatever the feed says. */
 const unendingEvery = 60_000
 
 /** Creates the register; `applied` must be told of entries after they were applied. */
 export function createLive(parts: LiveParts): Live & { applied(entries: readonly Revocation[]): void; end(): void } {
-  const { source, revocations, knowledge, presented, now, observe } = parts
+  const { source, revocations, knowledge, presented, now, elapsed, observe } = parts
   const held = new Set<Held>()
   /** Who hears of what: by kind and id. */
   const byName = new Map<string, Set<Held>>()
   let cancel: (() => void) | undefined
+  /** To be asked about; who waits for longest comes last, since the last goes first. */
+  let due: Held[] = []
   let asking = 0
   let ended = false
 
@@ -151,10 +158,14 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
     return false
   }
 
+  const closeUnknown = (one: Held): void => {
+    knowledge.refusedUnknown()
+    close(one, closeCodes.unknown, 'revocation_unknown')
+  }
   const ask = async (one: Held): Promise<void> => {
     one.asking = true
     asking++
-    const began = now()
+    const began = elapsed()
     const auth = one.auth
     try {
       const answer: LiveAnswer = await source.check(one.presented.question)
@@ -163,19 +174,28 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
       const epoch = !answer.active ? 0 : 'session' in answer ? answer.session.epoch : answer.client.clientEpoch
       if (!answer.active) closeFor(one, answer.code)
       else if (epoch > auth.epoch) closeFor(one, 'claims_stale')
-      else one.askedAt = began
-    } catch {
-      if (one.auth === auth && held.has(one)) {
-        knowledge.refusedUnknown()
-        close(one, closeCodes.unknown, 'revocation_unknown')
+      else {
+        one.askedAt = began
+        one.dueAt = undefined
       }
+    } catch {
+      if (one.auth === auth && held.has(one)) closeUnknown(one)
     } finally {
       one.asking = false
       asking--
+      askNext()
+    }
+  }
+  /** Asks about those who are due, as many at once as may be. */
+  const askNext = (): void => {
+    while (asking < mostAsking) {
+      const one = due.pop()
+      if (one === undefined) return
+      if (held.has(one) && !one.asking) void ask(one)
     }
   }
 
-  const look = (one: Held, time: number): void => {
+  const look = (one: Held, time: number, passed: number): void => {
     const { exp, iat } = one.auth.claims
     if (exp !== undefined) {
       const left = exp * 1000 - time
@@ -192,18 +212,27 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
         }
       }
     }
-    if (one.asking || asking >= mostAsking) return
-    const sinceAsked = time - one.askedAt
+    if (one.asking) return
+    const sinceAsked = passed - one.askedAt
     const known = knowledge.followed ? knowledge.staleness(whenMinted) : time - (iat ?? 0) * 1000
     const old = Math.min(known, sinceAsked) > one.bound
-    if (old || (exp === undefined && sinceAsked > unendingEvery)) void ask(one)
+    if (!old && !(exp === undefined && sinceAsked > unendingEvery)) {
+      one.dueAt = undefined
+      return
+    }
+    one.dueAt ??= passed
+    if (passed - one.dueAt > patience) closeUnknown(one)
+    else due.push(one)
   }
   const schedule = (): void => {
     if (cancel !== undefined || ended || held.size === 0) return
     cancel = later(tick, () => {
       cancel = undefined
-      const time = now()
-      for (const one of [...held]) look(one, time)
+      const [time, passed] = [now(), elapsed()]
+      due = []
+      for (const one of [...held]) look(one, time, passed)
+      due.sort((a, b) => (a.dueAt as number) - (b.dueAt as number)).reverse()
+      askNext()
       schedule()
     })
   }
@@ -235,7 +264,8 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
         onExpiring: options.onExpiring,
         lead: milliseconds(options.expiringBefore ?? '30s'),
         told: false,
-        askedAt: auth.checked === 'live' ? now() : Number.NEGATIVE_INFINITY,
+        askedAt: found.askedAt ?? Number.NEGATIVE_INFINITY,
+        dueAt: undefined,
         asking: false,
       }
       held.add(one)
@@ -255,7 +285,8 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
           one.presented = next
           one.names = namesOf(fresh, next.kid)
           one.told = false
-          one.askedAt = fresh.checked === 'live' ? now() : Number.NEGATIVE_INFINITY
+          one.askedAt = next.askedAt ?? Number.NEGATIVE_INFINITY
+          one.dueAt = undefined
           index(one)
           judge(one)
         },

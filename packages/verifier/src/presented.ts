@@ -8,6 +8,8 @@ import type { LiveQuestion } from './source.ts'
 export interface Presented {
   readonly question: LiveQuestion
   readonly kid: string
+  /** When the newest asking began that was answered with a yes; milliseconds of a clock that never runs slow. */
+  readonly askedAt?: number
 }
 
 /** The memory of what was presented; lives as long as the claims do. */

@@ -10,6 +10,7 @@ import { createLive, type Live } from './live.ts'
 import { createObserver, type Observe } from './observe.ts'
 import { createPresentedMemory } from './presented.ts'
 import { createRevocations } from './revocations.ts'
+import { createElapsed } from './source/elapsed.ts'
 import type { FollowMode } from './source/follow.ts'
 import { createHttpSource } from './source/http.ts'
 import type { Feed, FeedStatus, Source } from './source.ts'
@@ -130,6 +131,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (read > latest) latest = read
     return latest
   }
+  const elapsed = createElapsed({ now: given, monotonic: options.monotonic ?? (() => performance.now()) })
   const source =
     options.source ??
     createHttpSource({
@@ -157,7 +159,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
   const feed: Feed | undefined = follows ? source.follow?.(apply) : undefined
   const knowledge = createKnowledge({ feed, revocations, now, observe })
-  const live = createLive({ source, revocations, knowledge, presented, now, observe, most: options.connections ?? 10_000 })
+  const live = createLive({
+    source,
+    revocations,
+    knowledge,
+    presented,
+    now,
+    elapsed: elapsed.read,
+    observe,
+    most: options.connections ?? 10_000,
+  })
   connections.applied = live.applied
   if (feed === undefined)
     observe({
@@ -178,6 +189,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     tokens,
     source,
     now,
+    elapsed: elapsed.read,
     cookies: options.cookies === true,
     secure,
     origin: issuer.slice(0, issuer.length - issuerPath(issuer).length),

@@ -130,6 +130,39 @@ describe('a live connection', () => {
     expect(told.length).toBe(1)
   })
 
+  it('is asked about however many others are, within its bound and a moment', async () => {
+    await start()
+    const auth = await authOf(await wire.mint())
+    for (let i = 0; i < 3000; i++) verifier.live.register(auth, () => {}, { maxStaleness: '1s' })
+    const { closed } = await open({ sid: idOf(2), jti: `1.${idOf(2)}` }, { maxStaleness: '1s' })
+    cut(5000)
+    await until(() => wire.count(batchPath)).toBeGreaterThan(0)
+    answers = (token) => (payload(token).sid === idOf(2) ? { active: false, code: 'session_revoked' } : { ...payload(token), active: true })
+    await until(() => closed, 4000).toEqual([[4401, 'session_revoked']])
+    expect(verifier.live.size()).toBe(3000)
+  })
+
+  it('is asked about again though the wall clock was set back', async () => {
+    await start()
+    const { closed } = await open({}, { maxStaleness: '1s' })
+    cut(5000)
+    await until(() => wire.count(batchPath)).toBeGreaterThan(0)
+    answers = () => ({ active: false, code: 'session_revoked' })
+    later = -3_600_000
+    await until(() => closed, 4000).toEqual([[4401, 'session_revoked']])
+  })
+
+  it('counts from when the guard asked, not from when it was registered', async () => {
+    await start()
+    const result = await verifier.check(await wire.mint(), 'session')
+    if (!result.ok || result.auth === undefined) throw new Error('refused')
+    cut(60_000)
+    answers = () => ({ active: false, code: 'session_revoked' })
+    const closed: [number, string][] = []
+    verifier.live.register(result.auth, (code, reason) => closed.push([code, reason]))
+    await until(() => closed, 2000).toEqual([[4401, 'session_revoked']])
+  })
+
   it('goes on with a fresh token of its session, and only of that', async () => {
     await start()
     const told: number[] = []
