@@ -27,5 +27,5 @@ export {
   type WireRevocation,
 } from './wire/feed.ts'
 export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
-export { backgroundHeader, issuerPath, routes } from './wire/routes.ts'
+export { backgroundHeader, issuerPath, nonceHeader, routes } from './wire/routes.ts'
 export { securityHeaders } from './wire/security.ts'

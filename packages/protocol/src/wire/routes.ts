@@ -30,6 +30,12 @@ export const routes = {
 /** The header by which a browser says that a re-mint is not the user's activity. Value `1`. */
 export const backgroundHeader = 'symbolon-background'
 
+/**
+ * The header that tells an answer from one to an earlier request: the service gives back what the request had in it
+ * (letters, digits, `-` and `_`, at most 64). An answer with another's is none, however it came to be delivered again.
+ */
+export const nonceHeader = 'symbolon-nonce'
+
 /** The path of an issuer without a trailing slash: `''` or `/auth`. */
 export function issuerPath(issuer: string): string {
   const path = issuer.replace(/^https?:\/\/[^/]*/, '')

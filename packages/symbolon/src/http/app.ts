@@ -1,7 +1,7 @@
 // The public handler: every route on one screen, and what stands before and behind them all.
 
 import { OpenAPIHono, type z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
@@ -204,6 +204,8 @@ export function createHttp(parts: HttpParts): HttpHandler {
     const response = await app.fetch(request, from)
     // A redirect made by the platform has headers that cannot be changed; ours can.
     secureHeaders(response.headers, site)
+    const nonce = request.headers.get(nonceHeader)
+    if (nonce !== null && /^[\w-]{1,64}$/.test(nonce)) response.headers.set(nonceHeader, nonce)
     return response
   }
 }

@@ -89,7 +89,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
   const keySet = createKeySet({
     now: monotonic,
     fetchJson: async () => {
-      const { status, body } = await transport.json(routes.jwks, { method: 'GET' })
+      const { status, body } = await transport.json(routes.jwks, { method: 'GET' }, { cached: true })
       if (status !== 200) throw unknown(`the key set answered ${status}`)
       return body
     },

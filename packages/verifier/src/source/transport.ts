@@ -1,7 +1,8 @@
 // Calls to the issuer: credentials, deadlines, bounded bodies. Redirects are not followed, since they would
-// carry the credential elsewhere ('manual': some runtimes know no 'error'). Must never put a body or a credential into an error.
+// carry the credential elsewhere ('manual': some runtimes know no 'error'). Must never put a body or a credential into an
+// error, nor take the answer to one call for the answer to another.
 
-import { SymbolonError } from '@symbolon/protocol'
+import { nonceHeader, SymbolonError } from '@symbolon/protocol'
 
 /** An answer whose body was JSON. */
 export interface JsonAnswer {
@@ -15,9 +16,16 @@ export interface JsonAnswer {
 export interface Transport {
   /** `Basic` credentials of this API's client; `undefined` without a secret. */
   readonly credential: string | undefined
-  /** Calls and reads a bounded JSON object. Throws `try_later` when there is none within the deadline (milliseconds). */
-  json(path: string, init: RequestInit, options?: { readonly deadline?: number; readonly most?: number }): Promise<JsonAnswer>
-  /** Calls with this API's credential; the body is the caller's to read, and `signal` ends it. */
+  /**
+   * Calls and reads a bounded JSON object. Throws `try_later` when there is none within the deadline (milliseconds).
+   * `cached`: what a cache on the way has kept is good enough.
+   */
+  json(
+    path: string,
+    init: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string },
+    options?: { readonly deadline?: number; readonly most?: number; readonly cached?: boolean },
+  ): Promise<JsonAnswer>
+  /** Calls with this API's credential; the body is the caller's to read, and `signal` ends it. Throws `try_later` for an answer to another call. */
   open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>
   /** Ends the calls of `json` that are under way. */
   end(): void
@@ -70,14 +78,27 @@ export function createTransport(parts: TransportParts): Transport {
       ? undefined
       : `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`
   const underWay = new Set<AbortController>()
+  const sendFresh = async (
+    path: string,
+    init: RequestInit & { readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<Response> => {
+    const nonce = crypto.randomUUID()
+    const response = await send(issuer + path, { ...init, headers: { ...init.headers, [nonceHeader]: nonce } })
+    const given = response.headers.get(nonceHeader)
+    if (given === null || given === nonce) return response
+    // What stands between keeps answers that it must not keep, or has them out of step: an old yes, or an old beat.
+    response.body?.cancel().catch(() => {})
+    throw unknown('the answer is one to an earlier request')
+  }
   return {
     credential,
-    async json(path, init, { deadline = parts.deadline, most = 65_536 } = {}) {
+    async json(path, init, { deadline = parts.deadline, most = 65_536, cached = false } = {}) {
       const controller = new AbortController()
       const timer = setTimeout(() => controller.abort(), deadline)
       underWay.add(controller)
       try {
-        const response = await send(issuer + path, { ...init, redirect: 'manual', signal: controller.signal })
+        const asked = { ...init, redirect: 'manual' as const, signal: controller.signal }
+        const response = await (cached ? send(issuer + path, asked) : sendFresh(path, asked))
         const text = await textOf(response, most)
         let body: unknown = {}
         try {
@@ -95,7 +116,7 @@ export function createTransport(parts: TransportParts): Transport {
       }
     },
     open: (path, headers, signal) =>
-      send(issuer + path, {
+      sendFresh(path, {
         headers: { ...headers, ...(credential !== undefined && { authorization: credential }) },
         redirect: 'manual',
         signal,
