@@ -107,7 +107,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
       if (underWay >= (inSingles ? mostSingles : mostBatches)) return
       if (!breaker.allows()) {
         const error = shed()
-        for (const ask of unsent.values()) for (const one of ask.waiters) one.failed(error)
+        for (const ask of unsent.values()) for (const one of [...ask.waiters]) one.failed(error)
         unsent = new Map()
         return
       }

@@ -158,6 +158,29 @@ describe('a service that does not answer', () => {
     expect(await tryAgain()).toBe('answered')
   }, 20_000)
 
+  it('sheds everybody who waits, those who ask about the same token too', async () => {
+    start(5000)
+    hold = true
+    const all = []
+    for (let failures = 0; failures < 4; failures++) {
+      all.push(asking.ask(`t${failures}`))
+      await until(() => batches.length).toBe(failures + 1)
+      batches[failures]?.answer(503)
+      await Promise.allSettled(all)
+    }
+    all.push(asking.ask('a'))
+    await until(() => batches.length).toBe(5)
+    all.push(asking.ask('b'))
+    await until(() => batches.length).toBe(6)
+    const shed = Promise.allSettled([asking.ask('c'), asking.ask('c'), asking.ask('c')])
+    const began = performance.now()
+    batches[4]?.answer(503)
+    expect((await shed).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(performance.now() - began).toBeLessThan(2000)
+    batches[5]?.answer()
+    await Promise.allSettled(all)
+  })
+
   it('has a bounded queue', async () => {
     hold = true
     const outcomes = Promise.allSettled(many(0, 5000).map((token) => asking.ask(token)))
