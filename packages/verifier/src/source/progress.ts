@@ -101,7 +101,8 @@ export function createProgress(elapsed: Elapsed, apply: (entries: readonly Revoc
     opened(open, sent, after) {
       const resumed = after !== undefined && after.feedId === open.feed
       // A node that knows less than what came from it before is no source to follow; another look may know more.
-      if (resumed && open.head < after.seq) throw nonsense('the feed is behind what was read from it')
+      const known = resumed ? after.seq : open.feed === feedId ? (applied ?? 0) : 0
+      if (open.head < known) throw nonsense('the feed is behind what was read from it')
       turnTo(open.feed)
       head = Math.max(head, open.head)
       const from = resumed ? after.seq : after === undefined ? open.head : undefined

@@ -77,6 +77,17 @@ it('never says that something is applied that is not, nor that it is younger tha
   )
 })
 
+it('follows no source that knows less of the same feed than is applied, from wherever it was asked', () => {
+  const { progress } = create()
+  const opened = (head: number) => progress.opened({ feed, head, t0: 0 }, 0)
+  const first = opened(10)
+  progress.snapshot(feed, 10, { sent: 0, t0: 0 }, 0, first)
+  // A copy of before, which has gone another way since: its 9 is not the 9 that is known here.
+  expect(() => opened(9)).toThrow('behind')
+  expect(progress.needsSnapshot(opened(10))).toBe(false)
+  expect(progress.needsSnapshot(opened(12))).toBe(true)
+})
+
 describe('waiting for a position', () => {
   it('ends when it is applied, when its feed ends, after its time, and for a hundred at most', async () => {
     const { progress } = create()
