@@ -315,6 +315,17 @@ describe('the snapshot', () => {
   })
 })
 
+it('opens nothing for who asks for headers only', async () => {
+  const before = service.auth.feed.followers().length
+  for (const path of ['/v1/revocations', '/v1/revocations/snapshot'])
+    for (let i = 0; i < 60; i++) {
+      const answer = await fetch(service.origin + path, { method: 'HEAD', headers: { authorization: basic('api', secret) } })
+      expect(answer.status).toBe(200)
+    }
+  expect(service.auth.feed.followers().length).toBe(before)
+  expect((await get('/v1/revocations/snapshot')).status).toBe(200)
+})
+
 describe('an operator', () => {
   it('ends every session of a client, and is told where the feed stands', async () => {
     const [one, other] = [createBrowser(service.origin), createBrowser(service.origin)]

@@ -27,6 +27,12 @@ export const feedQuery = z.strictObject({
 const patience = 300_000
 const encoder = new TextEncoder()
 
+/**
+ * Of an answer in pieces. `no-transform`: a proxy or middleware that compressed it would hold them back. A HEAD gets no more
+ * than these: nobody would read, or end, what was opened for it.
+ */
+const streamed = (type: string) => ({ 'content-type': type, 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' })
+
 /** The client behind an access token of its own, made for this service or for an audience that the client is itself. */
 async function bearerClient(site: Site, token: string): Promise<Client> {
   const { core, issuer } = site.parts
@@ -68,16 +74,18 @@ export const follow = (site: Site) => async (c: Http) => {
     return c.json(page)
   }
 
+  const headers = streamed('text/event-stream')
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers)
   const { ear, stream, onLeave } = openEar()
   onLeave(await feed.follow(client, from, ear))
-  // `no-transform`: a proxy or middleware that compressed it would hold events back.
-  const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' }
   return c.body(stream, 200, headers)
 }
 
 /** `GET /v1/revocations/snapshot`: counted and hashed, so that it is taken whole or not at all. */
 export const snapshot = (site: Site) => async (c: Http) => {
   await followerOf(c, site)
+  const headers = streamed('application/x-ndjson')
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers)
   const { core, crypto } = site.parts
   const lines = core.feed.snapshot()
   const first = await lines.next()
@@ -121,9 +129,5 @@ export const snapshot = (site: Site) => async (c: Http) => {
     },
     cancel: over,
   })
-  return c.body(stream, 200, {
-    'content-type': 'application/x-ndjson',
-    'cache-control': 'no-store, no-transform',
-    'x-accel-buffering': 'no',
-  })
+  return c.body(stream, 200, headers)
 }
