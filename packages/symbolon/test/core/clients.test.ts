@@ -34,3 +34,21 @@ it('keeps a scope one word', async () => {
   expect(await made({ policy: { scope: ['read admin'] } })).toBe('policy.scope')
   expect(await made({ policy: { scope: ['read', 'write:all'] } })).toBe('ok')
 })
+
+it.each([
+  ['scopes', { scopes: ['a'] }],
+  ['audiences', { audiences: [] }],
+  ["what its users' tokens may", { policy: { scope: ['read'], targets: ['https://one.example'] } }],
+  ['where its tokens may go', { policy: { scope: ['read', 'write'] } }],
+] as const)('makes the tokens stale that carry what it no longer has: %s', async (_, change) => {
+  const { clients } = setting.core
+  const asked = { name: 'Two', transport: 'service', scopes: ['a', 'b'], audiences: ['https://own.example'] } as const
+  const made = await clients.create({ ...asked, policy: { scope: ['read', 'write'], targets: ['https://one.example'] } }, 'test')
+  if (!made.ok) throw new Error(made.code)
+  const { id, epoch } = made.client
+  const changed = await clients.change(id, change, 'test')
+  expect(changed).toMatchObject({ ok: true, client: { epoch: epoch + 1 } })
+  // What no token carries makes none stale.
+  const renamed = await clients.change(id, { name: 'Three' }, 'test')
+  expect(renamed).toMatchObject({ ok: true, client: { epoch: epoch + 1 } })
+})

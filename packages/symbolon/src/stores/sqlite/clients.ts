@@ -1,4 +1,4 @@
-// Clients: put and found. Their epoch grows with status, scopes and audiences, since tokens carry those.
+// Clients: put and found. Their epoch grows with status, scopes, audiences and targets, since tokens carry those.
 
 import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, Client } from '#core'
@@ -22,8 +22,9 @@ export function listClients(db: Driver): readonly Client[] {
     .map((row) => clientOf(row))
 }
 
-const weighty = (client: Pick<Client, 'status' | 'scopes' | 'audiences'>) =>
-  JSON.stringify([client.status, client.scopes, client.audiences])
+/** What tokens carry of a client, its own (scopes, audiences, targets) and its users' (the policy's scope). */
+const weighty = ({ status, scopes, audiences, policy }: Pick<Client, 'status' | 'scopes' | 'audiences' | 'policy'>) =>
+  JSON.stringify([status, scopes, audiences, policy.scope ?? [], policy.targets ?? []])
 
 /** Creates or replaces a client. */
 export function putClient(
