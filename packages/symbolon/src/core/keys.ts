@@ -2,7 +2,7 @@
 // that verifiers know a key before it signs. All moves are compare-and-sets in the store: many processes may tend the same
 // keys. A key once seen revoked never signs here again, whatever a slower read still says.
 
-import { type PublicJwk, SymbolonError } from '@symbolon/protocol'
+import { type FeedHead, type PublicJwk, SymbolonError } from '@symbolon/protocol'
 import type { Keys } from './api.ts'
 import type { SigningKey } from './model.ts'
 import type { Ports } from './ports.ts'
@@ -15,6 +15,8 @@ export interface KeyRing extends Keys {
   published(): readonly PublicJwk[]
   /** Whether this key is known to be revoked. */
   revoked(kid: string): boolean
+  /** Reads the keys again if the log has moved on since: whatever another process did to them before this call is known after it. */
+  catchUp(): Promise<void>
 }
 
 const hour = 3_600_000
@@ -37,6 +39,9 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
   const dead = new Set<string>()
   let begun = 0
   let newest = 0
+  /** Where the log stood before the newest read: every change of a key is told there. */
+  let at: FeedHead | undefined
+  let next: Promise<void> | undefined
   let tended = false
 
   const make = async (state: 'next' | 'active') => {
@@ -54,11 +59,13 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
 
   const read = async (): Promise<number> => {
     const turn = ++begun
+    const head = await store.feed.head()
     const { now, keys } = await store.keys.list()
     // A read that was overtaken by a later one says nothing new.
     if (turn < newest) return now
     newest = turn
     for (const key of keys) if (key.state === 'revoked') dead.add(key.kid)
+    at = head
     for (const key of keys) {
       if ((key.state !== 'active' && key.state !== 'next') || loaded.has(key.kid)) continue
       const plain = crypto.open(key.sealedPrivate, `signing key\n${key.kid}`)
@@ -74,6 +81,7 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
     }
     return now
   }
+  const isUpTo = (head: FeedHead) => at !== undefined && at.feedId === head.feedId && at.seq >= head.seq
   const one = (state: SigningKey['state']) => known.find((key) => key.state === state && !dead.has(key.kid))
 
   /** Makes the next key sign and publishes another. `lost`: somebody else did it first. */
@@ -106,6 +114,18 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
     active: () => one('active'),
     published: () => jwks,
     revoked: (kid) => dead.has(kid),
+    async catchUp() {
+      if (isUpTo(await store.feed.head())) return
+      // Those who come in one moment share a read that begins after all of them.
+      next ??= Promise.resolve().then(async () => {
+        next = undefined
+        // A key that does not open here signs nothing here; what is revoked was noted before.
+        await read().catch((error) => {
+          if (!(error instanceof SymbolonError) || error.code !== 'key_unopenable') throw error
+        })
+      })
+      await next
+    },
     ready: () => one('active') !== undefined,
     list: async () => (await store.keys.list()).keys,
     async maintain() {

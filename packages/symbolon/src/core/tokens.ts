@@ -65,6 +65,7 @@ export function createTokens(parts: TokenParts): Tokens {
   const verify = async (token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused> => {
     const audience = await audienceOf(token)
     if (audience === undefined) return refuse('invalid_token')
+    await keys.catchUp()
     now = Math.max(now, await store.now())
     const result = await verifierFor(audience).verify(token)
     return result.ok ? { ok: true, claims: result.claims } : refuse(result.code)

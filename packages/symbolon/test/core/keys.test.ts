@@ -77,6 +77,18 @@ describe('revoking a signing key', () => {
     expect((await setting.core.audit.list({}, 10)).map(({ event }) => event)).toContain('key.revoked')
   })
 
+  it('is known to a process beside, and so is its successor, in the next token that is asked about there', async () => {
+    const other = await openBeside(setting)
+    const { credential } = await signIn(setting)
+    const before = await mint(credential)
+    expect(await verified(before, other.core)).toBe('ok')
+    await setting.core.keys.revoke(await kidIn('active'), now, 'test')
+    const after = await mint(credential)
+    const asked = [before, after, before].map((token) => verified(token, other.core))
+    expect(await Promise.all(asked)).toEqual(['token_revoked', 'ok', 'token_revoked'])
+    await other.store.close()
+  })
+
   it('leaves one active and one next key, whatever else tends the keys at the same time', async () => {
     const other = await openBeside(setting)
     for (let round = 0; round < 20; round++) {
