@@ -149,6 +149,9 @@ describe('a page', () => {
     expect(await page({ headers: new Headers({ cookie: `symbolon=${sessionOf(ada)}` }) })).toMatchObject(held)
     const cookies = { getAll: () => [{ name: 'symbolon', value: sessionOf(ada) }] }
     expect(await page({ headers: new Headers(), cookies })).toMatchObject(held)
+    // Next decodes what it read: another cookie's value, which a sibling host may set, must not become one of ours.
+    const planted = { getAll: () => [{ name: 'x', value: `a; symbolon=${sessionOf(ada)}` }] }
+    expect(await page({ headers: new Headers(), cookies: planted })).toMatchObject({ ok: false })
     expect(await page({ headers: new Headers(), url: '/feed?a=1' })).toEqual({
       ok: false,
       status: 303,

@@ -48,8 +48,10 @@ function readPage({ headers, cookies, url }: PageRequest, method: 'GET' | 'POST'
       if (name === 'sec-fetch-mode' && method === 'GET') return 'navigate'
       const value = headers.get(name) ?? undefined
       if (value !== undefined || name !== 'cookie' || cookies === undefined) return value
+      // Next has decoded them: a value with a semicolon in it, which any sibling host can set, would read as more cookies.
       return cookies
         .getAll()
+        .filter((one) => !`${one.name}${one.value}`.includes(';'))
         .map((one) => `${one.name}=${one.value}`)
         .join('; ')
     },
