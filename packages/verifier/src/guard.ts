@@ -17,7 +17,7 @@ import {
   setCookie,
 } from '@symbolon/protocol'
 import type { Auth, GuardRequest, GuardResult, Level, Requirement } from './auth.ts'
-import { authOf, clientClaims, liveClient, liveUser, sessionClaims, withStaleness } from './identity.ts'
+import { authOf, clientClaims, liveClient, liveUser, sessionClaims, sidOf, withStaleness } from './identity.ts'
 import { type Knowledge, type Shown, usualBound } from './knowledge.ts'
 import type { PresentedMemory } from './presented.ts'
 import { createCheck } from './requirements.ts'
@@ -60,9 +60,6 @@ function bearerOf(header: string | undefined): string | undefined {
   if (header === undefined || header.length < 8 || header.charCodeAt(6) !== 32) return undefined
   return header.startsWith('Bearer') || header.slice(0, 6).toLowerCase() === 'bearer' ? header.slice(7) : undefined
 }
-
-/** The sid that stands in a session cookie. */
-const sidOf = (cookie: string) => cookie.slice(4, 26)
 
 function isNavigation(request: GuardRequest): boolean {
   if (request.method !== 'GET') return false

@@ -62,3 +62,6 @@ export function sessionClaims(session: LiveSession): UserAuth['claims'] {
 export function clientClaims({ clientId, clientEpoch, scope }: LiveClient): ClientAuth['claims'] {
   return { sub: clientId, client_id: clientId, client_epoch: clientEpoch, scope: scope.join(' ') }
 }
+
+/** The sid that stands in a session cookie. */
+export const sidOf = (cookie: string): string => cookie.slice(4, 26)

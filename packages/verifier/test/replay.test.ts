@@ -20,7 +20,8 @@ const between: typeof fetch = async (input, init) => {
   const before = kept.get(pathname)
   if (replaying && before !== undefined) return before.clone()
   const answer = await fetch(input, init)
-  if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true) kept.set(pathname, answer.clone())
+  if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true)
+    kept.set(pathname, new Response(answer.clone().body, answer))
   return answer
 }
 
@@ -46,6 +47,7 @@ beforeEach(async () => {
     follow: 'snapshot',
     fetch: between,
     monotonic: () => performance.now() + ahead,
+    cookies: true,
   })
   await verifier.ready()
 })
@@ -78,5 +80,19 @@ describe('an answer to an earlier request', () => {
     replaying = true
     ahead += 60_000
     expect(await codeOf('token')).toBe('session_revoked')
+  })
+
+  it('makes nobody somebody else, though what stands between drops the nonce', async () => {
+    const askAs = async (email: string) => {
+      const browser = createBrowser(service.origin)
+      await signInOver(browser, '', email)
+      const cookie = `symbolon=${browser.jar.get('symbolon')}`
+      const header = (name: string) => (name === 'cookie' ? cookie : undefined)
+      return verifier.guard('session')({ method: 'GET', url: '/', header })
+    }
+    expect(await askAs('bob@example.com')).toMatchObject({ ok: true })
+    kept.get('/v1/session/token')?.headers.delete('symbolon-nonce')
+    replaying = true
+    expect(await askAs('eve@example.com')).toMatchObject({ ok: false, status: 503 })
   })
 })

@@ -12,6 +12,7 @@ import {
   routes,
   SymbolonError,
 } from '@symbolon/protocol'
+import { sidOf } from '../identity.ts'
 import { createKeySet } from '../keys.ts'
 import { createObserver, type Observe } from '../observe.ts'
 import type { Feed, MintAnswer, Source } from '../source.ts'
@@ -83,6 +84,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     const session = claims === undefined ? undefined : sessionOf(claims)
     if (status !== 200 || typeof accessToken !== 'string' || claims === undefined || session === undefined)
       throw unknown(`mint answered ${status}`)
+    if (session.sid !== sidOf(credential)) throw unknown('mint answered about another session')
     return { minted: true, accessToken, claims: claims as AccessTokenClaims, session }
   }
 
