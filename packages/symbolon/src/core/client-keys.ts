@@ -17,7 +17,7 @@ const types: Readonly<Record<string, { readonly crv?: string; readonly algs: rea
 const bytesOf = (value: unknown) => (typeof value === 'string' && value.length < 1400 ? fromBase64url(value) : undefined)
 
 /** A public key as it is kept; `undefined` for anything that may not stand. An elliptic key may leave out its `alg`. */
-export function publicKeyOf(value: unknown): PublicJwk | undefined {
+function publicKeyOf(value: unknown): PublicJwk | undefined {
   if (typeof value !== 'object' || value === null || secret.some((name) => Object.hasOwn(value, name))) return undefined
   const jwk = value as Readonly<Record<string, unknown>>
   const type = typeof jwk.kty === 'string' && Object.hasOwn(types, jwk.kty) ? types[jwk.kty] : undefined

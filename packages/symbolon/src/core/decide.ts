@@ -15,7 +15,7 @@ type Rules = Pick<ClientPolicy, 'rotate' | 'window' | 'recovery'>
 const recoveries = 3
 
 /** Whether the predecessor is still answered with its successor. */
-export function windowOpen(session: Pick<Session, 'rotatedAt'>, now: number, window: number): boolean {
+function windowOpen(session: Pick<Session, 'rotatedAt'>, now: number, window: number): boolean {
   return now - session.rotatedAt < window
 }
 

@@ -19,7 +19,7 @@ export interface SourceParts {
 }
 
 /** The session as guards know it. */
-export function liveSession({ session, user, client }: SessionSnapshot, scope: readonly string[]): LiveSession {
+function liveSession({ session, user, client }: SessionSnapshot, scope: readonly string[]): LiveSession {
   return {
     sub: user.id,
     sid: session.sid,

@@ -5,9 +5,9 @@ import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '@symbolon/protocol'
 
 /** The largest body taken, bytes, unless its path takes more. */
-export const usualLimit = 65_536
+const usualLimit = 65_536
 /** How long a body may take to arrive, milliseconds. */
-export const bodyTime = 10_000
+const bodyTime = 10_000
 
 /** The whole body; or the code of its refusal. */
 export function readBody(

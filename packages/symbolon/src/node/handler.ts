@@ -24,7 +24,7 @@ type Arrived = IncomingMessage & { originalUrl?: string; body?: unknown }
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void) => void
 
 /** Whether a path belongs to the service: below the issuer's path, or a well-known place at the host's root that names it. */
-export function isOurs(path: string, mount: string): boolean {
+function isOurs(path: string, mount: string): boolean {
   if (mount === '' || path === mount || path.startsWith(`${mount}/`)) return true
   return rootMetadata.some((place) => path === place + mount)
 }
