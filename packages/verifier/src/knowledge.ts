@@ -41,6 +41,15 @@ const waitFor = 250
 const reach = 10_000
 /** Live asks a second for positions that no wait can settle. */
 const asksPerSecond = 20
+const mostPositions = 16
+
+/** The positions in a header; several, where a request came by two who revoked (RFC 9110 §5.3 joins them by commas). */
+function positionsIn(text: string): readonly FeedHead[] {
+  const one = parsePosition(text)
+  if (one !== undefined) return [one]
+  if (!text.includes(',')) return []
+  return text.split(',', mostPositions).flatMap((part) => parsePosition(part.trim()) ?? [])
+}
 
 /** Creates it. */
 export function createKnowledge({ feed, revocations, now, observe }: KnowledgeParts): Knowledge {
@@ -90,12 +99,14 @@ export function createKnowledge({ feed, revocations, now, observe }: KnowledgePa
     },
     shows(text) {
       if (feed === undefined) return 'seen'
-      const position = parsePosition(text)
+      const positions = positionsIn(text)
+      const [first] = positions
       // What is no position names no revocation: the bound holds, as without the header.
-      if (position === undefined) return 'seen'
+      if (first === undefined) return 'seen'
       counters.positions++
       const at = feed.position()
-      if (at !== undefined && at.feedId === position.feedId) {
+      if (at !== undefined && positions.every(({ feedId }) => feedId === at.feedId)) {
+        const position = positions.reduce((newest, one) => (one.seq > newest.seq ? one : newest), first)
         if (position.seq <= at.seq) return 'seen'
         if (position.seq <= feed.status().head + reach) return wait(feed, position)
       }

@@ -315,6 +315,16 @@ describe('reading your revocations', () => {
     expect(said(await ask(verifier, token, 'token', {}, at(11)))).toBe('503 revocation_unknown')
   })
 
+  it('takes several positions, as two headers or two callers make them, for all of them', async () => {
+    const verifier = await start()
+    const result = ask(verifier, await wire.mint(), 'token', {}, `${at(11)}, ${at(10)}`)
+    await expect.poll(() => verifier.status().waiting).toBe(1)
+    feed.revoke({ kind: 'session', id: idOf(1) })
+    expect([said(await result), asked()]).toEqual(['401 session_revoked', 0])
+    const other = await wire.mint({ sid: idOf(2), jti: `1.${idOf(2)}` })
+    expect([said(await ask(verifier, other, 'token', {}, `${at(10)},${at(1, otherFeed)}`)), asked()]).toEqual(['live', 1])
+  })
+
   it('asks live about a position of another feed', async () => {
     const verifier = await start()
     const began = performance.now()
