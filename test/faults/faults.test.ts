@@ -251,11 +251,13 @@ describe.concurrent('revocation under faults', { timeout: 400_000 }, () => {
   })
 
   it('a database restored from before a revocation: what verifiers know they keep, and they follow the new feed', async () => {
-    await play(async ({ service, data, recorder, person, near, accepts }) => {
+    await play(async ({ service, data, recorder, person, near, far, accepts }) => {
       await service.stop('SIGTERM')
       copyFileSync(join(data, 'symbolon.db'), join(data, 'backup.db'))
       await service.start()
       await accepts(near, person(5))
+      // What they only ask about they do not keep: the revocation must reach them by the feed.
+      for (const one of [near, far]) await until('it follows again', async () => Number((await one.status()).stalenessMs) < 1000, 60_000)
       await recorder.signOut(person(0))
       await until('refused', () => recorder.latest(near.name, person(0)) === 'refused')
       await service.stop('SIGTERM')
