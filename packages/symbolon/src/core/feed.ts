@@ -61,6 +61,8 @@ const longest = 600_000
 const stall = 5000
 /** A follower farther behind takes a snapshot instead. */
 const farthest = 10_000
+/** Who polls is listed for this long after an answer: the next question is on its way. */
+const between = 3000
 const most = 5000
 const mostOfClient = 2000
 
@@ -90,6 +92,8 @@ const stands = (then: Client, now: Client | undefined) =>
 export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store' | 'clock' | 'crypto' | 'observe'>): FeedHub {
   const log = createLog(store.feed)
   const followers = new Set<Follower>()
+  /** Who polled last of each client, and until when that counts. */
+  const polled = new Map<string, FollowerView & { readonly until: number }>()
   /** Up to where everybody who joined was told, and when the read began that everything up to then is known by. */
   let tail: FeedHead | undefined
   let readAt = 0
@@ -296,6 +300,8 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
           if (isTooFar(from)) return 'snapshot_required'
         }
         const [head, t] = [at(), readAt]
+        const view = { clientId: client.id, since: one.since, position: formatPosition(head), transport: one.transport }
+        polled.set(client.id, { ...view, until: clock.now() + between })
         return { ...(await log.page(from, head)), head: head.seq, t0, t }
       } finally {
         followers.delete(one)
@@ -307,15 +313,22 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
       if (followers.size > 0) fresh().catch(() => {})
     },
     head: async () => store.feed.head(),
-    followers: () =>
-      [...followers]
+    followers() {
+      const views: FollowerView[] = [...followers]
         .filter(({ since }) => since > 0)
         .map(({ client, since, transport, state, position }) => ({
           clientId: client.id,
           since,
           position: formatPosition(state === 'joined' || position === undefined ? at() : position),
           transport,
-        })),
+        }))
+      const polls = (id: string) => views.some((one) => one.clientId === id && one.transport === 'long_poll')
+      for (const [id, { until, ...view }] of polled) {
+        if (closed || clock.now() > until) polled.delete(id)
+        else if (!polls(id)) views.push(view)
+      }
+      return views
+    },
     close() {
       closed = true
       callOff?.()

@@ -26,7 +26,8 @@ export async function serve(configuration: Configuration): Promise<Running> {
   const metrics = createMetrics(async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }))
   const auth: AuthObject = createAuth({
     ...configuration.auth,
-    metrics: metrics.print,
+    // What the guards of this process know of revocations is printed with the rest.
+    metrics: async () => `${await metrics.print()}\n${auth.verifier.metrics()}`,
     observe: (event) => {
       metrics.observe(event)
       // A failed start is told by whoever started us, once.

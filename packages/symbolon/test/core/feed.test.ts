@@ -322,6 +322,9 @@ describe('a long poll', () => {
     await waiting
     expect(page).toMatchObject({ entries: [], head: from.seq + 1, t0: 1000, t: expect.any(Number) })
     expect((page as { t: number }).t).toBeGreaterThanOrEqual(20_000)
+    // Listed until it should have asked again.
+    expect(hub.followers()).toMatchObject([{ clientId: 'api', transport: 'long_poll' }])
+    await clock.advance(3100)
     expect(hub.followers()).toEqual([])
     await bump(1)
     expect(await hub.poll(api, { ...from, seq: from.seq + 1 }, 0)).toMatchObject({ to: from.seq + 2, entries: [{ id: user }] })

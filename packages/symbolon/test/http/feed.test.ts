@@ -221,7 +221,8 @@ describe('the stream', () => {
     })()
     for (; changes < 60_000 && !events.includes('feed.cut'); changes += 200)
       await Promise.all(Array.from({ length: 200 }, (_, j) => auth.users.change(id, { roles: [`r${changes + j}`] }, 'test')))
-    expect(events).toContain('feed.cut')
+    // A quick machine has written all of it before the silent one's time is over.
+    await until(() => events.includes('feed.cut'), 'the silent one is cut')
     await reading
     while (told < changes) told += (await heard.skipTo('revocations')).data.entries.length
     await until(() => followers() === 1, 'the silent one is gone')
