@@ -63,6 +63,14 @@ export function createHttp(parts: HttpParts): HttpHandler {
       },
       responses: {
         [status]: { description: 'Done.', ...(Object.keys(content).length > 0 && { content }) },
+        // Below `/oauth` refusals speak as the standard of that door does; what never reached its route is a problem as ever.
+        ...(path.startsWith('/oauth/') &&
+          Object.fromEntries(
+            oauth.refusedWith.map((refused) => [
+              refused,
+              { description: 'Refused; `error` says why (RFC 6749 §5.2).', content: { 'application/json': { schema: oauth.refusedAs } } },
+            ]),
+          )),
         default: { description: 'Refused; `code` says why.', content: { 'application/problem+json': { schema: schemas.problem } } },
       },
     })

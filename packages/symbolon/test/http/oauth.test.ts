@@ -344,6 +344,86 @@ describe('the batch', () => {
   })
 })
 
+describe('the batch takes its sender', () => {
+  const ask = async (body: Record<string, unknown>, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${service.origin}/oauth/introspect/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ tokens: ['x'], ...body }),
+    })
+    return [answer.status, ((await answer.json()) as { error?: string }).error]
+  }
+  const byKey = (text: string) => ({
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: text,
+  })
+  const batchUrl = () => `${service.origin}/oauth/introspect/batch`
+  it.each<[string, () => Promise<unknown[]>]>([
+    ['by Basic', () => ask({}, basic('api'))],
+    ['by Basic, named in the body too', () => ask({ client_id: 'api' }, basic('api'))],
+    ['by id and secret', () => ask({ client_id: 'api', client_secret: secrets.api })],
+    ['by an assertion', () => ask(byKey(assertion()))],
+    ['by an assertion for this very address', () => ask(byKey(assertion({ aud: batchUrl() })))],
+  ])('%s', async (_, asked) => expect(await asked()).toEqual([200, undefined]))
+  it.each<[string, () => Promise<unknown[]>, unknown[]]>([
+    ['a wrong secret', () => ask({ client_id: 'api', client_secret: 'sys_wrong' }), [401, 'invalid_client']],
+    ['another client than its secret is of', () => ask({ client_id: 'reports', client_secret: secrets.api }), [401, 'invalid_client']],
+    ['another client than its header names', () => ask({ client_id: 'reports' }, basic('api')), [401, 'invalid_client']],
+    ['two proofs', () => ask({ client_id: 'api', client_secret: secrets.api }, basic('api')), [400, 'invalid_request']],
+    ['an assertion for somebody else', () => ask(byKey(assertion({ aud: 'https://else.example' }))), [401, 'invalid_client']],
+    ['nobody', () => ask({}), [401, 'invalid_client']],
+    ['a stranger’s large body', () => ask({ tokens: Array(100).fill('x'.repeat(8000)) }), [413, 'invalid_request']],
+    [
+      'a large body behind a header that is wrong',
+      () => ask({ tokens: Array(100).fill('x'.repeat(8000)) }, { authorization: 'Basic eDp5' }),
+      [401, 'invalid_client'],
+    ],
+  ])('and not %s', async (_, asked, answer) => expect(await asked()).toEqual(answer))
+  it('an assertion once, wherever it is shown', async () => {
+    const text = assertion()
+    expect([(await ask(byKey(text)))[0], (await ask(byKey(text)))[0], (await byAssertion(text)).status]).toEqual([200, 401, 401])
+  })
+})
+
+describe('what is documented', () => {
+  interface Answers {
+    readonly responses: Readonly<
+      Record<
+        string,
+        { readonly content?: Readonly<Record<string, { readonly schema: { readonly properties: Record<string, { enum?: string[] }> } }>> }
+      >
+    >
+  }
+  it('of refusals is what is answered, in the words of each door', async () => {
+    const { paths } = (await (await fetch(`${service.origin}/openapi.json`)).json()) as { paths: Record<string, Record<string, Answers>> }
+    const described = async (path: string, answer: Response) => {
+      const type = answer.headers.get('content-type')?.split(';', 1)[0] ?? ''
+      const { responses } = (paths[path] as { post: Answers }).post
+      const schema = (responses[answer.status] ?? responses.default)?.content?.[type]?.schema
+      expect(schema, `${path} ${answer.status} ${type}`).toBeDefined()
+      const body = (await answer.json()) as Record<string, string>
+      expect(Object.keys(schema?.properties ?? {})).toEqual(expect.arrayContaining(Object.keys(body)))
+      if (body.error !== undefined) expect(schema?.properties.error?.enum).toContain(body.error)
+      return `${answer.status} ${type}`
+    }
+    for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
+      expect(await described(path, await form(path, {}))).toMatch(/^40[01] application\/json$/)
+      expect(await described(path, await form(path, { grant_type: 'x', token: 'x' }))).toBe('401 application/json')
+      expect(await described(path, await form(path, { token: 'x'.repeat(20_000) }, basic('api')))).toBe('413 application/json')
+      expect(await described(path, await fetch(service.origin + path))).toBe('405 application/problem+json')
+    }
+    expect(await described('/oauth/token', await form('/oauth/token', { grant_type: 'x' }, basic('api')))).toBe('400 application/json')
+    const nobody = await fetch(`${service.origin}/oauth/introspect/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"tokens":["x"]}',
+    })
+    expect(await described('/oauth/introspect/batch', nobody)).toBe('401 application/json')
+    const login = await fetch(`${service.origin}/v1/login/start`, { method: 'POST' })
+    expect(await described('/v1/login/start', login)).toMatch(/^\d+ application\/problem\+json$/)
+  })
+})
+
 describe('revocation', () => {
   const signIn = async () => {
     const start = await json(
