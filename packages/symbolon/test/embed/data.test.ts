@@ -34,6 +34,12 @@ it('refuses a file that others can read, and takes it once they cannot', () => {
   expect(readSecretFile(path)).toBe('x'.repeat(40))
 })
 
+it('makes what is missing above it too', () => {
+  const directory = join(root, 'a', 'b', 'c')
+  prepareData(directory)
+  for (const one of [directory, join(root, 'a', 'b'), join(root, 'a')]) expect(statSync(one).mode & 0o777).toBe(0o700)
+})
+
 it('says in one sentence that a directory cannot be written', () => {
   const file = join(root, 'file')
   writeFileSync(file, '')

@@ -27,10 +27,12 @@ export interface FollowParts {
   readonly apply: (entries: readonly Revocation[]) => void
 }
 
-/** Milliseconds: of silence in a snapshot, of a whole one, of the long poll before a stream is tried again. */
+/** Milliseconds: of silence in a snapshot, of a whole one. */
 const snapshotSilence = 5000
 const snapshotWithin = 120_000
-const pollFor = 600_000
+/** How long the long poll serves before a stream is tried again: a short fault is over soon, a proxy that lets none through stays. */
+const pollFirst = 30_000
+const pollLongest = 600_000
 /** Seconds the long poll waits: short, since the knowledge grows old until it answers. */
 const pollWait = 1
 const pollPace = 50
@@ -112,8 +114,9 @@ export function follow(parts: FollowParts): Feed {
     if (delayMs > 0) await pause(delayMs, signal)
   }
 
-  /** Streams, until two in a row could not be had. */
-  const streams = async (): Promise<void> => {
+  /** Streams, until two in a row could not be had; whether one lived. */
+  const streams = async (): Promise<boolean> => {
+    let everLived = false
     let dead = 0
     let fresh = false
     while (!signal.aborted && dead < 2) {
@@ -126,9 +129,11 @@ export function follow(parts: FollowParts): Feed {
       dead = lost || ending.lived || !(ending.answered || ending.reason === 'no event came') ? 0 : dead + 1
       // A second gap in a row is not closed by asking for the same again.
       fresh = lost || /answered 410$/.test(ending.reason) || (ending.reason === 'a gap' && after !== undefined && !ending.lived)
+      everLived ||= ending.lived
       if (ending.lived && elapsed.read() - began > 10_000) backoff.reset()
       await again(ending.reason, ending.retryAfter, ending.reason === 'reopened' || (lost && after !== undefined))
     }
+    return everLived
   }
 
   /** Brings everything up to date by pages, a snapshot where they do not reach. */
@@ -166,12 +171,14 @@ export function follow(parts: FollowParts): Feed {
   }
 
   const run = async (): Promise<void> => {
+    let span = pollFirst
     while (!signal.aborted) {
       if (mode === 'stream') {
-        await streams()
+        if (await streams()) span = pollFirst
         if (!signal.aborted) observe({ event: 'fallback', transport: 'long_poll' })
       }
-      await polls(pollFor)
+      await polls(span)
+      span = Math.min(pollLongest, 2 * span)
     }
   }
 

@@ -2,6 +2,7 @@
 // carry the credential elsewhere ('manual': some runtimes know no 'error'). Must never put a body or a credential into an error.
 
 import { SymbolonError } from '@symbolon/protocol'
+import { later } from '../timers.ts'
 
 /** An answer whose body was JSON. */
 export interface JsonAnswer {
@@ -74,7 +75,7 @@ export function createTransport(parts: TransportParts): Transport {
     credential,
     async json(path, init, { deadline = parts.deadline, most = 65_536 } = {}) {
       const controller = new AbortController()
-      const timer = setTimeout(() => controller.abort(), deadline)
+      const cancel = later(deadline, () => controller.abort())
       underWay.add(controller)
       try {
         const response = await send(issuer + path, { ...init, redirect: 'manual', signal: controller.signal })
@@ -90,7 +91,7 @@ export function createTransport(parts: TransportParts): Transport {
       } catch (cause) {
         throw cause instanceof SymbolonError ? cause : unknown('the issuer cannot be reached', cause)
       } finally {
-        clearTimeout(timer)
+        cancel()
         underWay.delete(controller)
       }
     },
