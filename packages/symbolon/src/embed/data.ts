@@ -10,6 +10,7 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
@@ -17,6 +18,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { SymbolonError } from '@symbolon/protocol'
 import { refuseOption } from './options.ts'
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
@@ -38,14 +40,26 @@ function makeDirectory(directory: string): boolean {
   }
 }
 
-/** Makes the data directory (mode 0700); throws `invalid_option` with a sentence when it cannot be written. */
+/** Whether a directory is ours to close to others: it holds files of ours, or nothing at all. */
+const isOurs = (names: readonly string[]) =>
+  names.length === 0 || names.some((name) => ['symbolon.db', 'secret', 'secrets', 'admin.key', 'admin-keys'].includes(name))
+
+/**
+ * Makes the data directory (mode 0700). Throws `invalid_option` with a sentence when it cannot be written, or when it is
+ * open to others and somebody else's files are in it: closing /tmp or a home would break what is not ours.
+ */
 export function prepareData(directory: string): void {
   try {
-    if (!makeDirectory(resolve(directory)) && (statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)
+    if (!makeDirectory(resolve(directory)) && (statSync(directory).mode & 0o077) !== 0) {
+      if (!isOurs(readdirSync(directory)))
+        throw refuseOption(`The data directory ${directory} is open to others and holds other files; name a directory of its own in data.`)
+      chmodSync(directory, 0o700)
+    }
     const probe = join(directory, `.write-${process.pid}-${randomBytes(4).toString('hex')}`)
     closeSync(openSync(probe, 'wx', 0o600))
     unlinkSync(probe)
   } catch (cause) {
+    if (cause instanceof SymbolonError) throw cause
     throw refuseOption(
       `The data directory ${directory} cannot be written (${codeOf(cause) ?? 'unknown'}); mend its owner or mode, or name another one in data.`,
     )
