@@ -45,6 +45,12 @@ it('every TypeScript block compiles', () => {
       lib: ['es2023', 'dom', 'dom.iterable'],
       preserveSymlinks: false,
     }
+    // What only a worker has.
+    writeFileSync(
+      join(folder, 'workers.d.ts'),
+      "declare module 'cloudflare:workers' { export function waitUntil(work: Promise<unknown>): void }",
+    )
+    files.push('workers.d.ts')
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' })
     expect(tsc.stdout).toBe('')

@@ -3,6 +3,7 @@
 // knowledge older; what to do about that is decided by the guards.
 
 import { type FeedHead, type Revocation, SymbolonError } from '@symbolon/protocol'
+import type { Keep } from '../keep.ts'
 import type { Observe } from '../observe.ts'
 import type { Feed, FeedStatus } from '../source.ts'
 import { later, pause } from '../timers.ts'
@@ -23,6 +24,7 @@ export interface FollowParts {
   readonly clocks: Clocks
   readonly random: () => number
   readonly observe: Observe
+  readonly keep: Keep
   readonly mode: FollowMode
   readonly apply: (entries: readonly Revocation[]) => void
 }
@@ -41,7 +43,7 @@ const refreshWithin = 1000
 
 /** Starts following. */
 export function follow(parts: FollowParts): Feed {
-  const { transport, clocks, observe, mode } = parts
+  const { transport, clocks, observe, keep, mode } = parts
   const elapsed = createElapsed(clocks)
   const progress = createProgress(elapsed, parts.apply)
   const backoff = createBackoff(clocks.monotonic, parts.random)
@@ -186,7 +188,7 @@ export function follow(parts: FollowParts): Feed {
   let notBefore = Number.NEGATIVE_INFINITY
   const refresh = (): Promise<void> => {
     if (signal.aborted || clocks.monotonic() < notBefore) return Promise.resolve()
-    refreshing ??= catchUp(0)
+    refreshing ??= keep(catchUp(0))
       .then(
         () => {
           transportNow = 'snapshot'
