@@ -52,7 +52,8 @@ describe('tokens that nobody can read', () => {
     expect(token).toMatch(/^syo_[A-Za-z0-9_-]+$/)
     expect(Buffer.from(token.slice(4), 'base64url').toString('latin1')).not.toContain('quiet')
     expect(await introspect(token)).toMatchObject({ active: true, sub: 'quiet', scope: 'x' })
-    expect(await introspect(`${token.slice(0, -2)}AA`)).toEqual({ active: false })
+    const other = token.at(-4) === 'A' ? 'B' : 'A'
+    expect(await introspect(`${token.slice(0, -4)}${other}${token.slice(-3)}`)).toEqual({ active: false })
     expect((await set.service.auth.verifier.verify(token)).ok).toBe(false)
     await form('/oauth/revoke', { token }, basic('quiet'))
     expect(await introspect(token)).toEqual({ active: false })
