@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errors } from '@symbolon/protocol'
+import { createVerifier } from '@symbolon/verifier'
 import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -44,6 +45,12 @@ it('every TypeScript block compiles', () => {
       lib: ['es2023', 'dom', 'dom.iterable'],
       preserveSymlinks: false,
     }
+    // What only a worker has.
+    writeFileSync(
+      join(folder, 'workers.d.ts'),
+      "declare module 'cloudflare:workers' { export function waitUntil(work: Promise<unknown>): void }",
+    )
+    files.push('workers.d.ts')
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.'], { cwd: folder, encoding: 'utf8' })
     expect(tsc.stdout).toBe('')
@@ -63,6 +70,28 @@ it('the page of errors is the table', () => {
   const page = textOf('docs/errors.md').replace(/ +/g, ' ')
   for (const [code, { status, text }] of Object.entries(errors)) expect(page).toContain(`| \`${code}\` | ${status} | ${text} |`)
   expect(page.match(/^\| `/gm)).toHaveLength(Object.keys(errors).length)
+})
+
+it('the page of revocation names every option, field and metric of a verifier', async () => {
+  const page = textOf('docs/revocation.md')
+  /** The members of an interface, by its source. */
+  const members = (file: string, name: string) => {
+    const body =
+      new RegExp(`^export interface ${name}\\b[^{]*\\{([\\s\\S]*?)^\\}`, 'm').exec(textOf(`packages/verifier/src/${file}`))?.[1] ?? ''
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, member = '']) => member)
+  }
+  const verifier = createVerifier({ issuer: 'https://auth.example' })
+  const metrics = [...verifier.metrics().matchAll(/^# TYPE (\w+)/gm)].map(([, name = '']) => name)
+  await verifier.close()
+  const said = [
+    ...members('verifier.ts', 'VerifierOptions'),
+    ...members('verifier.ts', 'VerifierStatus'),
+    ...members('source.ts', 'FeedStatus'),
+    ...metrics,
+  ]
+  expect(said.length).toBeGreaterThan(40)
+  for (const name of said) expect(page, name).toMatch(new RegExp(`^\\| \`${name}\` +\\|`, 'm'))
+  for (const name of members('counters.ts', 'Counters')) expect(page).toContain(`\`${name}\``)
 })
 
 it('the quick start of the README is the one that is tested', () => {

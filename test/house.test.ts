@@ -64,6 +64,12 @@ describe('the house', () => {
   it('has walls that stand where the table says', () => expect(looseWalls(rooms, wallsOf)).toEqual([]))
   it('opens every file with a comment', () =>
     expect(sources.filter(({ text }) => !/^(?:#!.*\n)?(?:\/\/|\/\*)/.test(text)).map(({ path }) => path)).toEqual([]))
+  it('has one file that sets timers in the verifier, so that none is too long or holds a process', () =>
+    expect(
+      sources
+        .filter(({ path, text }) => path.startsWith('packages/verifier/src/') && /\bset(?:Timeout|Interval)\(/.test(text))
+        .map(({ path }) => path),
+    ).toEqual(['packages/verifier/src/timers.ts']))
   it('has one version number', () => {
     const versions = packages.map((name) => manifests[name].version)
     expect(new Set(versions).size).toBe(1)

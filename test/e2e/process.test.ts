@@ -1,7 +1,7 @@
 // The built service as a process: it starts, refuses in one sentence, stops in order, and loses nothing to kill -9.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -151,6 +151,39 @@ describe('the process', () => {
       },
       /cannot be opened with the server secrets given/,
     ],
+    [
+      'admin keys that others can read',
+      () => {
+        expect(cli(['admin-key', 'create', 'one', '--dev']).status).toBe(0)
+        expect(statSync(join(data, 'admin-keys')).mode & 0o777).toBe(0o600)
+        expect(cli(['keys', 'list', '--dev']).status).toBe(0)
+        chmodSync(join(data, 'admin-keys'), 0o640)
+        return {}
+      },
+      /admin-keys can be read by others; .*chmod 600 /,
+    ],
+    [
+      'secrets from two places',
+      () => {
+        const secrets = join(folder, 'secrets')
+        writeFileSync(secrets, 'x'.repeat(40), { mode: 0o600 })
+        expect(cli(['keys', 'list', '--dev'], { SYMBOLON_SECRETS_FILE: secrets }).status).toBe(0)
+        return { SYMBOLON_SECRETS: 'x'.repeat(40), SYMBOLON_SECRETS_FILE: secrets }
+      },
+      /given twice, by SYMBOLON_SECRETS and by SYMBOLON_SECRETS_FILE; remove SYMBOLON_SECRETS/,
+    ],
+    [
+      'a secret beside the file that its configuration names',
+      () => {
+        writeFileSync(join(folder, 'symbolon.config.jsonc'), '{ "secretsFile": "secrets" }')
+        return { SYMBOLON_SECRETS: 'x'.repeat(40) }
+      },
+      /by SYMBOLON_SECRETS and by secretsFile in symbolon.config.jsonc; remove SYMBOLON_SECRETS/,
+    ],
+    // node's own recursive mkdir never comes back from here.
+    ...(existsSync('/proc/self')
+      ? [['a place where nothing can be made', () => ({ SYMBOLON_DATA: '/proc/symbolon' }), /data directory .* cannot be written/] as const]
+      : []),
   ])('refuses %s in one sentence', async (_, prepare, sentence) => {
     const { status, stdout, stderr } = cli(['serve', '--dev'], { SYMBOLON_PORT: '0', SYMBOLON_ADMIN_PORT: '0', ...prepare() })
     expect(status).toBe(1)
@@ -167,6 +200,37 @@ describe('the process', () => {
     expect(status).toBe(1)
     expect(stderr).toMatch(sentence)
   })
+})
+
+it('what `init` prints last is a command that serves, and says where it listens', async () => {
+  mkdirSync(join(folder, 'bin'))
+  writeFileSync(join(folder, 'bin', 'symbolon'), `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`, { mode: 0o755 })
+  const last = cli(['init', '--issuer', 'https://auth.example.com', '--data', data, '--config', 'my config.jsonc'])
+    .stdout.trim()
+    .split('\n')
+    .at(-1)
+  expect(last).toMatch(/^symbolon serve /)
+  const child = spawn('/bin/sh', ['-c', `exec ${last}`], {
+    cwd: folder,
+    env: { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, SYMBOLON_PORT: '0', SYMBOLON_ADMIN_PORT: '0', SYMBOLON_HOST: '127.0.0.1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.push(child)
+  const gone = new Promise((resolve) => child.once('exit', (code) => resolve(code)))
+  let printed = ''
+  await new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        printed += chunk
+        if (printed.includes('Ctrl-C')) resolve()
+      })
+  })
+  const [listens, operator] = [/listens +(127\.0\.0\.1:\d+)$/m.exec(printed)?.[1], /operator +(http:\S+)$/m.exec(printed)?.[1]]
+  expect((await fetch(`http://${listens}/readyz`)).status).toBe(200)
+  expect((await fetch(`${operator}/users`)).status).toBe(401)
+  child.kill('SIGTERM')
+  expect(await gone).toBe(0)
 })
 
 describe('kill -9', () => {
@@ -224,6 +288,7 @@ describe('the command line', () => {
     const init = cli(['init', '--issuer', 'https://auth.example.com', '--data', data])
     expect(init.status).toBe(0)
     expect(init.stdout).toMatch(/symbolon doctor --config/)
+    expect(statSync(join(data, 'admin-keys')).mode & 0o777).toBe(0o600)
     const configuration = join(folder, 'symbolon.config.jsonc')
     expect(statSync(configuration).mode & 0o777).toBe(0o600)
     expect(statSync(join(data, 'secrets')).mode & 0o777).toBe(0o600)

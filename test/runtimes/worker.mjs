@@ -1,6 +1,7 @@
 // The suite in a worker, and a verifier as a worker has it: made once, outside of any request, where nothing can be fetched
-// and no timer runs. What a request began ends with it, when its client goes away: no other may wait for that.
+// and no timer runs. What a request began ends with it, when its client goes away, unless it is kept.
 
+import { waitUntil } from 'cloudflare:workers'
 import { createVerifier } from '@symbolon/verifier'
 import { createGuard } from '@symbolon/verifier/web'
 import config from './config.json'
@@ -11,6 +12,7 @@ const verifier = createVerifier({
   clientId: config.clientId,
   clientSecret: config.clientSecret,
   follow: 'snapshot',
+  waitUntil,
   fetch: (input, init) => fetch(String(input).replace(config.issuer, config.gate), init),
 })
 const guard = createGuard(verifier)

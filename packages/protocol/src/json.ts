@@ -14,22 +14,30 @@ export function readJsonObject(text: string): Readonly<Record<string, unknown>> 
   }
 }
 
+const [quote, backslash, colon, openBrace, closeBrace, openBracket, closeBracket] = [34, 92, 58, 123, 125, 91, 93] as const
+const isSpace = (code: number) => code === 32 || code === 10 || code === 13 || code === 9
+
 function hasOneMeaning(text: string): boolean {
   const open: (Set<string> | undefined)[] = []
   for (let i = 0; i < text.length; i++) {
-    const letter = text[i]
-    if (letter === '{' || letter === '[') {
-      if (open.push(letter === '{' ? new Set() : undefined) > deepest) return false
-    } else if (letter === '}' || letter === ']') open.pop()
-    else if (letter === '"') {
-      const start = i++
-      while (i < text.length && text[i] !== '"') i += text[i] === '\\' ? 2 : 1
+    const code = text.charCodeAt(i)
+    if (code === openBrace || code === openBracket) {
+      if (open.push(code === openBrace ? new Set() : undefined) > deepest) return false
+    } else if (code === closeBrace || code === closeBracket) open.pop()
+    else if (code === quote) {
+      const start = i + 1
+      let escaped = false
+      for (i = start; i < text.length && text.charCodeAt(i) !== quote; i++)
+        if (text.charCodeAt(i) === backslash) {
+          escaped = true
+          i++
+        }
       let next = i + 1
-      while (/\s/.test(text[next] ?? '')) next++
+      while (isSpace(text.charCodeAt(next))) next++
       const names = open.at(-1)
-      if (text[next] !== ':' || names === undefined) continue
+      if (text.charCodeAt(next) !== colon || names === undefined) continue
       // Names are compared as they read, not as they are spelled: "\u0061" is "a".
-      const name = JSON.parse(text.slice(start, i + 1)) as string
+      const name = escaped ? (JSON.parse(text.slice(start - 1, i + 1)) as string) : text.slice(start, i)
       if (name === '__proto__' || names.has(name)) return false
       names.add(name)
     }

@@ -10,7 +10,7 @@ export type VerifierEvent =
   | { readonly event: 'reconnect'; readonly reason: string; readonly delayMs: number }
   | { readonly event: 'snapshot'; readonly entries: number; readonly head: number }
   | { readonly event: 'snapshot_failed'; readonly reason: string; readonly delayMs: number }
-  /** Streams cannot be had: the long poll is used for ten minutes. */
+  /** Streams cannot be had: the long poll is used for half a minute, and for longer each time that this is said without a stream in between. */
   | { readonly event: 'fallback'; readonly transport: 'long_poll' }
   /** The first check past its bound, and the first within it again: tokens are asked about in between. */
   | { readonly event: 'stale'; readonly stalenessMs: number }

@@ -5,6 +5,7 @@ import { issuerPath, type Revocation, SymbolonError } from '@symbolon/protocol'
 import type { GuardRequest, GuardResult, Level, Requirement } from './auth.ts'
 import { type Counters, createDelays, delayBuckets, printMetrics } from './counters.ts'
 import { createGuardFactory } from './guard.ts'
+import { createKeep } from './keep.ts'
 import { createKnowledge, usualBound } from './knowledge.ts'
 import { createLive, type Live } from './live.ts'
 import { createObserver, type Observe } from './observe.ts'
@@ -52,6 +53,11 @@ export interface VerifierOptions {
   readonly follow?: FollowMode
   /** Hears of changes of state. */
   readonly observe?: Observe
+  /**
+   * Where a runtime stops what a request began when its client goes away: keeps that work alive for the others who wait for
+   * it. On workers, `waitUntil` of `cloudflare:workers`.
+   */
+  readonly waitUntil?: (work: Promise<unknown>) => void
   /** How many live connections may be registered; 10,000 unless said. */
   readonly connections?: number
   readonly fetch?: typeof fetch
@@ -123,6 +129,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       detail: "revocations: 'follow' needs clientId and clientSecret: register this API with the scope revocations:read",
     })
   const observe = createObserver(options.observe)
+  const keep = createKeep(options.waitUntil)
   const given = options.now ?? Date.now
   let latest = 0
   // Never back: what was forgotten for its age must not be young again for a token.
@@ -138,6 +145,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       issuer,
       observe,
       now: given,
+      keep,
       ...(options.audience !== undefined && { audience: options.audience }),
       ...(options.clientId !== undefined && { clientId: options.clientId }),
       ...(options.clientSecret !== undefined && { clientSecret: options.clientSecret }),
@@ -185,7 +193,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     ...(options.cache !== undefined && { cache: options.cache }),
   })
   const secure = issuer.startsWith('https:')
-  const guard = createGuardFactory({
+  const make = createGuardFactory({
     tokens,
     source,
     now,
@@ -198,6 +206,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     knowledge,
     presented,
   })
+  const guard = (level: Level, requirement: Requirement): Guard => {
+    const decide = make(level, requirement)
+    if (options.waitUntil === undefined) return decide
+    return (request) => {
+      const result = decide(request)
+      return result instanceof Promise ? keep(result) : result
+    }
+  }
   const status = (): VerifierStatus => {
     const followed = feed?.status()
     return {

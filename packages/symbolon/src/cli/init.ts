@@ -47,12 +47,18 @@ export function init(terminal: Terminal, options: { readonly issuer: string; rea
   prepareData(options.data)
   const secrets = join(options.data, 'secrets')
   writeSecretFile(secrets, randomBytes(48).toString('base64url'))
-  writeFileSync(options.config, template(options.issuer, options.data), { mode: 0o600, flag: 'wx' })
+  try {
+    writeFileSync(options.config, template(options.issuer, options.data), { mode: 0o600, flag: 'wx' })
+  } catch {
+    throw failure(`${options.config} cannot be written; make its directory, or name another file with --config.`)
+  }
   terminal.out(`Wrote ${options.config} and ${secrets} (both mode 0600).`)
   if (!listAdminKeys(options.data).some(({ name }) => name === 'first')) {
     terminal.out(`Admin key, shown once: ${createAdminKey(options.data, 'first')}`)
   }
-  terminal.out(
-    `Edit delivery in ${options.config}, then run: symbolon doctor --config ${options.config} && symbolon serve --config ${options.config}`,
-  )
+  // npx puts nothing on the PATH that is there afterwards.
+  const symbolon = terminal.env.npm_command === 'exec' ? 'npx symbolon' : 'symbolon'
+  const config = /^[\w./-]+$/.test(options.config) ? options.config : `'${options.config.replaceAll("'", "'\\''")}'`
+  terminal.out(`Edit delivery in ${options.config}, prove it all by: ${symbolon} doctor --config ${config}\nThen run:`)
+  terminal.out(`${symbolon} serve --config ${config}`)
 }

@@ -11,13 +11,28 @@ export function granted<T extends { readonly ok: boolean }>(result: T): Extract<
   if (result.ok) return result as Extract<T, { readonly ok: true }>
   const { code, options } = result as unknown as Refused
   const field = options?.field
-  throw failure(sentences[code] ?? `Refused: ${code}${field === undefined ? '' : ` (${field})`}.`)
+  throw failure(values[field ?? ''] ?? sentences[code] ?? `Refused: ${code}${field === undefined ? '' : ` (${field})`}.`)
 }
 
 const sentences: Readonly<Record<string, string>> = {
   not_found: 'There is none of that id.',
   conflict: 'That exists already.',
+  session_unknown: 'There is no live session of that id.',
   invalid_identifier: 'That is not an e-mail address Symbolon can send to.',
+}
+
+/** What a field takes, by its name in core. */
+const values: Readonly<Record<string, string>> = {
+  roles: 'Roles are short names of letters, digits and . : _ -, each once, fifty at most.',
+  id: '--id is a short name in lower case, such as app or mobile-ios.',
+  name: 'A name has 1 to 80 characters.',
+  origins: '--origins are exact origins such as https://app.example, separated by commas.',
+  returnTo: '--return-to takes exact addresses such as https://app.example/done, or paths such as /done, separated by commas.',
+  scopes: '--scopes are words without blanks or quotes, separated by commas.',
+  audiences: '--audiences are addresses or words without blanks or quotes, separated by commas.',
+  'policy.targets': '--targets are addresses or words without blanks or quotes, separated by commas.',
+  'policy.tokenLifetime': '--lifetime is from 1m to 15m, for a service to 1h.',
+  keys: '--keys is a set of public JWKs, five at most, each with its kid, and only of a service.',
 }
 
 /** Adds the options that every command has. */

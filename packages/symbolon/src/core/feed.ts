@@ -35,12 +35,13 @@ export interface FollowerView {
 /** The feed's verbs. */
 export interface FeedHub {
   /**
-   * Follows from a position, or from now; resolves, once it is let in, to the function that ends it. Throws `try_later` or
-   * `rate_limited` when there are too many, `store_unavailable` when the store cannot be read.
+   * Follows from a position, or from now; resolves, once it is let in, to the function that ends it. `expires`: when what the
+   * client showed is over, in milliseconds since 1970. Throws `try_later` or `rate_limited` when there are too many,
+   * `store_unavailable` when the store cannot be read.
    */
-  follow(client: Client, from: FeedHead | undefined, ear: FeedEar): Promise<() => void>
+  follow(client: Client, from: FeedHead | undefined, ear: FeedEar, expires?: number): Promise<() => void>
   /** One page after a position; waits up to `wait` milliseconds for something to tell. Throws like `follow`, and `invalid_client`. */
-  poll(client: Client, from: FeedHead, wait: number): Promise<FeedPage | 'snapshot_required'>
+  poll(client: Client, from: FeedHead, wait: number, expires?: number): Promise<FeedPage | 'snapshot_required'>
   /** What can still matter, complete up to a head; `return` it when it is not read to its end. Throws `try_later`. */
   snapshot(): SnapshotLines
   /** Something was committed: look now. */
@@ -57,10 +58,14 @@ const look = 100
 const beat = 800
 /** A stream is ended after this long, less up to a tenth; the follower opens another one. */
 const longest = 600_000
+/** Nobody hears anything beyond the time of the token they showed: they are sent away this much earlier. */
+const ahead = 1000
 /** A follower that has no room for this long does not read. */
 const stall = 5000
 /** A follower farther behind takes a snapshot instead. */
 const farthest = 10_000
+/** Who polls is listed for this long after an answer: the next question is on its way. */
+const between = 3000
 const most = 5000
 const mostOfClient = 2000
 
@@ -68,6 +73,8 @@ interface Follower {
   readonly client: Client
   readonly transport: 'stream' | 'long_poll'
   readonly until: number
+  /** When what the client showed is over, by the same clock. */
+  expires: number
   since: number
   /** Entering hears nothing yet; catching up reads the log at its own pace; joined hears what all hear. */
   state: 'entering' | 'catching' | 'joined'
@@ -90,6 +97,8 @@ const stands = (then: Client, now: Client | undefined) =>
 export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store' | 'clock' | 'crypto' | 'observe'>): FeedHub {
   const log = createLog(store.feed)
   const followers = new Set<Follower>()
+  /** Who polled last of each client, and until when that counts. */
+  const polled = new Map<string, FollowerView & { readonly until: number }>()
   /** Up to where everybody who joined was told, and when the read began that everything up to then is known by. */
   let tail: FeedHead | undefined
   let readAt = 0
@@ -181,10 +190,18 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
       else if (t > one.until && one.state === 'joined') sendOff(one, { event: 'bye', data: { retry_ms: 100 } })
     }
   }
+  /** Sends those away whose token ends; they come again with another one. Needs no store, which may not answer. */
+  const expire = () => {
+    const t = clock.now() + ahead
+    for (const one of followers)
+      if (one.expires <= t && one.state !== 'entering' && one.transport === 'stream')
+        sendOff(one, { event: 'bye', data: { retry_ms: 100 } })
+  }
   const keep = () => {
     if (callOff !== undefined || closed || followers.size === 0) return
     callOff = clock.after(look, () => {
       callOff = undefined
+      expire()
       // A store that cannot be read gives no beat: followers know how old their knowledge gets.
       fresh()
         .catch(() => {})
@@ -198,16 +215,18 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
     if (closed || followers.size >= most) throw new SymbolonError('try_later', { detail: 'too many follow the feed', retryAfter: 5 })
     const [chance = 0] = crypto.random(1)
     const until = clock.now() + longest - (chance / 255) * (longest / 10)
-    const one: Follower = { client, transport, until, since: 0, state: 'entering', position: undefined, ear }
+    const expires = Number.POSITIVE_INFINITY
+    const one: Follower = { client, transport, until, expires, since: 0, state: 'entering', position: undefined, ear }
     followers.add(one)
     return one
   }
   /** Reads the head for one who comes, and renews the feed when that is less than it knows of. */
-  const face = async (one: Follower, from: FeedHead | undefined) => {
+  const face = async (one: Follower, from: FeedHead | undefined, expires = Number.POSITIVE_INFINITY) => {
     await fresh()
     const isAhead = () => from !== undefined && from.feedId === at().feedId && from.seq > at().seq
     if (isAhead()) await alone(async () => (isAhead() ? renew(at().feedId) : undefined))
     one.since = await store.now()
+    one.expires = clock.now() + expires - one.since
     if (closed) throw new SymbolonError('try_later', { retryAfter: 1 })
   }
   const isTooFar = (from: FeedHead) => from.feedId !== at().feedId || at().seq - from.seq > farthest
@@ -251,11 +270,11 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
   }
 
   return {
-    async follow(client, from, ear) {
+    async follow(client, from, ear, expires) {
       const t0 = clock.now()
       const one = enter(client, 'stream', ear)
       try {
-        await face(one, from)
+        await face(one, from, expires)
       } catch (error) {
         followers.delete(one)
         throw error
@@ -268,13 +287,14 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
       return () => void followers.delete(one)
     },
 
-    async poll(client, from, wait) {
+    async poll(client, from, longest, expires) {
       const t0 = clock.now()
       const one = enter(client, 'long_poll', deaf)
       one.position = from
       try {
-        await face(one, from)
+        await face(one, from, expires)
         if (isTooFar(from)) return 'snapshot_required'
+        const wait = Math.min(longest, one.expires - clock.now() - ahead)
         if (from.seq === at().seq && wait > 0) {
           await new Promise<void>((resolve) => {
             const off = clock.after(wait, resolve)
@@ -296,6 +316,8 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
           if (isTooFar(from)) return 'snapshot_required'
         }
         const [head, t] = [at(), readAt]
+        const view = { clientId: client.id, since: one.since, position: formatPosition(head), transport: one.transport }
+        polled.set(client.id, { ...view, until: clock.now() + between })
         return { ...(await log.page(from, head)), head: head.seq, t0, t }
       } finally {
         followers.delete(one)
@@ -307,15 +329,22 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
       if (followers.size > 0) fresh().catch(() => {})
     },
     head: async () => store.feed.head(),
-    followers: () =>
-      [...followers]
+    followers() {
+      const views: FollowerView[] = [...followers]
         .filter(({ since }) => since > 0)
         .map(({ client, since, transport, state, position }) => ({
           clientId: client.id,
           since,
           position: formatPosition(state === 'joined' || position === undefined ? at() : position),
           transport,
-        })),
+        }))
+      const polls = (id: string) => views.some((one) => one.clientId === id && one.transport === 'long_poll')
+      for (const [id, { until, ...view }] of polled) {
+        if (closed || clock.now() > until) polled.delete(id)
+        else if (!polls(id)) views.push(view)
+      }
+      return views
+    },
     close() {
       closed = true
       callOff?.()

@@ -9,12 +9,16 @@ export type SnapshotLines = AsyncGenerator<SnapshotStart | readonly SnapshotEntr
 
 /** How many are read at the same time. */
 const most = 50
+/** Milliseconds of work before other work comes between. */
+const slice = 8
 
 /** Creates the reader of snapshots, each to be read to its end or given up by `return`; one too many throws `try_later` when it begins. */
 export function createSnapshots({ store, clock, observe }: Pick<Ports, 'store' | 'clock' | 'observe'>): () => SnapshotLines {
   let under = 0
   const busy = (detail: string) => new SymbolonError('try_later', { detail, retryAfter: 2 })
   const breath = () => new Promise<void>((resolve) => void clock.after(0, resolve))
+  /** Several snapshots take turns with each other as with everything else: what one has worked is counted by all. */
+  let worked = 0
 
   async function* lines(): SnapshotLines {
     const began = clock.now()
@@ -26,12 +30,16 @@ export function createSnapshots({ store, clock, observe }: Pick<Ports, 'store' |
       yield { feed: head.feedId, head: head.seq, t0: began, t: began }
       let count = 0
       for (let seq = 0; seq < head.seq; ) {
+        const t = clock.now()
         const read = await store.feed.after(seq, feedPage)
         const page = read.filter((one) => one.seq <= head.seq && (one.expires === null || one.expires > now))
         if (page.length > 0) yield page.map(({ kind, id, epoch, state, expires }) => [kind, id, epoch ?? state ?? null, expires])
         count += page.length
         seq = read.length < feedPage ? head.seq : (read.at(-1)?.seq ?? head.seq)
+        worked += clock.now() - t
+        if (worked < slice) continue
         await breath()
+        worked = 0
       }
       if ((await store.feed.head()).feedId !== head.feedId) throw busy('the feed was renewed under a snapshot')
       observe({ event: 'feed.snapshot', entries: count })

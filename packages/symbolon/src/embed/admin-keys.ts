@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { ownSecret, readSecretFile, rewriteSecretFile } from './data.ts'
+import { ownSecret, prepareData, readSecretFile, rewriteSecretFile } from './data.ts'
 import { refuseOption } from './options.ts'
 
 /** An admin key as it is listed. */
@@ -30,6 +30,7 @@ export function createAdminKey(directory: string, name: string): string {
   const keys = listAdminKeys(directory)
   if (keys.some((key) => key.name === name))
     throw refuseOption(`There is an admin key named ${name} already; remove it or choose another name.`)
+  prepareData(directory)
   const key = `sya_${randomBytes(32).toString('base64url')}`
   write(directory, [...keys, { name, hash: hashOf(key) }])
   return key
@@ -47,12 +48,12 @@ export function removeAdminKey(directory: string, name: string): boolean {
 const write = (directory: string, keys: readonly AdminKey[]) =>
   rewriteSecretFile(pathOf(directory), keys.map(({ name, hash }) => `${name} ${hash}`).join('\n'))
 
-/** The hashes that admit an operator, as they are now. */
+/** The hashes that admit an operator, as they are now. Throws at once, and later, when the file of keys can be read by others. */
 export function adminKeyHashes(directory: string, dev: boolean): () => readonly Uint8Array[] {
   const own = dev ? [Buffer.from(hashOf(ownSecret(directory, 'admin.key')), 'base64url')] : []
   let seen = ''
   let hashes: readonly Uint8Array[] = own
-  return () => {
+  const read = () => {
     const stat = statSync(pathOf(directory), { throwIfNoEntry: false })
     const now = stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`
     if (now !== seen) {
@@ -61,4 +62,7 @@ export function adminKeyHashes(directory: string, dev: boolean): () => readonly 
     }
     return hashes
   }
+  // A file that must not be trusted is told of at the start, not to the first operator.
+  read()
+  return read
 }

@@ -5,31 +5,61 @@ import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { SymbolonError } from '@symbolon/protocol'
 import { refuseOption } from './options.ts'
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code
 
-/** Makes the data directory (mode 0700); throws `invalid_option` with a sentence when it cannot be written. */
+/**
+ * Makes a directory and what is missing above it (mode 0700); whether it was not there. One by one: `recursive` of node tries for ever
+ * where a file system takes no directories but says that the parent is missing, as /proc does.
+ */
+function makeDirectory(directory: string): boolean {
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(directory).isDirectory()) return false
+    const parent = dirname(directory)
+    if (codeOf(error) !== 'ENOENT' || parent === directory || existsSync(parent)) throw error
+    makeDirectory(parent)
+    return makeDirectory(directory)
+  }
+}
+
+/** Whether a directory is ours to close to others: it holds files of ours, or nothing at all. */
+const isOurs = (names: readonly string[]) =>
+  names.length === 0 || names.some((name) => ['symbolon.db', 'secret', 'secrets', 'admin.key', 'admin-keys'].includes(name))
+
+/**
+ * Makes the data directory (mode 0700). Throws `invalid_option` with a sentence when it cannot be written, or when it is
+ * open to others and somebody else's files are in it: closing /tmp or a home would break what is not ours.
+ */
 export function prepareData(directory: string): void {
   try {
-    if (mkdirSync(directory, { recursive: true, mode: 0o700 }) === undefined) {
-      if ((statSync(directory).mode & 0o077) !== 0) chmodSync(directory, 0o700)
+    if (!makeDirectory(resolve(directory)) && (statSync(directory).mode & 0o077) !== 0) {
+      if (!isOurs(readdirSync(directory)))
+        throw refuseOption(`The data directory ${directory} is open to others and holds other files; name a directory of its own in data.`)
+      chmodSync(directory, 0o700)
     }
     const probe = join(directory, `.write-${process.pid}-${randomBytes(4).toString('hex')}`)
     closeSync(openSync(probe, 'wx', 0o600))
     unlinkSync(probe)
   } catch (cause) {
+    if (cause instanceof SymbolonError) throw cause
     throw refuseOption(
       `The data directory ${directory} cannot be written (${codeOf(cause) ?? 'unknown'}); mend its owner or mode, or name another one in data.`,
     )
@@ -57,7 +87,7 @@ export function readSecretFile(path: string): string | undefined {
 /** Writes a new secret file (mode 0600) whole or not at all; the content that stands there wins over ours. */
 export function writeSecretFile(path: string, text: string): string {
   const part = `${path}.${randomBytes(6).toString('hex')}`
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeDirectory(dirname(resolve(path)))
   const file = openSync(part, 'wx', 0o600)
   try {
     writeSync(file, `${text}\n`)

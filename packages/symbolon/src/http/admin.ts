@@ -2,6 +2,7 @@
 
 import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError } from '@symbolon/protocol'
 import { Hono } from 'hono'
+import { createAllowed } from './allowed.ts'
 import { bearerOf, type Env, type Http, siteOf } from './context.ts'
 import { secureHeaders } from './guard.ts'
 import type { AdminParts, HttpHandler } from './parts.ts'
@@ -29,7 +30,13 @@ export function createAdminHttp(parts: AdminParts): HttpHandler {
 
   const refuse = (c: Http, code: ErrorCode, error?: SymbolonError) =>
     c.body(JSON.stringify(problemOf(code, error?.options)), errors[code].status as never, problemHeaders(code, error?.options))
-  app.notFound((c) => refuse(c, 'not_found'))
+  const allowed = createAllowed(() => app.routes.filter(({ method }) => method !== 'ALL'))
+  app.notFound((c) => {
+    const verbs = allowed(c.req.path)
+    if (verbs === undefined) return refuse(c, 'not_found')
+    c.header('allow', verbs)
+    return refuse(c, 'method_not_allowed')
+  })
   app.onError((error, c) => {
     if (error instanceof SymbolonError) return refuse(c, error.code, error)
     parts.observe({ event: 'http.fault', code: 'internal', detail: `${error.name} at ${c.req.path.slice(0, 100)}` })

@@ -2,6 +2,7 @@
 
 import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import { type ErrorCode, errors, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
+import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
@@ -38,11 +39,12 @@ export function createHttp(parts: HttpParts): HttpHandler {
   const { mount } = site
   const app = new OpenAPIHono<Env>({ strict: true })
   const pages = pageRoutes(site)
-  const known: { readonly method: Method; readonly pattern: RegExp }[] = []
+  const known: KnownRoute[] = []
+  const allowed = createAllowed(() => known)
 
   const add = (method: Method, path: string, handler: Handler, described?: Described) => {
     app[method](mount + path.replace(/\{(\w+)\}/g, ':$1'), handler)
-    known.push({ method, pattern: new RegExp(`^${(mount + path).replace(/[.]/g, '\\.').replace(/\{\w+\}|:\w+/g, '[^/]+')}$`) })
+    known.push({ method, path: mount + path })
     if (described === undefined) return
     const { summary, body, type = 'application/json', query, answer, stream, status = 200 } = described
     const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
@@ -61,6 +63,14 @@ export function createHttp(parts: HttpParts): HttpHandler {
       },
       responses: {
         [status]: { description: 'Done.', ...(Object.keys(content).length > 0 && { content }) },
+        // Below `/oauth` refusals speak as the standard of that door does; what never reached its route is a problem as ever.
+        ...(path.startsWith('/oauth/') &&
+          Object.fromEntries(
+            oauth.refusedWith.map((refused) => [
+              refused,
+              { description: 'Refused; `error` says why (RFC 6749 §5.2).', content: { 'application/json': { schema: oauth.refusedAs } } },
+            ]),
+          )),
         default: { description: 'Refused; `code` says why.', content: { 'application/problem+json': { schema: schemas.problem } } },
       },
     })
@@ -171,9 +181,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
   }
 
   app.notFound((c) => {
-    const allowed = known.filter(({ pattern }) => pattern.test(c.req.path)).map(({ method }) => method.toUpperCase())
-    if (allowed.length === 0) return refuse(c, 'not_found')
-    c.header('allow', [...new Set(allowed.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))].join(', '))
+    const verbs = allowed(c.req.path)
+    if (verbs === undefined) return refuse(c, 'not_found')
+    c.header('allow', verbs)
     return refuse(c, 'method_not_allowed')
   })
   app.onError((error, c) => {

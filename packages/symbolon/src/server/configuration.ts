@@ -58,8 +58,10 @@ const within = (settings: Settings, name: string): Settings => {
 }
 /** The first-party client, whose origins and return addresses the environment may name. */
 const app = (settings: Settings): Settings => {
-  const clients = Array.isArray(settings.clients) ? [...(settings.clients as Settings[])] : []
-  const at = clients.findIndex((client) => client.id === 'app')
+  // What is no list of objects stays as it is, to be refused by the schema.
+  if (settings.clients !== undefined && !Array.isArray(settings.clients)) return {}
+  const clients = [...((settings.clients ?? []) as (Settings | null)[])]
+  const at = clients.findIndex((client) => client?.id === 'app')
   const held = at < 0 ? { id: 'app', name: 'this application' } : { ...clients[at] }
   if (at < 0) clients.push(held)
   else clients[at] = held
@@ -149,7 +151,13 @@ export function readConfiguration({ env, dev, file: wanted }: ConfigurationInput
   for (const [name, value] of Object.entries({ host, adminHost }))
     if (value !== undefined && (typeof value !== 'string' || value === ''))
       throw refuseConfiguration(`${name} must be an address to listen on.`)
-  if (secretsFile !== undefined) rest.secrets = secretsOf(String(secretsFile))
+  if (rest.data !== undefined && typeof rest.data !== 'string') throw refuseConfiguration('data must be the path of a directory.')
+  if (secretsFile !== undefined && typeof secretsFile !== 'string') throw refuseConfiguration('secretsFile must be the path of a file.')
+  if (secretsFile !== undefined) {
+    // Which of them the store was sealed with is not for us to guess, and a secret that is nowhere used is one more to lose.
+    if (rest.secrets !== undefined) throw refuseConfiguration(twofold(env, file))
+    rest.secrets = secretsOf(secretsFile)
+  }
   if (dev) rest.dev = true
   if (rest.dev === true) rest.issuer ??= `http://localhost:${port}`
   if (rest.issuer === undefined)
@@ -166,6 +174,12 @@ export function readConfiguration({ env, dev, file: wanted }: ConfigurationInput
     logLevel: logLevel as LogLevel,
     file,
   }
+}
+
+function twofold(env: ConfigurationInput['env'], file: string | null): string {
+  const placeOf = (variable: string, name: string) => (env[variable] ? variable : `${name} in ${file}`)
+  const [here, there] = [placeOf('SYMBOLON_SECRETS', 'secrets'), placeOf('SYMBOLON_SECRETS_FILE', 'secretsFile')]
+  return `Secrets are given twice, by ${here} and by ${there}; remove ${here}, or ${there} if that is the one out of use.`
 }
 
 function readFile(file: string): Settings {

@@ -26,7 +26,8 @@ export async function serve(configuration: Configuration): Promise<Running> {
   const metrics = createMetrics(async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }))
   const auth: AuthObject = createAuth({
     ...configuration.auth,
-    metrics: metrics.print,
+    // What the guards of this process know of revocations is printed with the rest.
+    metrics: async () => `${await metrics.print()}\n${auth.verifier.metrics()}`,
     observe: (event) => {
       metrics.observe(event)
       // A failed start is told by whoever started us, once.
@@ -69,6 +70,8 @@ export async function serve(configuration: Configuration): Promise<Running> {
   }
 }
 
+const placeOf = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`
+
 /** What start-up tells a person: at most eight lines. */
 export function greeting(running: Running, configuration: Configuration, colour: boolean): string {
   const { auth } = running
@@ -78,7 +81,8 @@ export function greeting(running: Running, configuration: Configuration, colour:
     `${bold('Symbolon')} runs${dev ? ' in development mode' : ''}`,
     `  sign in   ${bold(`${auth.issuer}/login`)}`,
     ...(dev ? [`  codes     ${auth.issuer}/dev/mailbox (and here)`] : []),
-    `  operator  http://${configuration.adminHost}:${running.adminPort}/admin/v1${dev ? `  (key in ${auth.settings.data}/admin.key)` : ''}`,
+    `  listens   ${placeOf(configuration.host, running.port)}`,
+    `  operator  http://${placeOf(configuration.adminHost, running.adminPort)}/admin/v1${dev ? `  (key in ${auth.settings.data}/admin.key)` : ''}`,
     `  data      ${auth.settings.data}`,
     `  stop      Ctrl-C`,
     '',

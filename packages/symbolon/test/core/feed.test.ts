@@ -265,6 +265,31 @@ describe('a follower', () => {
     await expect(hub.follow(api, undefined, listen().ear)).rejects.toMatchObject({ code: 'try_later' })
   })
 
+  it('is sent away before what it showed is over, though the store cannot be read; others stay', async () => {
+    const [timed, other, longer] = [listen(), listen(), listen()]
+    await hub.follow(api, undefined, timed.ear, setting.time + 60_000)
+    await hub.follow(api, undefined, longer.ear, setting.time + 120_000)
+    await hub.follow(api, undefined, other.ear)
+    const polled = hub.poll(api, await head(), 30_000, setting.time + 20_000)
+    await clock.advance(18_900)
+    expect(await Promise.race([polled, Promise.resolve('waits')])).toBe('waits')
+    await clock.advance(200)
+    expect(await polled).toMatchObject({ entries: [] })
+    readable = false
+    await clock.advance(39_600)
+    expect(timed.state.ended).toBe(false)
+    await clock.advance(400)
+    expect([timed.words().at(-1), timed.state.ended, other.state.ended, longer.state.ended]).toEqual(['bye', true, false, false])
+  })
+
+  it('that shows what is all but over is let in, and sent away at once', async () => {
+    const late = listen()
+    await hub.follow(api, undefined, late.ear, setting.time + 500)
+    await clock.advance(100)
+    expect([late.words(), late.state.ended]).toEqual([['open', 'beat', 'bye'], true])
+    expect(await hub.poll(api, await head(), 30_000, setting.time - 500)).toMatchObject({ entries: [] })
+  })
+
   it.each([
     ['is disabled', async () => setting.core.clients.change('api', { status: 'disabled' }, 'test')],
     ['loses the scope', async () => setting.core.clients.change('api', { scopes: [] }, 'test')],
@@ -322,6 +347,9 @@ describe('a long poll', () => {
     await waiting
     expect(page).toMatchObject({ entries: [], head: from.seq + 1, t0: 1000, t: expect.any(Number) })
     expect((page as { t: number }).t).toBeGreaterThanOrEqual(20_000)
+    // Listed until it should have asked again.
+    expect(hub.followers()).toMatchObject([{ clientId: 'api', transport: 'long_poll' }])
+    await clock.advance(3100)
     expect(hub.followers()).toEqual([])
     await bump(1)
     expect(await hub.poll(api, { ...from, seq: from.seq + 1 }, 0)).toMatchObject({ to: from.seq + 2, entries: [{ id: user }] })

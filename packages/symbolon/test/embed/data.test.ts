@@ -1,6 +1,6 @@
 // The data directory and its secret files: modes, refusals, and many processes making one secret.
 
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -32,6 +32,29 @@ it('refuses a file that others can read, and takes it once they cannot', () => {
   expect(() => readSecretFile(path)).toThrow(/can be read by others/)
   chmodSync(path, 0o600)
   expect(readSecretFile(path)).toBe('x'.repeat(40))
+})
+
+it('makes what is missing above it too', () => {
+  const directory = join(root, 'a', 'b', 'c')
+  prepareData(directory)
+  for (const one of [directory, join(root, 'a', 'b'), join(root, 'a')]) expect(statSync(one).mode & 0o777).toBe(0o700)
+})
+
+it('closes an open directory that is its own, and leaves alone one where others keep things', () => {
+  const directory = join(root, 'shared')
+  mkdirSync(directory)
+  chmodSync(directory, 0o777)
+  writeFileSync(join(directory, 'letter.txt'), '')
+  expect(() => prepareData(directory)).toThrow(/open to others and holds other files/)
+  expect(statSync(directory).mode & 0o777).toBe(0o777)
+  rmSync(join(directory, 'letter.txt'))
+  prepareData(directory)
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
+  chmodSync(directory, 0o755)
+  writeFileSync(join(directory, 'symbolon.db'), '')
+  writeFileSync(join(directory, 'notes.txt'), '')
+  prepareData(directory)
+  expect(statSync(directory).mode & 0o777).toBe(0o700)
 })
 
 it('says in one sentence that a directory cannot be written', () => {

@@ -346,6 +346,22 @@ describe('the rest', () => {
     })
     expect((await call('/keys/rotate', { method: 'POST' })).status).toBe(201)
     expect((await call('/nothing')).status).toBe(404)
+    // A path that is there, with a verb that it does not take; the right one, and what it names, by the wire's words.
+    for (const [path, method, allow] of [
+      ['/users', 'DELETE', 'GET, HEAD, POST'],
+      [`/users/${id}/roles`, 'GET', 'PUT'],
+      ['/keys/rotate', 'GET', 'POST'],
+    ] as const) {
+      const answer = await call(path, { method })
+      expect([answer.status, answer.headers.get('allow'), await answer.json()]).toMatchObject([405, allow, { code: 'method_not_allowed' }])
+    }
+    expect((await call('/users', { method: 'DELETE' }, 'wrong')).status).toBe(401)
+    const client = { name: 'X', transport: 'cookie', return_to: ['nowhere'] }
+    const refused = await call('/clients', { method: 'POST', body: JSON.stringify(client) })
+    expect([refused.status, await refused.json()]).toMatchObject([400, { code: 'invalid_request', field: 'return_to' }])
+    expect((await call('/clients', { method: 'POST', body: JSON.stringify({ ...client, return_to: ['/there'] }) })).status).toBe(201)
+    const changed = await call('/clients/app', { method: 'PATCH', body: '{"return_to":["nowhere"]}' })
+    expect(await changed.json()).toMatchObject({ field: 'return_to' })
     expect((await fetch(`${service.origin}/admin/v1/users`, { headers: { authorization: `Bearer ${service.adminKey}` } })).status).toBe(404)
   })
 })

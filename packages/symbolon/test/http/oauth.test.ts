@@ -1,80 +1,13 @@
 // Machine clients over HTTP: with real clients of the field where they can, by hand where a refusal is looked for.
 
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
-import { createVerifier } from '@symbolon/verifier'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createBrowser, signInOver } from '../setting/browser.ts'
-import { startService, type TestService } from '../setting/server.ts'
+import { describe, expect, it } from 'vitest'
+import { claimsOf, json, now, setOAuth } from '../setting/oauth.ts'
+import { startService } from '../setting/server.ts'
 
-let service: TestService
-const secrets: Record<string, string> = {}
-const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const publicJwk = { ...pair.publicKey.export({ format: 'jwk' }), kid: 'reports-1', alg: 'ES256', use: 'sig' }
-const admin = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-  const answer = await fetch(`${service.admin}/admin/v1${path}`, {
-    method,
-    headers: { authorization: `Bearer ${service.adminKey}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  })
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
-  return (await answer.json()) as T
-}
-const basic = (id: string) => ({ authorization: `Basic ${btoa(`${id}:${secrets[id]}`)}` })
-const form = (path: string, body: Record<string, string> | string, headers: Record<string, string> = {}) =>
-  fetch(service.origin + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-    body: typeof body === 'string' ? body : new URLSearchParams(body).toString(),
-  })
-const json = async (answer: Response) =>
-  (await answer.json()) as Record<string, never> & { error: string; access_token: string; active: boolean; scope: string }
-const claimsOf = (token: string) =>
-  JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as Record<string, unknown>
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-const now = () => Math.floor(Date.now() / 1000)
-const assertion = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) => {
-  const plain = { iss: 'reports', sub: 'reports', aud: service.origin, exp: now() + 60, jti: randomUUID(), ...claims }
-  const input = `${encode({ alg: 'ES256', kid: 'reports-1', ...header })}.${encode(plain)}`
-  return `${input}.${sign('sha256', Buffer.from(input), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
-}
-const byAssertion = (text: string, more: Record<string, string> = {}) =>
-  form('/oauth/token', {
-    grant_type: 'client_credentials',
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-    client_assertion: text,
-    ...more,
-  })
-const grantTo = async (id: string, more: Record<string, string> = {}) =>
-  json(await form('/oauth/token', { grant_type: 'client_credentials', ...more }, basic(id)))
-const introspect = async (token: string, by = 'api') => json(await form('/oauth/introspect', { token }, basic(by)))
-const batch = async (tokens: string[], by = 'api') =>
-  (await (
-    await fetch(`${service.origin}/oauth/introspect/batch`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...basic(by) },
-      body: JSON.stringify({ tokens }),
-    })
-  ).json()) as { results: { active: boolean; code?: string; sub?: string }[] }
-
-beforeAll(async () => {
-  service = await startService({ budgets: { startPerAddress: { limit: 500, window: '1h' } } })
-  const create = async (body: { id: string } & Record<string, unknown>) => {
-    const made = await admin<{ client_secret?: string }>('POST', '/clients', { name: body.id, transport: 'service', ...body })
-    secrets[body.id] = made.client_secret ?? ''
-  }
-  await create({ id: 'api', audiences: [service.origin], scopes: ['revocations:read'] })
-  await create({
-    id: 'reports',
-    scopes: ['reports:read', 'reports:write'],
-    keys: [publicJwk],
-    policy: { targets: ['https://billing.example'] },
-  })
-  await create({ id: 'quiet', access_token_format: 'opaque', scopes: ['x'] })
-  await create({ id: 'native', transport: 'native' })
-})
-afterAll(() => service.close())
+const set = setOAuth()
+const { form, assertion, byAssertion, grantTo, introspect, batch, basic, admin, pair, publicJwk, secrets } = set
 
 describe('with the clients of the field', () => {
   it.each(['basic', 'post', 'private_key_jwt'] as const)(
@@ -92,13 +25,18 @@ describe('with the clients of the field', () => {
         post: openid.ClientSecretPost(secrets.reports),
         private_key_jwt: openid.PrivateKeyJwt({ key, kid: 'reports-1' }),
       }[method]
-      const config = await openid.discovery(new URL(service.origin), 'reports', undefined, how, {
+      const config = await openid.discovery(new URL(set.service.origin), 'reports', undefined, how, {
         algorithm: 'oauth2',
         execute: [openid.allowInsecureRequests],
       })
       const granted = await openid.clientCredentialsGrant(config, { scope: 'reports:read' })
       expect(granted.scope).toBe('reports:read')
-      expect(claimsOf(granted.access_token)).toMatchObject({ sub: 'reports', client_id: 'reports', aud: service.origin, client_epoch: 1 })
+      expect(claimsOf(granted.access_token)).toMatchObject({
+        sub: 'reports',
+        client_id: 'reports',
+        aud: set.service.origin,
+        client_epoch: 1,
+      })
       expect(claimsOf(granted.access_token)).not.toHaveProperty('sid')
       expect((await introspect(granted.access_token)).active).toBe(true)
       await openid.tokenRevocation(config, granted.access_token)
@@ -108,7 +46,7 @@ describe('with the clients of the field', () => {
   )
 
   it('oauth4webapi finds the metadata and is granted a token', async () => {
-    const issuer = new URL(service.origin)
+    const issuer = new URL(set.service.origin)
     const options = { [oauth.allowInsecureRequests]: true } as const
     const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...options }))
     const client = { client_id: 'reports' }
@@ -175,7 +113,7 @@ describe('the token endpoint', () => {
     [
       'JSON',
       () =>
-        fetch(`${service.origin}/oauth/token`, {
+        fetch(`${set.service.origin}/oauth/token`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', ...basic('reports') },
           body: '{"grant_type":"client_credentials"}',
@@ -184,7 +122,7 @@ describe('the token endpoint', () => {
       'invalid_request',
     ],
     ['an assertion for somebody else', () => byAssertion(assertion({ aud: 'https://else.example' })), 401, 'invalid_client'],
-    ['an assertion for two', () => byAssertion(assertion({ aud: [service.origin, 'https://else.example'] })), 401, 'invalid_client'],
+    ['an assertion for two', () => byAssertion(assertion({ aud: [set.service.origin, 'https://else.example'] })), 401, 'invalid_client'],
     ['an assertion that is over', () => byAssertion(assertion({ exp: now() - 10 })), 401, 'invalid_client'],
     ['an assertion that lives too long', () => byAssertion(assertion({ exp: now() + 4000 })), 401, 'invalid_client'],
     ['an assertion made long ago', () => byAssertion(assertion({ iat: now() - 400 })), 401, 'invalid_client'],
@@ -222,7 +160,7 @@ describe('the token endpoint', () => {
 
   it('takes an assertion for the issuer or the endpoint, each once', async () => {
     const text = assertion()
-    const twin = assertion({ aud: `${service.origin}/oauth/token` })
+    const twin = assertion({ aud: `${set.service.origin}/oauth/token` })
     expect((await byAssertion(twin)).status).toBe(200)
     const statuses = (await Promise.all(Array.from({ length: 10 }, () => byAssertion(text)))).map((answer) => answer.status)
     expect(statuses.filter((status) => status === 200)).toHaveLength(1)
@@ -244,150 +182,6 @@ describe('the token endpoint', () => {
     expect([await status(made.client_secret), await status(next)]).toEqual([200, 200])
     await admin('DELETE', '/clients/turning/secret/old')
     expect([await status(made.client_secret), await status(next)]).toEqual([401, 200])
-  })
-})
-
-describe('tokens of clients and of people', () => {
-  it('never stand in for each other', async () => {
-    const { access_token: token } = await grantTo('reports')
-    const verifier = createVerifier({ issuer: service.origin, clientId: 'api', clientSecret: secrets.api as string })
-    const ask = async (guard: ReturnType<typeof verifier.guard>, bearer: string) => {
-      const result = await guard({ method: 'GET', url: '/', header: (name) => (name === 'authorization' ? `Bearer ${bearer}` : undefined) })
-      return result.ok ? result.auth?.kind : (JSON.parse(result.body) as { code: string }).code
-    }
-    try {
-      expect(await ask(verifier.guard('token', { subject: 'client', scope: 'reports:read' }), token)).toBe('client')
-      expect(await ask(verifier.guard('token'), token)).toBe('session_required')
-      expect(await ask(verifier.guard('session'), token)).toBe('session_required')
-      const browser = createBrowser(service.origin)
-      await signInOver(browser, '', 'ada@example.com')
-      const { access_token: own } = await json(await browser.fetch('/v1/session/token', { method: 'POST', json: {} }))
-      expect(await ask(verifier.guard('token'), own)).toBe('user')
-      expect(await ask(verifier.guard('token', { subject: 'client' }), own)).toBe('invalid_token')
-      expect((await fetch(`${service.origin}/v1/session`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(401)
-      expect((await fetch(`${service.origin}/v1/session`, { headers: { authorization: `Bearer ${own}` } })).status).toBe(200)
-    } finally {
-      await verifier.close()
-    }
-  })
-
-  it('are stale after their client changed, and dead after it was disabled', async () => {
-    await admin('POST', '/clients', { id: 'fading', name: 'F', transport: 'service', scopes: ['a'] }).then((made) => {
-      secrets.fading = (made as { client_secret: string }).client_secret
-    })
-    const { access_token: token } = await grantTo('fading')
-    expect((await batch([token])).results[0]?.active).toBe(true)
-    await admin('PATCH', '/clients/fading', { scopes: ['a', 'b'] })
-    expect((await batch([token])).results[0]).toEqual({ active: false, code: 'claims_stale' })
-    await admin('PATCH', '/clients/fading', { status: 'disabled' })
-    expect((await form('/oauth/token', { grant_type: 'client_credentials' }, basic('fading'))).status).toBe(401)
-    expect((await batch([token])).results[0]?.active).toBe(false)
-  })
-})
-
-describe('tokens that nobody can read', () => {
-  it('say nothing, pass introspection, and are revoked', async () => {
-    const { access_token: token } = await grantTo('quiet')
-    expect(token).toMatch(/^syo_[A-Za-z0-9_-]+$/)
-    expect(Buffer.from(token.slice(4), 'base64url').toString('latin1')).not.toContain('quiet')
-    expect(await introspect(token)).toMatchObject({ active: true, sub: 'quiet', scope: 'x' })
-    expect(await introspect(`${token.slice(0, -2)}AA`)).toEqual({ active: false })
-    expect((await service.auth.verifier.verify(token)).ok).toBe(false)
-    await form('/oauth/revoke', { token }, basic('quiet'))
-    expect(await introspect(token)).toEqual({ active: false })
-  })
-
-  it('carry the sessions of a cookie client that asks for them', async () => {
-    await service.auth.ready()
-    await admin('PATCH', '/clients/app', { access_token_format: 'opaque' })
-    try {
-      const browser = createBrowser(service.origin)
-      await signInOver(browser, '', 'grace@example.com')
-      const { access_token: token } = await json(await browser.fetch('/v1/session/token', { method: 'POST', json: {} }))
-      expect(token).toMatch(/^syo_/)
-      expect((await introspect(token)).active).toBe(true)
-      expect((await fetch(`${service.origin}/v1/session`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200)
-      await browser.fetch('/v1/session', { method: 'DELETE' })
-      expect((await batch([token])).results[0]).toEqual({ active: false, code: 'session_revoked' })
-    } finally {
-      await admin('PATCH', '/clients/app', { access_token_format: 'jwt' })
-    }
-  })
-})
-
-describe('the batch', () => {
-  it('answers in order, and says why only of what the caller owns', async () => {
-    const [one, two] = [await grantTo('reports'), await grantTo('quiet')]
-    const { results } = await batch([one.access_token, 'nonsense', two.access_token])
-    expect(results.map(({ active, sub }) => [active, sub])).toEqual([
-      [true, 'reports'],
-      [false, undefined],
-      [true, 'quiet'],
-    ])
-    expect((await batch([one.access_token], 'reports')).results).toEqual([{ active: false }])
-  })
-  it.each<[string, unknown, number]>([
-    ['none', { tokens: [] }, 400],
-    ['too many', { tokens: Array(257).fill('x') }, 400],
-    ['no array', { tokens: 'x' }, 400],
-    ['too long a token', { tokens: ['x'.repeat(9000)] }, 400],
-    ['as many as may be', { tokens: Array(256).fill('x'.repeat(2000)) }, 200],
-    ['the largest there are', { tokens: Array(256).fill('x'.repeat(8192)) }, 200],
-    ['too large a body', { tokens: Array(400).fill('x'.repeat(8000)) }, 413],
-  ])('%s', async (_, body, status) => {
-    const answer = await fetch(`${service.origin}/oauth/introspect/batch`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...basic('api') },
-      body: JSON.stringify(body),
-    })
-    expect(answer.status).toBe(status)
-  })
-})
-
-describe('revocation', () => {
-  const signIn = async () => {
-    const start = await json(
-      await fetch(`${service.origin}/v1/login/start`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ method: 'email_otp', identifier: 'mary@example.com', client_id: 'native' }),
-      }),
-    )
-    const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
-    const code = /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === 'mary@example.com').at(-1)?.text ?? '')?.[0]
-    return (await json(
-      await fetch(`${service.origin}/v1/login/verify`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ login_id: start.login_id, code }),
-      }),
-    )) as unknown as { access_token: string; refresh_token: string }
-  }
-  it('ends a session by its refresh token, for a native client that names itself, and says where in the feed', async () => {
-    const one = await signIn()
-    const foreign = await form('/oauth/revoke', { token: one.refresh_token }, basic('reports'))
-    expect(foreign.status).toBe(200)
-    expect((await batch([one.access_token])).results[0]?.active).toBe(true)
-    const answer = await form('/oauth/revoke', { token: one.refresh_token, client_id: 'native' })
-    expect([answer.status, answer.headers.get('symbolon-seq')]).toEqual([200, expect.stringMatching(/^[0-9a-f]{16}\.\d+$/)])
-    expect((await batch([one.access_token])).results[0]).toEqual({ active: false, code: 'session_revoked' })
-  })
-  it('ends one access token, and not its session', async () => {
-    const one = await signIn()
-    await form('/oauth/revoke', { token: one.access_token, client_id: 'native' })
-    expect((await batch([one.access_token])).results[0]).toEqual({ active: false, code: 'token_revoked' })
-    expect((await fetch(`${service.origin}/v1/session`, { headers: { authorization: `Bearer ${one.access_token}` } })).status).toBe(401)
-    const again = await fetch(`${service.origin}/v1/session/refresh`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ refresh_token: one.refresh_token }),
-    })
-    expect((await batch([(await json(again)).access_token])).results[0]?.active).toBe(true)
-  })
-  it('takes what it does not know, but not from nobody', async () => {
-    expect((await form('/oauth/revoke', { token: 'nonsense' }, basic('reports'))).status).toBe(200)
-    expect((await form('/oauth/revoke', { token: 'nonsense' })).status).toBe(401)
-    expect((await form('/oauth/revoke', { token: 'nonsense', client_id: 'reports' })).status).toBe(401)
   })
 })
 

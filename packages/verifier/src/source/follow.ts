@@ -3,6 +3,7 @@
 // knowledge older; what to do about that is decided by the guards.
 
 import { type FeedHead, type Revocation, SymbolonError } from '@symbolon/protocol'
+import type { Keep } from '../keep.ts'
 import type { Observe } from '../observe.ts'
 import type { Feed, FeedStatus } from '../source.ts'
 import { later, pause } from '../timers.ts'
@@ -23,14 +24,17 @@ export interface FollowParts {
   readonly clocks: Clocks
   readonly random: () => number
   readonly observe: Observe
+  readonly keep: Keep
   readonly mode: FollowMode
   readonly apply: (entries: readonly Revocation[]) => void
 }
 
-/** Milliseconds: of silence in a snapshot, of a whole one, of the long poll before a stream is tried again. */
+/** Milliseconds: of silence in a snapshot, of a whole one. */
 const snapshotSilence = 5000
 const snapshotWithin = 120_000
-const pollFor = 600_000
+/** How long the long poll serves before a stream is tried again: a short fault is over soon, a proxy that lets none through stays. */
+const pollFirst = 30_000
+const pollLongest = 600_000
 /** Seconds the long poll waits: short, since the knowledge grows old until it answers. */
 const pollWait = 1
 const pollPace = 50
@@ -39,7 +43,7 @@ const refreshWithin = 1000
 
 /** Starts following. */
 export function follow(parts: FollowParts): Feed {
-  const { transport, clocks, observe, mode } = parts
+  const { transport, clocks, observe, keep, mode } = parts
   const elapsed = createElapsed(clocks)
   const progress = createProgress(elapsed, parts.apply)
   const backoff = createBackoff(clocks.monotonic, parts.random)
@@ -112,8 +116,9 @@ export function follow(parts: FollowParts): Feed {
     if (delayMs > 0) await pause(delayMs, signal)
   }
 
-  /** Streams, until two in a row could not be had. */
-  const streams = async (): Promise<void> => {
+  /** Streams, until two in a row could not be had; whether one lived. */
+  const streams = async (): Promise<boolean> => {
+    let everLived = false
     let dead = 0
     let fresh = false
     while (!signal.aborted && dead < 2) {
@@ -126,9 +131,11 @@ export function follow(parts: FollowParts): Feed {
       dead = lost || ending.lived || !(ending.answered || ending.reason === 'no event came') ? 0 : dead + 1
       // A second gap in a row is not closed by asking for the same again.
       fresh = lost || /answered 410$/.test(ending.reason) || (ending.reason === 'a gap' && after !== undefined && !ending.lived)
+      everLived ||= ending.lived
       if (ending.lived && elapsed.read() - began > 10_000) backoff.reset()
       await again(ending.reason, ending.retryAfter, ending.reason === 'reopened' || (lost && after !== undefined))
     }
+    return everLived
   }
 
   /** Brings everything up to date by pages, a snapshot where they do not reach. */
@@ -166,12 +173,14 @@ export function follow(parts: FollowParts): Feed {
   }
 
   const run = async (): Promise<void> => {
+    let span = pollFirst
     while (!signal.aborted) {
       if (mode === 'stream') {
-        await streams()
+        if (await streams()) span = pollFirst
         if (!signal.aborted) observe({ event: 'fallback', transport: 'long_poll' })
       }
-      await polls(pollFor)
+      await polls(span)
+      span = Math.min(pollLongest, 2 * span)
     }
   }
 
@@ -179,7 +188,7 @@ export function follow(parts: FollowParts): Feed {
   let notBefore = Number.NEGATIVE_INFINITY
   const refresh = (): Promise<void> => {
     if (signal.aborted || clocks.monotonic() < notBefore) return Promise.resolve()
-    refreshing ??= catchUp(0)
+    refreshing ??= keep(catchUp(0))
       .then(
         () => {
           transportNow = 'snapshot'

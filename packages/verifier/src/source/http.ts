@@ -13,6 +13,7 @@ import {
   SymbolonError,
 } from '@symbolon/protocol'
 import { sidOf } from '../identity.ts'
+import { createKeep, type Keep } from '../keep.ts'
 import { createKeySet } from '../keys.ts'
 import { createObserver, type Observe } from '../observe.ts'
 import type { Feed, MintAnswer, Source } from '../source.ts'
@@ -38,13 +39,15 @@ export interface HttpSourceOptions {
   readonly now?: () => number
   /** Milliseconds of a clock that never goes back. */
   readonly monotonic?: () => number
+  /** Keeps alive what several requests wait for. */
+  readonly keep?: Keep
   /** From 0 to below 1, for jitter. */
   readonly random?: () => number
 }
 
 /** Creates the source. */
 export function createHttpSource(options: HttpSourceOptions): Source {
-  const { issuer, audience = issuer, deadline = 1000, random = Math.random } = options
+  const { issuer, audience = issuer, deadline = 1000, random = Math.random, keep = createKeep(undefined) } = options
   const monotonic = options.monotonic ?? (() => performance.now())
   const observe = createObserver(options.observe)
   const secure = issuer.startsWith('https:')
@@ -57,7 +60,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
   })
   const breaker = createBreaker(monotonic, random, (state) => observe({ event: 'breaker', state }))
-  const introspection = createIntrospection({ transport, breaker, deadline, now: monotonic })
+  const introspection = createIntrospection({ transport, breaker, deadline, now: monotonic, keep })
   const feeds = new Set<Feed>()
 
   /** What a token fresh from the mint says; of an opaque one the issuer tells, if this is a client of its audience. */
@@ -91,7 +94,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
   const keySet = createKeySet({
     now: monotonic,
     fetchJson: async () => {
-      const { status, body } = await transport.json(routes.jwks, { method: 'GET' }, { cached: true })
+      const { status, body } = await keep(transport.json(routes.jwks, { method: 'GET' }, { cached: true }))
       if (status !== 200) throw unknown(`the key set answered ${status}`)
       return body
     },
@@ -119,6 +122,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
           clocks: { now: options.now ?? Date.now, monotonic },
           random,
           observe,
+          keep,
           mode: options.follow ?? 'stream',
           apply(entries) {
             for (const { kind, id, state } of entries) if (kind === 'key' && state === 'published') keySet.announce(id)

@@ -3,6 +3,7 @@
 // deadline; behind a breaker. Every failure to know is thrown, never an answer.
 
 import { routes, type SymbolonError } from '@symbolon/protocol'
+import type { Keep } from '../keep.ts'
 import { later } from '../timers.ts'
 import type { Breaker } from './breaker.ts'
 import { type JsonAnswer, type Transport, unknown } from './transport.ts'
@@ -24,6 +25,7 @@ export interface IntrospectionParts {
   readonly breaker: Breaker
   readonly deadline: number
   readonly now: () => number
+  readonly keep: Keep
 }
 
 interface Ask {
@@ -42,7 +44,7 @@ const mostBytes = 4_194_304
 
 /** Creates it. */
 export function createIntrospection(parts: IntrospectionParts): Introspection {
-  const { transport, breaker, deadline, now } = parts
+  const { transport, breaker, deadline, now, keep } = parts
   /** Asked and not sent. Equal tokens share a place only here. */
   let unsent = new Map<string, Ask>()
   let ended = false
@@ -124,7 +126,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
         return
       }
       underWay++
-      void send(asks, inSingles)
+      void keep(send(asks, inSingles))
         .then(
           (answers) => {
             breaker.succeeded()

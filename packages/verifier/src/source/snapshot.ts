@@ -2,6 +2,7 @@
 // whole or not at all. Reading and applying let the event loop go on every few milliseconds.
 
 import { fromBase64url, type Revocation, routes, type SnapshotStart, toBase64url } from '@symbolon/protocol'
+import { pause } from '../timers.ts'
 import { linesOf, nonsense } from './lines.ts'
 import { readEnd, readSnapshotEntries, readStart } from './messages.ts'
 import { retryAfterOf, type Transport, unknown } from './transport.ts'
@@ -26,11 +27,8 @@ function createTurns(): () => Promise<void> | undefined {
   let since = performance.now()
   return () => {
     if (performance.now() - since < slice) return undefined
-    return new Promise((resolve) => {
-      setTimeout(() => {
-        since = performance.now()
-        resolve()
-      }, 0)
+    return pause(0).then(() => {
+      since = performance.now()
     })
   }
 }

@@ -3,6 +3,7 @@
 // error, nor take the answer to one call for the answer to another.
 
 import { nonceHeader, SymbolonError } from '@symbolon/protocol'
+import { later } from '../timers.ts'
 
 /** An answer whose body was JSON. */
 export interface JsonAnswer {
@@ -94,7 +95,7 @@ export function createTransport(parts: TransportParts): Transport {
     credential,
     async json(path, init, { deadline = parts.deadline, most = 65_536, cached = false } = {}) {
       const controller = new AbortController()
-      const timer = setTimeout(() => controller.abort(), deadline)
+      const cancel = later(deadline, () => controller.abort())
       underWay.add(controller)
       try {
         const asked = { ...init, redirect: 'manual' as const, signal: controller.signal }
@@ -111,7 +112,7 @@ export function createTransport(parts: TransportParts): Transport {
       } catch (cause) {
         throw cause instanceof SymbolonError ? cause : unknown('the issuer cannot be reached', cause)
       } finally {
-        clearTimeout(timer)
+        cancel()
         underWay.delete(controller)
       }
     },

@@ -28,7 +28,7 @@ const start = (deadline = 1000) => {
     () => 0.5,
     (state) => states.push(state),
   )
-  asking = createIntrospection({ transport, breaker, deadline, now: () => performance.now() })
+  asking = createIntrospection({ transport, breaker, deadline, now: () => performance.now(), keep: (work) => work })
 }
 
 beforeEach(async () => {

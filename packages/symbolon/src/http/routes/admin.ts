@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi'
 import { type FeedHead, formatPosition, isSid, positionHeader, SymbolonError } from '@symbolon/protocol'
 import type { Hono } from 'hono'
-import { type Client, limitsOf } from '#core'
+import { type Client, limitsOf, type Refused } from '#core'
 import { readJson, readQuery } from '../body.ts'
 import { type Env, type Http, refusal } from '../context.ts'
 import type { AdminParts } from '../parts.ts'
@@ -67,6 +67,13 @@ const clientInput = ({
   readonly return_to?: readonly string[] | undefined
   readonly access_token_format?: string | undefined
 }) => said({ ...rest, returnTo: return_to, accessTokenFormat: access_token_format })
+
+/** Fields by their names on the wire, where core has others. */
+const onWire: Readonly<Record<string, string>> = { returnTo: 'return_to', accessTokenFormat: 'access_token_format' }
+const clientRefusal = (refused: Refused) => {
+  const field = onWire[refused.options?.field ?? '']
+  return refusal(field === undefined ? refused : { ...refused, options: { ...refused.options, field } })
+}
 
 /** Puts the operator's routes on an app. Who may call was decided before. */
 export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
@@ -161,7 +168,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   app.post('/admin/v1/clients', async (c) => {
     const input = await readJson(c, newClient)
     const created = await core.clients.create({ ...clientInput(input), name: input.name, transport: input.transport } as never, by)
-    if (!created.ok) throw refusal(created)
+    if (!created.ok) throw clientRefusal(created)
     return c.json({ ...clientView(created.client), ...(created.secret !== null && { client_secret: created.secret }) }, 201)
   })
   app.get('/admin/v1/clients/:id', async (c) => {
@@ -171,7 +178,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   })
   app.patch('/admin/v1/clients/:id', async (c) => {
     const changed = await core.clients.change(c.req.param('id'), clientInput(await readJson(c, clientChange)) as never, by)
-    if (!changed.ok) throw refusal(changed)
+    if (!changed.ok) throw clientRefusal(changed)
     tell(c, changed.head)
     return c.json(clientView(changed.client))
   })

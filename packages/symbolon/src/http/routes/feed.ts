@@ -27,6 +27,12 @@ export const feedQuery = z.strictObject({
 const patience = 300_000
 const encoder = new TextEncoder()
 
+/** Who follows, and until when what it showed lasts, in milliseconds since 1970. */
+interface Admitted {
+  readonly client: Client
+  readonly expires?: number
+}
+
 /**
  * Of an answer in pieces. `no-transform`: a proxy or middleware that compressed it would hold them back. A HEAD gets no more
  * than these: nobody would read, or end, what was opened for it.
@@ -34,32 +40,33 @@ const encoder = new TextEncoder()
 const streamed = (type: string) => ({ 'content-type': type, 'cache-control': 'no-store, no-transform', 'x-accel-buffering': 'no' })
 
 /** The client behind an access token of its own, made for this service or for an audience that the client is itself. */
-async function bearerClient(site: Site, token: string): Promise<Client> {
+async function bearerClient(site: Site, token: string): Promise<Admitted> {
   const { core, issuer } = site.parts
   const plain = token.length > 8192 ? undefined : core.tokens.open(token)
   const verified = plain === undefined ? undefined : await core.tokens.verify(plain)
   if (verified?.ok !== true) throw new SymbolonError(verified?.code ?? 'invalid_token')
   const checked = await core.tokens.checkClient(verified.claims)
   if (!checked.ok) throw refusal(checked)
-  const { aud, scope = '' } = verified.claims
+  const { aud, exp, scope = '' } = verified.claims
   // Whoever was only called with it must not follow in the caller's name.
   if (aud !== issuer && !checked.client.audiences.includes(aud)) throw new SymbolonError('invalid_token')
   if (!scope.split(' ').includes(followScope)) throw new SymbolonError('insufficient_scope', { scope: followScope })
-  return checked.client
+  return { client: checked.client, expires: exp * 1000 }
 }
 
 /** The client that may follow; throws `invalid_client`, the refusal of its token, or `insufficient_scope`. */
-async function followerOf(c: Http, site: Site): Promise<Client> {
+async function followerOf(c: Http, site: Site): Promise<Admitted> {
   const bearer = bearerOf(c)
-  const client = bearer === undefined ? await clientOf(c, site) : await bearerClient(site, bearer)
-  if (client === undefined) throw new SymbolonError('invalid_client')
-  if (!client.scopes.includes(followScope)) throw new SymbolonError('insufficient_scope', { scope: followScope })
-  return client
+  const client = bearer === undefined ? await clientOf(c, site) : undefined
+  const admitted = bearer === undefined ? client && { client } : await bearerClient(site, bearer)
+  if (admitted === undefined) throw new SymbolonError('invalid_client')
+  if (!admitted.client.scopes.includes(followScope)) throw new SymbolonError('insufficient_scope', { scope: followScope })
+  return admitted
 }
 
 /** `GET /v1/revocations` */
 export const follow = (site: Site) => async (c: Http) => {
-  const client = await followerOf(c, site)
+  const { client, expires } = await followerOf(c, site)
   const query = readQuery(c, feedQuery)
   const { wait } = query
   // A stream that is opened again names where it was in the header, and its first address as ever.
@@ -69,7 +76,7 @@ export const follow = (site: Site) => async (c: Http) => {
   const { feed } = site.parts.core
   if (wait !== undefined) {
     if (from === undefined) throw new SymbolonError('invalid_request', { field: 'after' })
-    const page = await feed.poll(client, from, wait * 1000)
+    const page = await feed.poll(client, from, wait * 1000, expires)
     if (page === 'snapshot_required') throw new SymbolonError('snapshot_required')
     return c.json(page)
   }
@@ -77,7 +84,7 @@ export const follow = (site: Site) => async (c: Http) => {
   const headers = streamed('text/event-stream')
   if (c.req.method === 'HEAD') return c.body(null, 200, headers)
   const { ear, stream, onLeave } = openEar()
-  onLeave(await feed.follow(client, from, ear))
+  onLeave(await feed.follow(client, from, ear, expires))
   return c.body(stream, 200, headers)
 }
 

@@ -28,11 +28,32 @@ export const grant = z.object({
 /** How many tokens one batch may ask about, and how large its body may be. */
 export const batchMost = 256
 const batchBytes = 2_500_000
-/** The body of a batch. */
-export const batch = z.strictObject({ tokens: z.array(z.string().max(8192)).min(1).max(batchMost) })
+/** Who proves itself in the body is a stranger until that is read: it may not be as large. */
+const strangersBytes = 524_288
+/** The body of a batch; of its sender it says what the forms say. */
+export const batch = z.strictObject({ tokens: z.array(z.string().max(8192)).min(1).max(batchMost), ...sender })
+
+/** What a refusal says (RFC 6749 §5.2): a word, and no more, so that nothing is told to who guesses. */
+export const refusedAs = z.object({
+  error: z.enum([
+    'invalid_request',
+    'invalid_client',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_scope',
+    'invalid_target',
+    'temporarily_unavailable',
+  ]),
+})
+/** The statuses that it comes with. */
+export const refusedWith = [400, 401, 413, 429, 503] as const
 
 /** Refuses as RFC 6749 §5.2. */
-function refuse(c: Http, error: string, status: 400 | 401 | 413 | 429 | 503 = error === 'invalid_client' ? 401 : 400): Response {
+function refuse(
+  c: Http,
+  error: z.infer<typeof refusedAs>['error'],
+  status: (typeof refusedWith)[number] = error === 'invalid_client' ? 401 : 400,
+): Response {
   if (status === 401) c.header('www-authenticate', 'Basic realm="symbolon"')
   return c.json({ error }, status)
 }
@@ -90,10 +111,13 @@ export const introspect = (site: Site) =>
 /** `POST /oauth/introspect/batch`: many at once, each looked up after the request arrived; with a reason for those the caller owns. */
 export const introspectBatch = (site: Site) =>
   said(site, async (c) => {
-    // Who it is comes first, by its header: the body of a stranger is not read.
-    const client = await clientOf(c, site)
+    // Who it is comes first where its header says so: the body of a stranger is not read then.
+    const named = c.req.header('authorization') === undefined ? undefined : await clientOf(c, site)
+    if (named === undefined && c.req.header('authorization') !== undefined) return refuse(c, 'invalid_client')
+    const { tokens, ...form } = await readJson(c, batch, named === undefined ? strangersBytes : batchBytes)
+    const client = await senderOf(c, site, form)
+    if (client instanceof Response) return client
     if (client === undefined) return refuse(c, 'invalid_client')
-    const { tokens } = await readJson(c, batch, batchBytes)
     const { core } = site.parts
     return c.json({ results: await Promise.all(tokens.map((one) => core.tokens.introspect(one, client))) })
   })
