@@ -167,6 +167,34 @@ describe('a stream that is torn', () => {
     await set.caughtUp()
     expect(performance.now() - began).toBeGreaterThan(900)
   })
+
+  it('honours it from every door, for as long as it says', async () => {
+    const busy: ScriptedFeed['stream'] = (_, response) => response.writeHead(503, { 'retry-after': '40' }).end()
+    const waits = (name: string) =>
+      set.events.flatMap((one) => (one.event === name && 'delayMs' in one && typeof one.delayMs === 'number' ? [one.delayMs] : []))
+    const told = async (name: string) => {
+      await until(() => waits(name).length).toBe(1)
+      expect(waits(name)[0]).toBeGreaterThanOrEqual(40_000)
+      expect(waits(name)[0]).toBeLessThanOrEqual(50_000)
+      await set.verifier.close()
+      set.events.length = 0
+    }
+    set.feed.stream = busy
+    set.start()
+    await told('reconnect')
+    set.feed.stream = undefined
+    set.feed.snapshot = busy
+    set.start()
+    await told('snapshot_failed')
+    set.start({ follow: 'snapshot' })
+    void set.verifier.ready().catch(() => {})
+    await told('snapshot_failed')
+    set.feed.snapshot = undefined
+    set.start({ follow: 'long_poll' })
+    await set.caughtUp()
+    set.wire.on('/v1/revocations', busy)
+    await told('reconnect')
+  })
 })
 
 describe('another feed', () => {
