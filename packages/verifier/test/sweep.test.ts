@@ -63,6 +63,18 @@ describe('the sweep', () => {
   })
 })
 
+it('never forgets a revoked key, whatever end came with it', () => {
+  const known = createRevocations(() => now)
+  for (const expires of [null, at - 1000, at + 1000])
+    known.apply([{ seq: 0, tenant: 'main', kind: 'key', id: `k${expires}`, state: 'revoked', at: 0, expires }])
+  now = at + 1e10
+  sweep()
+  for (const kid of ['knull', `k${at - 1000}`, `k${at + 1000}`])
+    expect([known.keyRevoked(kid), known.revoked(claims, kid)]).toEqual([true, 'token_revoked'])
+  expect(known.keyRevoked('another')).toBe(false)
+  known.end()
+})
+
 describe('what guards are told of the age of their knowledge', () => {
   it('is the feed’s, but without end while something that can matter did not fit', () => {
     const revocations = createRevocations(() => now, { ids: 1, names: 1 })

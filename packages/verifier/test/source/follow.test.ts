@@ -115,6 +115,27 @@ describe('a stream that is torn', () => {
     expect(await set.codeOf(11)).toBe('session_revoked')
   })
 
+  it('does not ask a second time from where there was a gap: it starts from now, and a snapshot closes what lies between', async () => {
+    set.start()
+    await set.caughtUp()
+    const from = () => set.wire.seen.filter(({ path }) => path === '/v1/revocations').map(({ headers }) => headers['last-event-id'])
+    // What lies between is kept nowhere but in the snapshot.
+    set.feed.stream = (_, response) => {
+      set.feed.stream = undefined
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const told = (event: string, data: object) =>
+        response.write(`event: ${event}\ndata: ${JSON.stringify({ feed: feedId, ...data })}\n\n`)
+      told('open', { head: 12, t0: performance.now() })
+      told('revocations', { from: 11, to: 12, entries: [entryOf(12, 12)] })
+    }
+    set.feed.entries.push([10, entryOf(11, 11)], [11, entryOf(12, 12)])
+    set.feed.head = 12
+    for (const stream of set.feed.streams) stream.destroy()
+    await set.caughtUp()
+    expect(from()).toEqual([undefined, `${feedId}.10`, undefined])
+    expect([await set.codeOf(11), await set.codeOf(12), set.verifier.status().snapshots]).toEqual(['session_revoked', 'session_revoked', 2])
+  })
+
   it('takes ranges twice, overlapping and old ones as they come', async () => {
     set.start()
     await set.caughtUp()
