@@ -7,13 +7,26 @@ import type { Client, FeedEar, FeedHub, FeedMessage, Ports } from '#core'
 import { createFeed } from '../../src/core/feed.ts'
 
 const feedId = '00000000000000aa'
-const client = { id: 'api', status: 'active', epoch: 1, scopes: ['revocations:read'], secretHashes: [], keys: [] } as unknown as Client
+const otherFeed = '00000000000000bb'
+/** What its follower's credential stands on. */
+const client = {
+  id: 'api',
+  status: 'active',
+  epoch: 1,
+  scopes: ['revocations:read'],
+  secretHashes: ['h'],
+  keys: [{ kid: 'k' }],
+} as unknown as Client
 /** Something is committed every tenth of a second. */
 const committed = (t: number) => Math.floor(t / 100)
 
 let time: number
 let timers: { readonly at: number; readonly run: () => void }[]
 let renewals: string[]
+/** The client's record as it is now; the feed's id and how much of the log is lost. */
+let stored: Client | undefined
+let id: string
+let lost: number
 /** What a read of the head waits for after it began. */
 let reading: () => Promise<void>
 let hub: FeedHub
@@ -32,6 +45,9 @@ beforeEach(() => {
   time = 10_000
   timers = []
   renewals = []
+  stored = client
+  id = feedId
+  lost = 0
   reading = async () => {
     time += 330
   }
@@ -40,14 +56,19 @@ beforeEach(() => {
     await reading()
     return found
   }
-  const entry = (seq: number): Revocation => ({ seq, tenant: 'main', kind: 'session', id: `s${seq}`, at: 0, expires: 1e12 })
+  const entry = (seq: number): Revocation => {
+    const common = { seq, tenant: 'main', id: `s${seq}`, at: 0 }
+    // Every other one never ends.
+    return seq % 2 === 0 ? { ...common, kind: 'session', expires: 1e12 } : { ...common, kind: 'key', state: 'revoked', expires: null }
+  }
   const feed = {
-    head: () => read((): FeedHead => ({ feedId, seq: committed(time) })),
+    head: () => read((): FeedHead => ({ feedId: id, seq: committed(time) - lost })),
     after: async (seq: number, limit: number) =>
       Array.from({ length: Math.min(limit, Math.max(0, committed(time) - seq)) }, (_, i) => entry(seq + 1 + i)),
-    renew: async (id: string) => {
-      renewals.push(id)
-      return { feedId: '00000000000000bb', seq: committed(time) }
+    renew: async (before: string) => {
+      renewals.push(before)
+      id = otherFeed
+      return { feedId: id, seq: committed(time) - lost }
     },
   }
   const clock: Ports['clock'] = {
@@ -61,15 +82,19 @@ beforeEach(() => {
       }
     },
   }
-  const store = { feed, clients: { find: () => client }, now: () => time } as unknown as Ports['store']
+  const store = { feed, clients: { find: () => stored }, now: () => time } as unknown as Ports['store']
   const crypto = { random: () => new Uint8Array(1) } as unknown as Ports['crypto']
   hub = createFeed({ store, clock, crypto, observe: () => {} })
 })
 
 const listen = () => {
   const heard: FeedMessage[] = []
-  const ear: FeedEar = { write: (message) => heard.push(message) > 0, room: async () => true, end: () => {}, cut: () => {} }
-  return { heard, ear }
+  const state = { ended: false }
+  const end = () => {
+    state.ended = true
+  }
+  const ear: FeedEar = { write: (message) => heard.push(message) > 0, room: async () => true, end, cut: end }
+  return { heard, ear, state }
 }
 
 describe('what is complete up to a moment holds all that was committed before', () => {
@@ -83,6 +108,12 @@ describe('what is complete up to a moment holds all that was committed before', 
       const beats = heard.flatMap((one) => (one.event === 'beat' ? [one.data] : []))
       expect(beats.length).toBeGreaterThan(2)
       for (const { head, t } of beats) expect(head).toBeGreaterThanOrEqual(committed(t))
+      // None speaks of what was not told before it.
+      let told = Number.POSITIVE_INFINITY
+      for (const { event, data } of heard) {
+        if (event === 'revocations') told = data.to
+        if (event === 'beat') expect(data.head).toBeLessThanOrEqual(told)
+      }
       // Not so old either that it would be worth nothing.
       expect(time - (beats.at(-1)?.t ?? 0)).toBeLessThan(2500)
     }
@@ -105,9 +136,10 @@ describe('what is complete up to a moment holds all that was committed before', 
     const lines = hub.snapshot()
     const start = (await lines.next()).value as { head: number; t0: number; t: number }
     expect(start.head).toBeGreaterThanOrEqual(committed(start.t))
-    let last: unknown
-    for await (const line of lines) if (Array.isArray(line)) last = line.at(-1)?.[1]
-    expect(last).toBe(`s${start.head}`)
+    const ids: unknown[] = []
+    for await (const line of lines) if (Array.isArray(line)) ids.push(...line.map(([, name]) => name))
+    // Those that never end too.
+    expect(ids).toEqual(Array.from({ length: start.head }, (_, i) => `s${1 + i}`))
   })
 })
 
@@ -138,6 +170,49 @@ describe('who comes while the head is read', () => {
     await hub.follow(client, { feedId, seq: committed(time) + 1000 }, one.ear)
     expect(renewals).toEqual([feedId])
     expect(one.heard.at(-1)).toMatchObject({ event: 'snapshot', data: { reason: 'renewed' } })
+    hub.close()
+  })
+})
+
+describe('a store that is not what it was', () => {
+  it.each<[string, () => void, string[]]>([
+    ['has lost what was told of it: an older copy, whose numbers would be given again', () => (lost = 50), [feedId]],
+    ['was given another id by somebody else', () => (id = otherFeed), []],
+  ])('%s', async (_, change, renewed) => {
+    const one = listen()
+    await hub.follow(client, undefined, one.ear)
+    await advance(2000)
+    expect(one.state.ended).toBe(false)
+    change()
+    await advance(3000)
+    expect(renewals).toEqual(renewed)
+    expect(one.heard.at(-1)).toMatchObject({ event: 'snapshot', data: { feed: otherFeed, reason: 'renewed' } })
+    expect(one.state.ended).toBe(true)
+    expect(await hub.poll(client, { feedId, seq: 1 }, 0)).toBe('snapshot_required')
+  })
+})
+
+describe('a follower', () => {
+  it.each<[string, Client | undefined, boolean]>([
+    ['stays while nothing that matters changed', { ...client, name: 'Another' } as Client, true],
+    [
+      'stays when a secret and a key were added',
+      { ...client, secretHashes: ['h2', 'h'], keys: [{ kid: 'k2' }, { kid: 'k' }] } as never,
+      true,
+    ],
+    ['goes when its client is gone', undefined, false],
+    ['goes when it is disabled', { ...client, status: 'disabled' }, false],
+    ['goes when its epoch grew', { ...client, epoch: 2 }, false],
+    ['goes when it lost the scope', { ...client, scopes: ['else'] }, false],
+    ['goes when its secret was replaced', { ...client, secretHashes: ['h2'] }, false],
+    ['goes when its key was removed', { ...client, keys: [{ kid: 'k2' }] } as never, false],
+  ])('%s', async (_, now, stays) => {
+    const one = listen()
+    await hub.follow(client, undefined, one.ear)
+    await advance(2000)
+    stored = now
+    await advance(3000)
+    expect(one.state.ended).toBe(!stays)
     hub.close()
   })
 })
