@@ -133,6 +133,8 @@ describe('what is revoked', () => {
     expect(known.complete()).toBe(true)
     known.apply([session(3, 20_000)])
     expect([known.complete(), known.size()]).toEqual([false, 2])
+    now = at + 20_000
+    expect(known.complete()).toBe(false)
     now = at + 22_000
     expect(known.complete()).toBe(true)
     const key = (id: string): Revocation => ({ seq: 9, tenant: 'main', kind: 'key', id, state: 'revoked', at: 0, expires: null })

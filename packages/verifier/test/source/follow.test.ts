@@ -115,6 +115,27 @@ describe('a stream that is torn', () => {
     expect(await set.codeOf(11)).toBe('session_revoked')
   })
 
+  it('does not ask a second time from where there was a gap: it starts from now, and a snapshot closes what lies between', async () => {
+    set.start()
+    await set.caughtUp()
+    const from = () => set.wire.seen.filter(({ path }) => path === '/v1/revocations').map(({ headers }) => headers['last-event-id'])
+    // What lies between is kept nowhere but in the snapshot.
+    set.feed.stream = (_, response) => {
+      set.feed.stream = undefined
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const told = (event: string, data: object) =>
+        response.write(`event: ${event}\ndata: ${JSON.stringify({ feed: feedId, ...data })}\n\n`)
+      told('open', { head: 12, t0: performance.now() })
+      told('revocations', { from: 11, to: 12, entries: [entryOf(12, 12)] })
+    }
+    set.feed.entries.push([10, entryOf(11, 11)], [11, entryOf(12, 12)])
+    set.feed.head = 12
+    for (const stream of set.feed.streams) stream.destroy()
+    await set.caughtUp()
+    expect(from()).toEqual([undefined, `${feedId}.10`, undefined])
+    expect([await set.codeOf(11), await set.codeOf(12), set.verifier.status().snapshots]).toEqual(['session_revoked', 'session_revoked', 2])
+  })
+
   it('takes ranges twice, overlapping and old ones as they come', async () => {
     set.start()
     await set.caughtUp()
@@ -166,6 +187,34 @@ describe('a stream that is torn', () => {
     set.feed.stream = undefined
     await set.caughtUp()
     expect(performance.now() - began).toBeGreaterThan(900)
+  })
+
+  it('honours it from every door, for as long as it says', async () => {
+    const busy: ScriptedFeed['stream'] = (_, response) => response.writeHead(503, { 'retry-after': '40' }).end()
+    const waits = (name: string) =>
+      set.events.flatMap((one) => (one.event === name && 'delayMs' in one && typeof one.delayMs === 'number' ? [one.delayMs] : []))
+    const told = async (name: string) => {
+      await until(() => waits(name).length).toBe(1)
+      expect(waits(name)[0]).toBeGreaterThanOrEqual(40_000)
+      expect(waits(name)[0]).toBeLessThanOrEqual(50_000)
+      await set.verifier.close()
+      set.events.length = 0
+    }
+    set.feed.stream = busy
+    set.start()
+    await told('reconnect')
+    set.feed.stream = undefined
+    set.feed.snapshot = busy
+    set.start()
+    await told('snapshot_failed')
+    set.start({ follow: 'snapshot' })
+    void set.verifier.ready().catch(() => {})
+    await told('snapshot_failed')
+    set.feed.snapshot = undefined
+    set.start({ follow: 'long_poll' })
+    await set.caughtUp()
+    set.wire.on('/v1/revocations', busy)
+    await told('reconnect')
   })
 })
 

@@ -49,7 +49,9 @@ afterEach(async () => {
   await wire.close()
 })
 const until = (check: () => unknown) => expect.poll(check, { timeout: 5000, interval: 5 })
-const many = (from: number, count: number) => Array.from({ length: count }, (_, i) => `t${from + i}`)
+/** Tokens that begin and end alike, as those of one key do. */
+const many = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => `${'eyJhbGciOiJFUzI1NiJ9'.repeat(8)}.${from + i}.${'x'.repeat(86)}`)
 
 describe('coalescing', () => {
   it('sends what is asked in one turn as one batch, each token once, and gives each its own answer', async () => {

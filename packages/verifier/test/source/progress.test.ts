@@ -101,9 +101,58 @@ describe('waiting for a position', () => {
     progress.range(connection, { feed, from: 10, to: 11, entries: entriesOf(10, 11) })
     const outcomes = await Promise.all(waits)
     expect(outcomes.filter((one) => one).length).toBe(50)
-    const last = progress.reached({ feedId: feed, seq: 12 }, 10_000)
+    // At once, not when its time is over: that would be after this test's.
+    const last = progress.reached({ feedId: feed, seq: 12 }, 60_000)
     progress.range(connection, { feed: '00000000000000bb', from: 0, to: 1, entries: entriesOf(0, 1) })
     expect(await last).toBe(false)
     expect(progress.needsSnapshot(connection)).toBe(true)
+  })
+})
+
+describe('another feed', () => {
+  const other = '00000000000000bb'
+  /** At 10 since a second ago, with a connection open there. */
+  const set = () => {
+    const one = create()
+    one.progress.snapshot(feed, 10, { sent: 0, t0: 0 }, 0, undefined)
+    one.pass(1000)
+    const connection = one.progress.opened({ feed, head: 10, t0: 0 }, 0, { feedId: feed, seq: 10 })
+    return { ...one, connection }
+  }
+
+  it('in a beat makes nothing young; one of the same feed does', () => {
+    const { progress, connection } = set()
+    progress.beat(connection, { feed: other, head: 10, t: 1000 })
+    expect([progress.staleness() >= 1000, progress.needsSnapshot(connection), progress.position()]).toEqual([true, true, undefined])
+    const twin = set()
+    twin.progress.beat(twin.connection, { feed, head: 10, t: 1000 })
+    expect([twin.progress.staleness() < 1000, twin.progress.needsSnapshot(twin.connection)]).toEqual([true, false])
+  })
+
+  it('at the opening is not resumed: what was asked for is no place in it', () => {
+    const { progress } = set()
+    // Its numbers may be smaller or larger.
+    for (const head of [5, 12]) {
+      const connection = progress.opened({ feed: other, head, t0: 0 }, 0, { feedId: feed, seq: 10 })
+      expect([connection.span, progress.needsSnapshot(connection)]).toEqual([undefined, true])
+    }
+  })
+
+  it('in a snapshot that came too late or too early is not turned to', () => {
+    const { progress, connection } = set()
+    progress.snapshot(other, 40, { sent: 1000, t0: 0 }, 0, connection)
+    expect([progress.position(), progress.staleness() >= 1000]).toEqual([{ feedId: feed, seq: 10 }, true])
+    expect(progress.needsSnapshot(connection)).toBe(false)
+    progress.snapshot(feed, 12, { sent: 1000, t0: 0 }, 0, connection)
+    expect([progress.position(), progress.staleness()]).toEqual([{ feedId: feed, seq: 12 }, 0])
+  })
+
+  it('is none when a snapshot is older than what is applied: it adds, and takes nothing back', () => {
+    const { progress, connection } = set()
+    progress.range(connection, { feed, from: 10, to: 14, entries: entriesOf(10, 14) })
+    for (const open of [connection, undefined]) {
+      progress.snapshot(feed, 12, { sent: 1000, t0: 0 }, 0, open)
+      expect(progress.position()).toEqual({ feedId: feed, seq: 14 })
+    }
   })
 })

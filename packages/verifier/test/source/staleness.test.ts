@@ -114,3 +114,26 @@ it('does not run fast either when it is read very often', () => {
   }
   expect(elapsed.read() / time).toBeLessThan(1.0003)
 })
+
+it('counts by the other clock what a wall clock loses that is slowed down, or set back before anybody looked', () => {
+  let time = 0
+  let wall = 0
+  let stood = 0
+  const elapsed = createElapsed({ monotonic: () => time - stood, now: () => wall })
+  // Slewed by one in a hundred: no single look sees it go back.
+  for (let i = 0; i < 1000; i++) {
+    time += 100
+    wall += 99
+    elapsed.read()
+  }
+  expect(elapsed.read()).toBeGreaterThanOrEqual(time)
+  // Five seconds asleep, seen; then three more, and the wall clock set back within them.
+  time += 5000
+  wall += 5000
+  stood += 5000
+  elapsed.read()
+  time += 3000
+  wall += 3000 - 3_600_000
+  expect(elapsed.read()).toBeGreaterThanOrEqual(time)
+  expect(elapsed.read()).toBeLessThan(time + 2000)
+})

@@ -81,6 +81,18 @@ it('checks a new token once for all who show it at the same time, and holds each
   expect(await one.verify(await mint({ jti: 'other' }))).toMatchObject({ ok: true })
 })
 
+it('tells a token of a revoked key so, though the key has left the set, and one of an unknown key nothing', async () => {
+  const one = createTokenVerifier({
+    issuer: good.iss,
+    audience: 'api',
+    now: () => at * 1000,
+    keys: () => [],
+    keyRevoked: (kid) => kid === 'k',
+  })
+  expect(await one.verify(await mint({}))).toMatchObject({ ok: false, code: 'token_revoked' })
+  expect(await one.verify(await mint({}, { kid: 'other' }))).toMatchObject({ ok: false, code: 'invalid_token' })
+})
+
 it.each(['', '.', 'a.b.c', 'a.b.c.d'])('never throws: %j', async (token) => {
   expect(await verifier().verify(token)).toMatchObject({ ok: false })
 })

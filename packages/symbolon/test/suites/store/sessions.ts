@@ -25,6 +25,39 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect((await opened()).created).toBe(false)
     })
 
+    it('reads what is there now, whatever was read before', async () => {
+      const { session, user, client } = (await opened()).snapshot
+      const { store } = set.under
+      const read = async () => {
+        const now = await find(session.sid)
+        const { generation, seen, lastSeenAt } = now.session
+        return [generation, seen, lastSeenAt - session.createdAt, now.user.roles, now.user.epoch, now.client.name, now.client.epoch]
+      }
+      expect(await read()).toEqual([1, false, 0, ['member'], 1, 'App', 1])
+      await store.sessions.rotate(rotation(session.sid, 1, { active: false }))
+      expect(await read()).toEqual([2, false, 0, ['member'], 1, 'App', 1])
+      await store.sessions.touch([{ sid: session.sid, lastSeenAt: null, seenGeneration: 2 }])
+      expect(await read()).toEqual([2, true, 0, ['member'], 1, 'App', 1])
+      set.time += 5000
+      await store.sessions.touch([{ sid: session.sid, lastSeenAt: set.time, seenGeneration: null }])
+      expect(await read()).toEqual([2, true, 5000, ['member'], 1, 'App', 1])
+      await store.users.change(user.id, { roles: ['other'] }, [])
+      expect(await read()).toEqual([2, true, 5000, ['other'], 2, 'App', 1])
+      await store.clients.put({ ...client, name: 'Changed' }, client, [])
+      expect(await read()).toEqual([2, true, 5000, ['other'], 2, 'Changed', 1])
+      await store.clients.bump(client.id, [])
+      expect(await read()).toEqual([2, true, 5000, ['other'], 2, 'Changed', 2])
+      await store.sessions.revoke({ sid: session.sid }, 'admin', [])
+      expect((await find(session.sid)).session.revokedAt).toBe(set.time)
+    })
+
+    it('finds as many as are asked for at once, each its own', async () => {
+      const sids = await Promise.all(Array.from({ length: 1100 }, async () => (await opened()).snapshot.session.sid))
+      const unknown = id()
+      const found = await Promise.all([...sids, unknown, ...sids].map((sid) => set.under.store.sessions.find(sid)))
+      expect(found.map((one) => one?.session.sid)).toEqual([...sids, undefined, ...sids])
+    })
+
     it('consumes an attempt once, however many sign in with it at once', async () => {
       const one = attempt()
       await set.under.store.attempts.start(one, [], [])
@@ -116,17 +149,26 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect((await find(sid)).session).toMatchObject({ lastSeenAt: set.time, seen: false, ip: '192.0.2.7' })
       await set.under.store.sessions.touch([{ sid, lastSeenAt: set.time - 4000, seenGeneration: 1 }])
       expect((await find(sid)).session).toMatchObject({ lastSeenAt: set.time, seen: true })
+      // That the one before was seen says nothing of its successor, whose answer may be lost.
+      await set.under.store.sessions.rotate(rotation(sid, 1))
+      await set.under.store.sessions.touch([{ sid, lastSeenAt: null, seenGeneration: 1 }])
+      expect((await find(sid)).session).toMatchObject({ generation: 2, seen: false })
     })
 
     it('revokes a session with its children, others of a user, and only its owner’s', async () => {
       const parent = (await opened()).snapshot
       const child = (await opened({}, { parent: parent.session.sid })).snapshot.session.sid
+      const grandchild = (await opened({}, { parent: child })).snapshot.session.sid
       const other = (await opened()).snapshot.session.sid
       // Read before, so that nothing remembered of it can stand for it afterwards.
       expect((await find(child)).session.revokedAt).toBeNull()
       expect((await set.under.store.sessions.revoke({ sid: other, ofUser: 'usr_somebody_else' }, 'admin', [])).sids).toEqual([])
       const revoked = await set.under.store.sessions.revoke({ sid: parent.session.sid }, 'sign_out', [])
-      expect([...revoked.sids].sort()).toEqual([parent.session.sid, child].sort())
+      expect([...revoked.sids].sort()).toEqual([parent.session.sid, child, grandchild].sort())
+      // Each is told of by its own entry: verifiers know nothing of families.
+      const log = await set.under.store.feed.after(0, 100)
+      expect(log.map((entry) => [entry.kind, entry.id]).sort()).toEqual(revoked.sids.map((sid) => ['session', sid]).sort())
+      expect(revoked.head.seq).toBe(3)
       expect((await find(child)).session).toMatchObject({ revokedReason: 'parent', revokedAt: set.time })
       expect((await set.under.store.sessions.revoke({ sid: parent.session.sid }, 'sign_out', [])).sids).toEqual([])
       expect((await set.under.store.sessions.revoke({ user: parent.user.id, except: other }, 'admin', [])).sids).toEqual([])
@@ -146,6 +188,10 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect(await set.under.store.feed.compact(100)).toBe(8)
       await set.under.reopen()
       expect(await set.under.store.feed.head()).toEqual({ feedId: head.feedId, seq: head.seq + 8 })
+      // No number is given twice, though nothing of the log is left.
+      const { head: next } = await set.under.store.sessions.revoke({ sid: (await opened()).snapshot.session.sid }, 'admin', [])
+      expect(next).toEqual({ feedId: head.feedId, seq: head.seq + 9 })
+      expect((await set.under.store.feed.after(0, 100)).map(({ seq }) => seq)).toEqual([head.seq + 9])
     })
   })
 }

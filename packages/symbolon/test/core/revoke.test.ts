@@ -1,0 +1,50 @@
+// Ending very many, batch by batch: every batch is asked for, the answer speaks of all of them, and pauses leave half of
+// the store's time to others. On a store that ends as many as it likes at a time.
+
+import { expect, it } from 'vitest'
+import type { Ports, RevokeTarget } from '#core'
+import { createRevoke } from '../../src/core/revoke.ts'
+
+const feedId = '00000000000000aa'
+const setting = (batches: readonly (readonly string[])[]) => {
+  const calls: { readonly target: RevokeTarget; readonly audit: readonly unknown[] }[] = []
+  const pauses: number[] = []
+  let time = 0
+  const revoke = async (target: RevokeTarget, _: unknown, audit: readonly unknown[]) => {
+    const at = calls.push({ target, audit })
+    time += 40
+    const rest = at < batches.length ? { client: 'app', after: `after ${at}` } : null
+    return { now: time, sids: batches[at - 1] ?? [], head: { feedId, seq: at }, rest }
+  }
+  const clock = {
+    now: () => time,
+    after(ms: number, run: () => void) {
+      pauses.push(ms)
+      time += ms
+      run()
+      return () => {}
+    },
+  }
+  const ports = { store: { sessions: { revoke } }, clock, observe: () => {}, crashPoint: () => {} } as unknown as Ports
+  return { calls, pauses, end: createRevoke(ports) }
+}
+const line = { event: 'x', userId: null, sid: null, clientId: null, ip: null, detail: {} }
+
+it('asks for all that is left, tells where the last of it stands, and the audit log once', async () => {
+  const { calls, pauses, end } = setting([['a', 'b'], [], ['c']])
+  // A batch may end nobody: rows were walked by.
+  expect(await end({ client: 'app' }, 'admin', [line])).toMatchObject({ sids: ['a', 'b', 'c'], count: 3, head: { feedId, seq: 3 } })
+  expect(calls.map(({ target }) => target)).toEqual([
+    { client: 'app' },
+    { client: 'app', after: 'after 1' },
+    { client: 'app', after: 'after 2' },
+  ])
+  expect(calls.map(({ audit }) => audit.length)).toEqual([1, 0, 0])
+  expect(pauses).toEqual([40, 40])
+})
+
+it('ends one with one call', async () => {
+  const { calls, end } = setting([['a']])
+  expect(await end({ sid: 'a' }, 'sign_out', [line])).toMatchObject({ sids: ['a'], count: 1 })
+  expect(calls).toHaveLength(1)
+})
