@@ -78,6 +78,30 @@ describe.each([
     }))
 })
 
+it('sends a complete code once, whoever presses Enter as well', () =>
+  open({}, async (page) => {
+    const email = 'eager@example.com'
+    await page.goto(`${service.origin}/login`)
+    await page.fill('#identifier', email)
+    await page.click('button.primary')
+    await page.waitForSelector('#code')
+    const right = await code(email)
+    // In one go, so that both happen before the answer, as with a quick hand.
+    const sent = await page.evaluate((digits) => {
+      let count = 0
+      document.addEventListener('submit', (event) => {
+        if (!event.defaultPrevented) count++
+      })
+      const field = document.querySelector<HTMLInputElement>('#code') as HTMLInputElement
+      field.value = digits
+      field.dispatchEvent(new Event('input', { bubbles: true }))
+      field.form?.requestSubmit()
+      return count
+    }, right)
+    expect(sent).toBe(1)
+    await page.waitForURL(`${service.origin}/account`)
+  }))
+
 it('works without JavaScript', () =>
   open({ javaScriptEnabled: false }, async (page) => {
     await signIn(page, 'plain@example.com')

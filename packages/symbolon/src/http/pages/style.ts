@@ -56,10 +56,12 @@ footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
 `
 }
 
-/** The script of the pages: submits a complete code, counts down to the next one. Everything works without it. */
+/** The script of the pages: submits a complete code, and once (whoever presses Enter as well would use it up), counts down to the next one. Everything works without it. */
 export const pageScript = `(()=>{
 const code=document.querySelector('input.code')
-if(code){code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.dataset.sent){code.value=digits;code.form.dataset.sent='1';code.form.requestSubmit()}})}
+if(code){code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.dataset.sent){code.value=digits;code.form.requestSubmit()}})
+code.form.addEventListener('submit',(event)=>{if(code.form.dataset.sent)event.preventDefault();code.form.dataset.sent='1'})
+addEventListener('pageshow',()=>{delete code.form.dataset.sent})}
 for(const button of document.querySelectorAll('button[data-until]')){
 const text=button.textContent,waiting=button.dataset.waiting,until=Date.now()+Number(button.dataset.until)*1000
 const tick=()=>{const left=Math.ceil((until-Date.now())/1000);if(left>0){button.disabled=true;button.textContent=waiting.replace('{s}',left);setTimeout(tick,500)}else{button.disabled=false;button.textContent=text}}
