@@ -25,7 +25,7 @@ const create = () => {
   const source = { check } as unknown as Source
   const presented = createPresentedMemory()
   const revocations = createRevocations(() => now)
-  const live = createLive({ source, revocations, knowledge, presented, now: () => now, observe: () => {}, most: 10 })
+  const live = createLive({ source, revocations, knowledge, presented, now: () => now, elapsed: () => now, observe: () => {}, most: 10 })
   return { live, presented, revocations }
 }
 /** What a guard hands out for a token; without `exp` it is one that nobody here can read. */

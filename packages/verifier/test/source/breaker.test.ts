@@ -77,7 +77,7 @@ describe('introspection', () => {
       return answer
     }
     const transport = { credential: '', json } as unknown as Transport
-    const asking = createIntrospection({ transport, breaker, deadline: 1000, now: () => time })
+    const asking = createIntrospection({ transport, breaker, deadline: 1000, now: () => time, keep: (work) => work })
     const once = (token = 't') => asking.ask(token).catch((error: { retryAfter: number }) => error.retryAfter)
     return { once, asking, sent: () => sent }
   }
