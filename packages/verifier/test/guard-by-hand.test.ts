@@ -12,6 +12,13 @@ const { privateKey, publicKey } = await generateKeyPair('ES256')
 const jwk = { ...(await exportJWK(publicKey)), kid: 'k', alg: 'ES256', use: 'sig' }
 const opaque = `syo_${'x'.repeat(40)}`
 
+const mint = (iat: number) => {
+  const claims = { iss: issuer, aud: issuer, sub: `usr_${sid}`, client_id: 'app', client_epoch: 1, iat, exp: iat + 300 }
+  return new SignJWT({ ...claims, sid, jti: `1.${sid}`, epoch: 1, auth_time: 1, acr: 'a', amr: [] })
+    .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })
+    .sign(privateKey)
+}
+
 const start = (answer: LiveAnswer, options: Partial<VerifierOptions> = {}) => {
   let apply: (entries: readonly Revocation[]) => void = () => {}
   const source = {
@@ -64,14 +71,27 @@ describe('an opaque token', () => {
   )
 })
 
+it('a token that came over a socket is held to the level that is asked for', async () => {
+  const dead: LiveAnswer = { active: false, code: 'session_revoked' }
+  for (const [answer, live] of [
+    [session, 'live'],
+    [dead, 'session_revoked'],
+  ] as const) {
+    const { verifier } = start(answer)
+    const token = await mint(Math.floor(Date.now() / 1000))
+    const said = async (level?: 'token' | 'session') => {
+      const result = await verifier.check(token, level)
+      return result.ok ? result.auth?.checked : (JSON.parse(result.body) as { code: string }).code
+    }
+    expect([await said(), await said('token'), await said('session')]).toEqual(['local', 'local', live])
+    await verifier.close()
+  }
+})
+
 describe('a clock that is set back', () => {
   it('makes no token young again whose revocation was over by then', async () => {
     const at = 1_800_000_000_000
-    const iat = at / 1000
-    const claims = { iss: issuer, aud: issuer, sub: `usr_${sid}`, client_id: 'app', client_epoch: 1, iat, exp: iat + 300 }
-    const token = await new SignJWT({ ...claims, sid, jti: `1.${sid}`, epoch: 1, auth_time: 1, acr: 'a', amr: [] })
-      .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })
-      .sign(privateKey)
+    const token = await mint(at / 1000)
     const revocation: Revocation = { seq: 1, tenant: 'main', kind: 'session', id: sid, at: 0, expires: at + 420_000 }
     const codes: (string | undefined)[] = []
     for (const ahead of [0, 3_600_000]) {

@@ -109,6 +109,26 @@ describe('waiting for a position', () => {
   })
 })
 
+describe('a head that was heard of', () => {
+  it('is not reached before what is up to it was applied', async () => {
+    const { progress } = create()
+    progress.snapshot(feed, 10, { sent: 0, t0: 0 }, 0, undefined)
+    const connection = progress.opened({ feed, head: 12, t0: 0 }, 0, { feedId: feed, seq: 10 })
+    expect(progress.head()).toBe(12)
+    let reached: boolean | undefined
+    void Promise.resolve(progress.reached({ feedId: feed, seq: 12 }, 60_000)).then((is) => {
+      reached = is
+    })
+    await Promise.resolve()
+    progress.range(connection, { feed, from: 10, to: 11, entries: entriesOf(10, 11) })
+    await Promise.resolve()
+    expect([reached, progress.reached({ feedId: feed, seq: 11 }, 0)]).toEqual([undefined, true])
+    progress.range(connection, { feed, from: 11, to: 12, entries: entriesOf(11, 12) })
+    await Promise.resolve()
+    expect(reached).toBe(true)
+  })
+})
+
 describe('another feed', () => {
   const other = '00000000000000bb'
   /** At 10 since a second ago, with a connection open there. */

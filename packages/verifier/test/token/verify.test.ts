@@ -81,6 +81,28 @@ it('checks a new token once for all who show it at the same time, and holds each
   expect(await one.verify(await mint({ jti: 'other' }))).toMatchObject({ ok: true })
 })
 
+it('holds whoever comes in the moment of another’s judgement against what is known by then', async () => {
+  let revoked = false
+  let late: unknown
+  const one = createTokenVerifier({
+    issuer: good.iss,
+    audience: 'api',
+    now: () => at * 1000,
+    keys: () => [jwk as never],
+    revoked: () => {
+      const code = revoked ? 'token_revoked' : undefined
+      late ??= Promise.resolve().then(() => {
+        revoked = true
+        return one.verify(token)
+      })
+      return code
+    },
+  })
+  const token = await mint({})
+  expect(await one.verify(token)).toMatchObject({ ok: true })
+  expect(await late).toMatchObject({ ok: false, code: 'token_revoked' })
+})
+
 it('tells a token of a revoked key so, though the key has left the set, and one of an unknown key nothing', async () => {
   const one = createTokenVerifier({
     issuer: good.iss,

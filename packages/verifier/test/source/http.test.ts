@@ -1,0 +1,106 @@
+// The source over HTTP on a `fetch` of our own: which answers are answers, and that no call goes where it was not sent or
+// reads without end.
+
+import { describe, expect, it } from 'vitest'
+import { liveAnswerOf } from '../../src/source/answers.ts'
+import { createHttpSource } from '../../src/source/http.ts'
+
+const issuer = 'http://localhost:3000'
+const sid = 'AAECAwQFBgcICQoLDA0ODw'
+const claims = { sub: `usr_${sid}`, sid, client_id: 'app', epoch: 1, client_epoch: 1, auth_time: 1, acr: 'a', amr: [], iat: 1, exp: 2 }
+const token = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`
+
+const start = (answer: () => Response) => {
+  const calls: RequestInit[] = []
+  const source = createHttpSource({
+    issuer,
+    clientId: 'api',
+    clientSecret: 's',
+    fetch: async (_, init) => {
+      calls.push(init as RequestInit)
+      return answer()
+    },
+  })
+  return { source, calls }
+}
+const json =
+  (body: unknown, status = 200) =>
+  () =>
+    Response.json(body, { status })
+const outcome = (asked: unknown) => Promise.resolve(asked).catch((error: { code: string; status: number }) => [error.code, error.status])
+const unknown = ['try_later', 503]
+
+describe('a token from a session cookie', () => {
+  const mint = (answer: () => Response) => outcome(start(answer).source.mint?.('syc_x'))
+  it('is one when it comes with 200, and says of whom', async () => {
+    expect(await mint(json({ access_token: token }))).toMatchObject({ minted: true, session: { sid } })
+  })
+  it.each([201, 302, 403, 404, 429, 500, 503])('is none with %i, whatever the body says', async (status) => {
+    expect(await mint(json({ access_token: token }, status))).toEqual(unknown)
+  })
+  it.each([
+    ['no token', {}],
+    ['a number', { access_token: 7 }],
+    ['a token of no session', { access_token: token.replace(/\..*\./, '.e30.') }],
+  ])('is none when there is %s', async (_, body) => expect(await mint(json(body))).toEqual(unknown))
+  it.each([
+    ['session_revoked', 'session_revoked'],
+    ['try_later', 'session_unknown'],
+    [undefined, 'session_unknown'],
+  ])('is refused with 401: %s', async (code, said) => {
+    expect(await mint(json({ code, access_token: token }, 401))).toEqual({ minted: false, code: said })
+  })
+})
+
+describe('every call', () => {
+  it('follows no redirect, with which its credential would go elsewhere', async () => {
+    const { source, calls } = start(() => new Response(null, { status: 302, headers: { location: 'https://b.example' } }))
+    await outcome(source.keys('k'))
+    await outcome(source.mint?.('syc_x'))
+    await outcome(source.check({ by: 'opaque', token: 'syo_x' }))
+    const feed = source.follow?.(() => {})
+    await expect.poll(() => calls.length).toBeGreaterThanOrEqual(4)
+    feed?.end()
+    await source.close()
+    expect(calls.map(({ redirect }) => redirect)).toEqual(calls.map(() => 'manual'))
+  })
+
+  it('reads an answer to its bound, and stops there', async () => {
+    let chunks = 0
+    const endless = () =>
+      new Response(
+        new ReadableStream<Uint8Array>({
+          pull(controller) {
+            // Ends all the same, so that a reader without a bound is found out and not waited for.
+            if (++chunks > 2000) controller.close()
+            else controller.enqueue(new Uint8Array(4096).fill(32))
+          },
+        }),
+      )
+    expect(await outcome(start(endless).source.mint?.('syc_x'))).toEqual(unknown)
+    expect(chunks).toBeLessThan(100)
+  })
+})
+
+describe('an answer about an opaque token', () => {
+  const own = { active: true, aud: issuer, client_id: 'jobs', sub: 'jobs', client_epoch: 1, scope: 'a' }
+  const read = (answer: object) => {
+    try {
+      const found = liveAnswerOf({ ...answer }, { by: 'opaque', token: 'syo_x' }, issuer)
+      return !found.active ? found.code : 'session' in found ? 'session' : 'client'
+    } catch (error) {
+      return (error as { code: string }).code
+    }
+  }
+  it.each<[string, object, string]>([
+    ['a session', { ...claims, active: true, aud: issuer }, 'session'],
+    ['a client', own, 'client'],
+    ['a list with our audience', { ...own, aud: [issuer] }, 'client'],
+    ['two audiences', { ...own, aud: [issuer, 'b'] }, 'invalid_token'],
+    ['a client with a session that says too little', { ...own, sid }, 'try_later'],
+    ['a session without an epoch', { ...claims, active: true, aud: issuer, epoch: undefined }, 'try_later'],
+    ['a client without an epoch', { ...own, client_epoch: undefined }, 'try_later'],
+    ['a client in another’s name', { ...own, sub: 'usr_x' }, 'try_later'],
+    ['neither yes nor no', { ...own, active: 1 }, 'try_later'],
+  ])('of %s is read as what it is', (_, answer, is) => expect(read(answer)).toBe(is))
+})
