@@ -31,9 +31,10 @@ const outcome = (asked: unknown) => Promise.resolve(asked).catch((error: { code:
 const unknown = ['try_later', 503]
 
 describe('a token from a session cookie', () => {
-  const mint = (answer: () => Response) => outcome(start(answer).source.mint?.('syc_x'))
+  const mint = (answer: () => Response, of = sid) => outcome(start(answer).source.mint?.(`syc_${of}.1.x`))
   it('is one when it comes with 200, and says of whom', async () => {
     expect(await mint(json({ access_token: token }))).toMatchObject({ minted: true, session: { sid } })
+    expect(await mint(json({ access_token: token }), sid.replace('AAE', 'BBE'))).toEqual(unknown)
   })
   it.each([201, 302, 403, 404, 429, 500, 503])('is none with %i, whatever the body says', async (status) => {
     expect(await mint(json({ access_token: token }, status))).toEqual(unknown)
