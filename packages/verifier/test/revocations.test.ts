@@ -170,42 +170,24 @@ describe('a million entries', () => {
     })
   }
 
-  it('take at most 100 MB, pause nothing, and make a check little dearer', { timeout: 120_000 }, () => {
+  // That they make no pause and a check little dearer is what the benchmark holds: time is no matter for tests.
+  it('take at most 100 MB, and all of them are known', { timeout: 120_000 }, () => {
     const known = createRevocations(() => at)
     const all = ids(1_000_000)
-    const claims = Array.from({ length: 1000 }, (_, n) => claimsOf(n, 5)).map((one, n) => ({
-      ...one,
-      sub: `usr_${idOf(n)}`,
-      sid: idOf(n + 2000),
-    }))
-    // Processor time: what else this machine does is not this code's.
-    const cpu = () => {
-      const { user, system } = process.cpuUsage()
-      return (user + system) / 1000
-    }
-    const time = () => {
-      const began = cpu()
-      for (let i = 0; i < 200_000; i++) known.revoked(claims[i % 1000] as AccessTokenClaims, 'k')
-      return (cpu() - began) * 5
-    }
-    time()
-    const empty = Math.min(time(), time(), time())
-    let longest = 0
-    for (let i = 0; i < all.length; i += 1000) {
-      const page = all.slice(i, i + 1000).map((id, n) => {
-        const kind = (['session', 'token', 'user'] as const)[(i + n) % 3] as 'session'
-        return { seq: 0, tenant: 'main', kind, id: kind === ('user' as string) ? `usr_${id}` : id, at: 0, expires: at + 900_000 }
-      })
-      const began = cpu()
-      known.apply(page)
-      longest = Math.max(longest, cpu() - began)
-    }
-    const full = Math.min(time(), time(), time())
+    for (let i = 0; i < all.length; i += 1000)
+      known.apply(
+        all.slice(i, i + 1000).map((id, n) => {
+          const kind = (['session', 'token', 'user'] as const)[(i + n) % 3] as 'session'
+          return { seq: 0, tenant: 'main', kind, id: kind === ('user' as string) ? `usr_${id}` : id, at: 0, expires: at + 900_000 }
+        }),
+      )
     expect(known.size()).toBe(1_000_000)
     expect(known.bytes()).toBeLessThan(100_000_000)
-    expect(longest).toBeLessThan(50)
-    // Loose: memory is slow where neighbours use it too. The benchmark holds the figure.
-    expect(full - empty).toBeLessThan(5000)
+    let sessions = 0
+    for (let i = 0; i < all.length; i += 3)
+      if (known.revoked({ ...claimsOf(1, 5), sid: all[i] as string }, 'k') === 'session_revoked') sessions++
+    expect(sessions).toBe(333_334)
+    expect(known.revoked({ ...claimsOf(1, 5), sid: all[1] as string }, 'k')).toBeUndefined()
     known.end()
   })
 })
