@@ -43,12 +43,16 @@ const reach = 10_000
 const asksPerSecond = 20
 const mostPositions = 16
 
-/** The positions in a header; several, where a request came by two who revoked (RFC 9110 §5.3 joins them by commas). */
-function positionsIn(text: string): readonly FeedHead[] {
+/**
+ * The positions in a header; several, where a request came by two who revoked (RFC 9110 §5.3 joins them by commas).
+ * `undefined` for more than are looked at: none of them may be passed over.
+ */
+function positionsIn(text: string): readonly FeedHead[] | undefined {
   const one = parsePosition(text)
   if (one !== undefined) return [one]
   if (!text.includes(',')) return []
-  return text.split(',', mostPositions).flatMap((part) => parsePosition(part.trim()) ?? [])
+  const parts = text.split(',', mostPositions + 1)
+  return parts.length > mostPositions ? undefined : parts.flatMap((part) => parsePosition(part.trim()) ?? [])
 }
 
 /** Creates it. */
@@ -100,6 +104,7 @@ export function createKnowledge({ feed, revocations, now, observe }: KnowledgePa
     shows(text) {
       if (feed === undefined) return 'seen'
       const positions = positionsIn(text)
+      if (positions === undefined) return mayAsk() ? 'ask' : 'unknown'
       const [first] = positions
       // What is no position names no revocation: the bound holds, as without the header.
       if (first === undefined) return 'seen'

@@ -325,6 +325,13 @@ describe('reading your revocations', () => {
     expect([said(await ask(verifier, other, 'token', {}, `${at(10)},${at(1, otherFeed)}`)), asked()]).toEqual(['live', 1])
   })
 
+  it('passes none over, however many there are: more than are looked at are asked about', async () => {
+    const verifier = await start()
+    const old = Array.from({ length: 16 }, () => at(1))
+    expect([said(await ask(verifier, await wire.mint(), 'token', {}, old.join(','))), asked()]).toEqual(['local', 0])
+    expect([said(await ask(verifier, await wire.mint(), 'token', {}, [...old, at(11)].join(','))), asked()]).toEqual(['live', 1])
+  })
+
   it('asks live about a position of another feed', async () => {
     const verifier = await start()
     const began = performance.now()
