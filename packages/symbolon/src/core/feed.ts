@@ -287,14 +287,14 @@ export function createFeed({ store, clock, crypto, observe }: Pick<Ports, 'store
       return () => void followers.delete(one)
     },
 
-    async poll(client, from, longest, expires) {
+    async poll(client, from, wished, expires) {
       const t0 = clock.now()
       const one = enter(client, 'long_poll', deaf)
       one.position = from
       try {
         await face(one, from, expires)
         if (isTooFar(from)) return 'snapshot_required'
-        const wait = Math.min(longest, one.expires - clock.now() - ahead)
+        const wait = Math.min(wished, one.expires - clock.now() - ahead)
         if (from.seq === at().seq && wait > 0) {
           await new Promise<void>((resolve) => {
             const off = clock.after(wait, resolve)

@@ -40,9 +40,9 @@ function makeDirectory(directory: string): boolean {
   }
 }
 
-/** Whether a directory is ours to close to others: it holds files of ours, or nothing at all. */
-const isOurs = (names: readonly string[]) =>
-  names.length === 0 || names.some((name) => ['symbolon.db', 'secret', 'secrets', 'admin.key', 'admin-keys'].includes(name))
+/** Whether a directory is ours to close to others: it holds files whose names are only ours, or nothing at all. */
+const isOursToClose = (names: readonly string[]) =>
+  names.length === 0 || names.some((name) => ['symbolon.db', 'admin.key', 'admin-keys'].includes(name))
 
 /**
  * Makes the data directory (mode 0700). Throws `invalid_option` with a sentence when it cannot be written, or when it is
@@ -51,7 +51,7 @@ const isOurs = (names: readonly string[]) =>
 export function prepareData(directory: string): void {
   try {
     if (!makeDirectory(resolve(directory)) && (statSync(directory).mode & 0o077) !== 0) {
-      if (!isOurs(readdirSync(directory)))
+      if (!isOursToClose(readdirSync(directory)))
         throw refuseOption(`The data directory ${directory} is open to others and holds other files; name a directory of its own in data.`)
       chmodSync(directory, 0o700)
     }

@@ -3,7 +3,7 @@
 
 import { expect, it } from 'vitest'
 import type { SessionSnapshot } from '#core'
-import { createFinder, type SnapshotReader } from '../../src/stores/sqlite/snapshot.ts'
+import { createFinder, type SnapshotReader } from '../../src/stores/sqlite/finder.ts'
 
 /** A reader that tells at which commit each read began. */
 const setting = () => {

@@ -26,7 +26,7 @@ export const grant = z.object({
 })
 
 /** How many tokens one batch may ask about, and how large its body may be. */
-export const batchMost = 256
+const batchMost = 256
 const batchBytes = 2_500_000
 /** Who proves itself in the body is a stranger until that is read: it may not be as large. */
 const strangersBytes = 524_288
@@ -111,7 +111,7 @@ export const introspect = (site: Site) =>
 /** `POST /oauth/introspect/batch`: many at once, each looked up after the request arrived; with a reason for those the caller owns. */
 export const introspectBatch = (site: Site) =>
   said(site, async (c) => {
-    // Who it is comes first where its header says so: the body of a stranger is not read then.
+    // Who it is comes first where its header says so: the body of a stranger is not looked into then.
     const named = c.req.header('authorization') === undefined ? undefined : await clientOf(c, site)
     if (named === undefined && c.req.header('authorization') !== undefined) return refuse(c, 'invalid_client')
     const { tokens, ...form } = await readJson(c, batch, named === undefined ? strangersBytes : batchBytes)

@@ -13,7 +13,7 @@ import type {
 } from '#core'
 import { columns, sessionColumns, sessionOf, sessionSelection } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { prepareSnapshot } from './snapshot.ts'
+import { prepareSnapshot } from './finder.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
