@@ -3,7 +3,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +11,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import { type Browser, createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
 import { startService, type TestService } from '../../packages/symbolon/test/setting/server.ts'
+import { freePort } from '../free-port.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const page = readFileSync(join(root, 'docs/revocation.md'), 'utf8')
@@ -19,14 +19,6 @@ const children: ChildProcess[] = []
 let folder: string
 let service: TestService
 let secret: string
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** Runs the block that says `mark`, with what is the reader's own put in; its warning comes five minutes ahead, which is at once. */
 async function run(mark: string, port: number): Promise<void> {

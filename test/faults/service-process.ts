@@ -2,20 +2,12 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../free-port.ts'
 import type { TokenFacts } from './history.ts'
 
 const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** Somebody who signed in: their token, what it says, and the refresh token behind it. */
 export interface SignedIn {

@@ -12,6 +12,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
 import { startService, type TestService } from '../../packages/symbolon/test/setting/server.ts'
+import { freePort } from '../free-port.ts'
 import { installPinned } from '../pinned.ts'
 import { makeVectors } from './vectors.ts'
 
@@ -95,14 +96,6 @@ const runs = (cwd: string, program: string, ...args: string[]) =>
     execFile(program, args, { cwd, env, timeout: 30_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
       if (error !== null) return reject(new Error(`${program} ended by ${error.signal ?? error.code}: ${stdout}\n${stderr}`))
       resolve(JSON.parse(stdout) as Report)
-    })
-  })
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
     })
   })
 

@@ -2,21 +2,13 @@
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Figures, median } from './figures.ts'
+import { freePort } from './free-port.ts'
 
 const main = fileURLToPath(new URL('../../../packages/symbolon/dist/cli/main.js', import.meta.url))
-
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 /** Measures. */
 export async function measureLife(figures: Figures): Promise<void> {

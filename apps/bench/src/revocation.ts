@@ -5,24 +5,17 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { createVerifier } from '@symbolon/verifier'
 import { type Figures, sideBySide, spent } from './figures.ts'
+import { freePort } from './free-port.ts'
 import { fill, openCore, secret } from './rooms.ts'
 import { measureKnown } from './tokens.ts'
 
 const main = fileURLToPath(new URL('../../../packages/symbolon/dist/cli/main.js', import.meta.url))
-const freePort = () =>
-  new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 const now = () => performance.timeOrigin + performance.now()
 const quantile = (values: readonly number[], q: number) => {
   const sorted = [...values].sort((a, b) => a - b)

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RevokeTarget, Store } from '#core'
+import { client, id, sign } from './setting.ts'
 
 /** An open store under test, and a second one on the same data. */
 export interface LogUnderTest {
@@ -12,9 +13,6 @@ export interface LogUnderTest {
   close(): Promise<void>
 }
 
-const id = () => randomBytes(16).toString('base64url')
-const hour = 3_600_000
-
 /** Runs the suite; `open` opens an empty store on a clock. */
 export function feedSuite(name: string, open: (clock: () => number) => Promise<LogUnderTest>): void {
   describe(`${name} keeps a log of revocations`, () => {
@@ -23,52 +21,13 @@ export function feedSuite(name: string, open: (clock: () => number) => Promise<L
     beforeEach(async () => {
       time = 1_800_000_000_000
       under = await open(() => time)
-      for (const client of ['app', 'other'])
-        await under.store.clients.put(
-          {
-            id: client,
-            name: client,
-            transport: 'native',
-            status: 'active',
-            origins: [],
-            returnTo: [],
-            secretHashes: [],
-            scopes: [],
-            audiences: [],
-            policy: {},
-            keys: [],
-            accessTokenFormat: 'jwt',
-          },
-          null,
-          [],
-        )
+      for (const name of ['app', 'other']) await under.store.clients.put(client(name), null, [])
     })
     afterEach(() => under.close())
 
     const opened = async (clientId = 'app', change: { readonly email?: string; readonly parent?: string } = {}, store = under.store) => {
-      const outcome = await store.sessions.open({
-        session: {
-          sid: id(),
-          kind: 'token',
-          parent: change.parent ?? null,
-          clientId,
-          acr: 'a',
-          amr: ['otp'],
-          idle: hour,
-          absolute: 10 * hour,
-          ip: null,
-          userAgent: null,
-          binding: null,
-          credentialHash: randomBytes(32),
-          sealedKey: randomBytes(61),
-        },
-        attempt: null,
-        user: { email: change.email ?? 'ada@example.com', create: { id: `usr_${id()}`, roles: [] } },
-        maxSessions: 0,
-        onLimit: 'deny',
-        replaces: null,
-        audit: [],
-      })
+      const user = { email: change.email ?? 'ada@example.com', create: { id: `usr_${id()}`, roles: [] } }
+      const outcome = await store.sessions.open(sign({ user }, { clientId, parent: change.parent ?? null }))
       if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
       return outcome.snapshot
     }

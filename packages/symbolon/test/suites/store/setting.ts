@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach } from 'vitest'
-import type { NewAttempt, OpenSession, Rotation, Store } from '#core'
+import type { Client, NewAttempt, OpenSession, Rotation, Store } from '#core'
 
 /** An open store under test. */
 export interface StoreUnderTest {
@@ -24,58 +24,58 @@ export const plain = (value: unknown) =>
   )
 export const hour = 3_600_000
 
+/** A client as it is put. */
+export const client = (name: string, change: Partial<Client> = {}): Parameters<Store['clients']['put']>[0] => ({
+  id: name,
+  name,
+  transport: 'native',
+  status: 'active',
+  origins: [],
+  returnTo: [],
+  secretHashes: [],
+  scopes: [],
+  keys: [],
+  accessTokenFormat: 'jwt',
+  audiences: [],
+  policy: {},
+  ...change,
+})
+/** A sign-in. */
+export const sign = (change: Partial<OpenSession> = {}, session: Partial<OpenSession['session']> = {}): OpenSession => ({
+  session: {
+    sid: id(),
+    kind: 'token',
+    parent: null,
+    clientId: 'app',
+    acr: 'a',
+    amr: ['otp'],
+    idle: hour,
+    absolute: 10 * hour,
+    ip: null,
+    userAgent: null,
+    binding: null,
+    credentialHash: randomBytes(32),
+    sealedKey: randomBytes(61),
+    ...session,
+  },
+  attempt: null,
+  user: { email: 'ada@example.com', create: { id: `usr_${id()}`, roles: ['member'] } },
+  maxSessions: 0,
+  onLimit: 'deny',
+  replaces: null,
+  audit: [],
+  ...change,
+})
 /** Opens a store for each test of the block it is called in. `time`: the store's clock, which tests move. */
 export function setStore(open: (clock: () => number) => Promise<StoreUnderTest>) {
   const set = { time: 0 } as { time: number; under: StoreUnderTest }
   beforeEach(async () => {
     set.time = 1_800_000_000_000
     set.under = await open(() => set.time)
-    await set.under.store.clients.put(
-      {
-        id: 'app',
-        name: 'App',
-        transport: 'cookie',
-        status: 'active',
-        origins: [],
-        returnTo: [],
-        secretHashes: [],
-        scopes: [],
-        keys: [],
-        accessTokenFormat: 'jwt',
-        audiences: [],
-        policy: {},
-      },
-      null,
-      [],
-    )
+    await set.under.store.clients.put(client('app', { name: 'App', transport: 'cookie' }), null, [])
   })
   afterEach(() => set.under.close())
 
-  const sign = (change: Partial<OpenSession> = {}, session: Partial<OpenSession['session']> = {}): OpenSession => ({
-    session: {
-      sid: id(),
-      kind: 'token',
-      parent: null,
-      clientId: 'app',
-      acr: 'a',
-      amr: ['otp'],
-      idle: hour,
-      absolute: 10 * hour,
-      ip: null,
-      userAgent: null,
-      binding: null,
-      credentialHash: randomBytes(32),
-      sealedKey: randomBytes(61),
-      ...session,
-    },
-    attempt: null,
-    user: { email: 'ada@example.com', create: { id: `usr_${id()}`, roles: ['member'] } },
-    maxSessions: 0,
-    onLimit: 'deny',
-    replaces: null,
-    audit: [],
-    ...change,
-  })
   const opened = async (change: Partial<OpenSession> = {}, session: Partial<OpenSession['session']> = {}) => {
     const outcome = await set.under.store.sessions.open(sign(change, session))
     if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
