@@ -48,12 +48,16 @@ it.each([
   expect(state.reads).toBe(1)
 })
 
-it('and never a read that began before', async () => {
+it.each([
+  ['one session', ['a']],
+  ['several', ['a', 'b']],
+])('of %s, and never a read that began before', async (_, sids) => {
   const { state, find } = setting()
-  expect((await find('a')).commits).toBe(0)
+  const now = async () => (await Promise.all(sids.map(find))).map(({ commits }) => commits)
+  expect(await now()).toEqual(sids.map(() => 0))
   state.commits++
-  // In the very turn in which the one before was answered.
-  expect((await find('a')).commits).toBe(1)
+  // In the very turn in which the ones before were answered.
+  expect(await now()).toEqual(sids.map(() => 1))
   expect(state.reads).toBe(2)
 })
 

@@ -58,6 +58,19 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect(found.map((one) => one?.session.sid)).toEqual([...sids, undefined, ...sids])
     })
 
+    it('shows each of several sessions that are looked for together as it is then, again and again', async () => {
+      const { store } = set.under
+      const sids = [(await opened()).snapshot.session.sid, (await opened()).snapshot.session.sid, id()]
+      const look = async () =>
+        (await Promise.all(sids.map((sid) => store.sessions.find(sid)))).map((one) => one?.session.revokedAt === null)
+      expect(await look()).toEqual([true, true, false])
+      await store.sessions.revoke({ sid: sids[0] as string }, 'sign_out', [])
+      expect(await look()).toEqual([false, true, false])
+      await store.users.change((await find(sids[1] as string)).user.id, { roles: ['editor'] }, [])
+      const [, second] = await Promise.all(sids.map((sid) => store.sessions.find(sid)))
+      expect(second?.user).toMatchObject({ roles: ['editor'], epoch: 2 })
+    })
+
     it('consumes an attempt once, however many sign in with it at once', async () => {
       const one = attempt()
       await set.under.store.attempts.start(one, [], [])
