@@ -2,7 +2,7 @@
 // Whatever happens, what was acknowledged as revoked is refused within the bound; the history is judged, not looked at.
 // Every fault has its twin: the same run without it, in which nothing is ever unknown.
 
-import { copyFileSync, mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdtempSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -229,8 +229,12 @@ describe.concurrent('revocation under faults', { timeout: 400_000 }, () => {
     await play(async ({ service, data, recorder, person, near, unknowing }) => {
       await recorder.signOut(person(0))
       await until('refused', () => recorder.latest(near.name, person(0)) === 'refused')
-      // Not the shared memory beside them: that would kill the process, and is another fault.
       for (const name of ['symbolon.db', 'symbolon.db-wal']) truncateSync(join(data, name), 0)
+      // The index beside them is emptied, not cut off, which would kill the process and be another fault. With an index that
+      // stood as it was, pages in memory would count as read for as long as nobody writes, and rightly so.
+      const index = openSync(join(data, 'symbolon.db-shm'), 'r+')
+      writeSync(index, new Uint8Array(136), 0, 136, 0)
+      closeSync(index)
       await unknowing(near, person(5))
       expect(service.exited()).toBe(false)
     })
