@@ -224,5 +224,6 @@ const refusals: Readonly<Record<Exclude<OpenOutcome['outcome'], 'opened'>, 'logi
   user_unknown: 'login_failed',
   user_disabled: 'login_failed',
   client_disabled: 'login_failed',
+  parent_gone: 'login_failed',
   limit: 'session_limit',
 }

@@ -46,7 +46,7 @@ export interface OpenSession {
 
 export type OpenOutcome =
   | { readonly outcome: 'opened'; readonly snapshot: SessionSnapshot; readonly created: boolean; readonly ended: readonly string[] }
-  | { readonly outcome: 'attempt_gone' | 'user_unknown' | 'user_disabled' | 'client_disabled' | 'limit' }
+  | { readonly outcome: 'attempt_gone' | 'user_unknown' | 'user_disabled' | 'client_disabled' | 'parent_gone' | 'limit' }
 
 /** A rotation: a compare-and-set that names generation, not-revoked and both epochs. */
 export interface Rotation {

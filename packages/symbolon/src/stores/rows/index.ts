@@ -18,4 +18,5 @@ export {
   sessionSelection,
   userColumns,
   userOf,
+  weighty,
 } from './rows.ts'

@@ -156,6 +156,10 @@ export function clientOf(row: Row, at = 0): Client {
   }
 }
 
+/** What tokens carry of a client, its own (scopes, audiences, targets) and its users' (the policy's scope): when it changes, the epoch grows. */
+export const weighty = ({ status, scopes, audiences, policy }: Pick<Client, 'status' | 'scopes' | 'audiences' | 'policy'>) =>
+  JSON.stringify([status, scopes, audiences, policy.scope ?? [], policy.targets ?? []])
+
 /** The columns of a signing key, in the order that `keyOf` reads. */
 export const keyColumns = ['kid', 'tenant', 'alg', 'state', 'public_jwk', 'sealed_private', 'created_at', 'changed_at'] as const
 

@@ -2,7 +2,7 @@
 
 import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, Client } from '#core'
-import { clientColumns, clientOf, columns } from '#stores/rows'
+import { clientColumns, clientOf, columns, weighty } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
@@ -21,10 +21,6 @@ export function listClients(db: Driver): readonly Client[] {
     .all()
     .map((row) => clientOf(row))
 }
-
-/** What tokens carry of a client, its own (scopes, audiences, targets) and its users' (the policy's scope). */
-const weighty = ({ status, scopes, audiences, policy }: Pick<Client, 'status' | 'scopes' | 'audiences' | 'policy'>) =>
-  JSON.stringify([status, scopes, audiences, policy.scope ?? [], policy.targets ?? []])
 
 /** Creates or replaces a client. */
 export function putClient(

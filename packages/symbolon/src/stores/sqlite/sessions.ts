@@ -96,6 +96,9 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
   const user = holdUser(write, input.user)
   const client = db.sql("SELECT status, epoch FROM clients WHERE tenant = 'main' AND id = ?").get(input.session.clientId)
   if (client?.[0] !== 'active') throw new Refusal({ outcome: 'client_disabled' })
+  const { parent } = input.session
+  if (parent !== null && db.sql('SELECT 1 FROM sessions WHERE sid = ? AND revoked_at IS NULL').get(parent) === undefined)
+    throw new Refusal({ outcome: 'parent_gone' })
   const evicted = keepLimit(write, input, user.id)
   const replaced = input.replaces === null ? [] : endSessions(write, [input.replaces], 'replaced')
 

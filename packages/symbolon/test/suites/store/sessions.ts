@@ -112,6 +112,23 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       ).toEqual({ outcome: 'client_disabled' })
     })
 
+    it('opens nothing below a session that ended, in whichever order they meet', async () => {
+      const parent = (await opened()).snapshot.session.sid
+      expect((await opened({}, { parent })).snapshot.session.parent).toBe(parent)
+      for (let round = 0; round < 6; round++) {
+        const { session, user } = (await opened()).snapshot
+        const both = [
+          () => set.under.store.sessions.open(sign({}, { parent: session.sid })),
+          () => set.under.store.sessions.revoke({ sid: session.sid }, 'sign_out', []),
+        ]
+        await Promise.all((round % 2 === 0 ? both : both.reverse()).map((run) => run()))
+        const { sessions } = await set.under.store.sessions.list(user.id)
+        expect(sessions.filter((one) => one.parent === session.sid)).toEqual([])
+        expect(await set.under.store.sessions.open(sign({}, { parent: session.sid }))).toEqual({ outcome: 'parent_gone' })
+      }
+      expect(await set.under.store.sessions.open(sign({}, { parent: id() }))).toEqual({ outcome: 'parent_gone' })
+    })
+
     it('leaves no live session behind when a sign-in meets a disabling, in either order', async () => {
       const { snapshot } = await opened()
       for (let round = 0; round < 10; round++) {

@@ -1,0 +1,243 @@
+// The one file that knows `pg`: pools of connections with time-outs and bounded queues, prepared statements by name, and
+// the database's errors as ours. Reads and writes have pools of their own, so that writes that wait for a lock cannot keep
+// checks from being made. A database that cannot be reached is refused at once until a probe has reached it again.
+
+import { SymbolonError } from '@symbolon/protocol'
+import { Client, type ClientConfig, Pool, type PoolClient } from 'pg'
+import type { Row } from '#stores/rows'
+import { faultOf, isLost, type PgFault, storeError } from './faults.ts'
+
+/** What a statement takes; lists become arrays of the database. */
+export type Value = number | string | null | readonly (string | number | null)[]
+
+/** A statement, written with `@table` for a name in the schema. Prepared once for each name and connection. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** How a database is reached. Times in milliseconds. */
+export interface DriverOptions {
+  readonly url: string
+  /** A plain name in lower case. */
+  readonly schema: string
+  /** Overrides what the address says of TLS. */
+  readonly ssl?: ClientConfig['ssl']
+  /** Connections of this process in all, but for the one that listens. */
+  readonly connections: number
+  /** How long a statement may take in the database. */
+  readonly patience: number
+  readonly observe: (event: 'store.down' | 'store.up') => void
+}
+
+/** A database. */
+export interface Driver {
+  readonly schema: string
+  /** `@name` becomes a name in the schema. */
+  render(text: string): string
+  /** Runs a prepared statement on the side that reads. Rows are arrays. Throws as `storeError` says. */
+  read(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>
+  /** Runs one that writes, by itself a transaction; again when it met a deadlock. Throws a `PgFault` of the data as it is, all else as `storeError` says. */
+  write(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>
+  /** Runs with a connection of its own, without the limit on a statement's time: migrations and clean-up. */
+  alone<T>(run: (query: (text: string, values?: readonly Value[]) => Promise<readonly Row[]>) => Promise<T>): Promise<T>
+  /** Hears of notices on a channel; comes back by itself when the connection is lost. Returns the function that ends it. */
+  listen(channel: string, heard: () => void): () => void
+  /** Throws when the database cannot be reached now, as far as is known. */
+  reachable(): void
+  close(): Promise<void>
+}
+
+const mostWaiting = 5000
+/** Beside the statement's own time: the way there and back. Milliseconds. */
+const way = 200
+const probePause = 250
+const again = 3
+
+const plainName = /^[a-z_][a-z0-9_]{0,39}$/
+
+/** Whether a call waited too long for a connection that others use: the way to the database may be well. */
+const isQueue = (error: unknown) => (error as Error | null)?.message === 'timeout exceeded when trying to connect'
+
+/** Opens the pools; connects when something is asked. Throws `invalid_option` for a name that is not plain. */
+export function openDriver(options: DriverOptions): Driver {
+  const { schema, patience } = options
+  if (!plainName.test(schema))
+    throw new SymbolonError('invalid_option', { detail: 'the schema must be a plain name in lower case, such as symbolon' })
+  const connection: ClientConfig = {
+    connectionString: options.url,
+    application_name: 'symbolon',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    ...(options.ssl !== undefined && { ssl: options.ssl }),
+  }
+  const settings = (statement: number, lock: number) =>
+    `SET jit = off; SET statement_timeout = ${statement}; SET lock_timeout = ${lock}; SET idle_in_transaction_session_timeout = 10000;
+     SET client_min_messages = warning; SET bytea_output = hex;
+     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+     DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE read_only_sql_transaction USING MESSAGE = 'this server is a standby'; END IF; END $$`
+  const pool = (max: number, statement: number, lock: number, wait: number) => {
+    const made = new Pool({
+      ...connection,
+      max,
+      connectionTimeoutMillis: wait,
+      query_timeout: statement + way,
+      idleTimeoutMillis: 60_000,
+      // A connection is ours once it is set up, and leads to the primary.
+      verify: (client: PoolClient, done: (error?: Error) => void) => {
+        client.query(settings(statement, lock)).then(
+          () => done(),
+          (error) => done(error as Error),
+        )
+      },
+    } as ConstructorParameters<typeof Pool>[0])
+    // Idle connections end when the server does; the next use opens another one.
+    made.on('error', () => {})
+    return made
+  }
+  const third = Math.max(2, Math.floor(options.connections / 3))
+  const reads = pool(third, patience, Math.round(patience * 0.8), patience)
+  const writes = pool(Math.max(2, options.connections - third - 1), patience, Math.round(patience * 0.8), patience)
+  const jobs = pool(1, 60_000, 2000, 10_000)
+
+  let down = false
+  let closed = false
+  let probe: NodeJS.Timeout | undefined
+  const unavailable = (detail: string, cause?: unknown) => new SymbolonError('store_unavailable', { detail, cause, retryAfter: 2 })
+  const refuse = () => {
+    if (closed) throw unavailable('the store is closed')
+    if (down) throw unavailable('the database cannot be reached')
+  }
+  const trip = () => {
+    if (down || closed) return
+    down = true
+    options.observe('store.down')
+    const look = async () => {
+      const client = new Client({ ...connection, connectionTimeoutMillis: patience, query_timeout: patience + way })
+      client.on('error', () => {})
+      try {
+        await client.connect()
+        await client.query(settings(patience, patience))
+        down = false
+        options.observe('store.up')
+      } catch {
+        if (!closed) probe = setTimeout(look, probePause + Math.random() * probePause)
+      } finally {
+        client.end().catch(() => {})
+      }
+    }
+    probe = setTimeout(look, probePause)
+  }
+  const texts = new Map<string, string>()
+  const render = (text: string) => {
+    let rendered = texts.get(text)
+    if (rendered === undefined) {
+      rendered = text.replace(/@(?=[a-z])/g, `${schema}.`)
+      texts.set(text, rendered)
+    }
+    return rendered
+  }
+  const run = async (on: Pool, { name, text }: Statement, values: readonly Value[]): Promise<readonly Row[]> => {
+    refuse()
+    if (on.waitingCount >= mostWaiting) throw new SymbolonError('try_later', { detail: 'too many wait for the database', retryAfter: 1 })
+    try {
+      const result = await on.query({ name, text: render(text), values: values as unknown[], rowMode: 'array' })
+      return result.rows as unknown as readonly Row[]
+    } catch (error) {
+      if (isQueue(error)) throw new SymbolonError('store_unavailable', { detail: 'the database is busy', cause: error, retryAfter: 1 })
+      if (isLost(error)) trip()
+      throw error
+    }
+  }
+
+  return {
+    schema,
+    render,
+    async read(statement, values) {
+      try {
+        return await run(reads, statement, values)
+      } catch (error) {
+        throw storeError(error)
+      }
+    },
+    async write(statement, values) {
+      for (let turn = 1; ; turn++) {
+        try {
+          return await run(writes, statement, values)
+        } catch (error) {
+          const fault = faultOf(error)
+          if (fault === 'conflict' && turn < again) {
+            await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20 * turn))
+            continue
+          }
+          if (fault === 'data') throw error as PgFault
+          throw storeError(error)
+        }
+      }
+    },
+    async alone(use) {
+      refuse()
+      let client: PoolClient
+      try {
+        client = await jobs.connect()
+      } catch (error) {
+        if (!isQueue(error) && isLost(error)) trip()
+        throw storeError(error)
+      }
+      let failed: unknown
+      try {
+        return await use(async (text, values = []) => {
+          const result = await client.query({ text: render(text), values: values as unknown[], rowMode: 'array' })
+          return result.rows as unknown as readonly Row[]
+        })
+      } catch (error) {
+        failed = error
+        throw error instanceof SymbolonError ? error : storeError(error)
+      } finally {
+        // Whatever was left open in it goes with it.
+        client.release(failed !== undefined)
+      }
+    },
+    listen(channel, heard) {
+      let ended = false
+      let client: Client | undefined
+      let timer: NodeJS.Timeout | undefined
+      const connect = async () => {
+        const own = new Client({ ...connection, connectionTimeoutMillis: 5000 })
+        client = own
+        let over = false
+        const lost = () => {
+          if (over) return
+          over = true
+          own.end().catch(() => {})
+          if (ended) return
+          timer = setTimeout(connect, 500 + Math.random() * 1000)
+          timer.unref()
+        }
+        own.on('error', lost)
+        own.on('end', lost)
+        own.on('notification', heard)
+        try {
+          await own.connect()
+          await own.query(`LISTEN ${channel}`)
+          // What was told while nobody listened is not told again.
+          heard()
+        } catch {
+          lost()
+        }
+      }
+      void connect()
+      return () => {
+        ended = true
+        clearTimeout(timer)
+        client?.end().catch(() => {})
+      }
+    },
+    reachable: refuse,
+    async close() {
+      closed = true
+      clearTimeout(probe)
+      await Promise.all([reads.end(), writes.end(), jobs.end()])
+    },
+  }
+}

@@ -1,0 +1,76 @@
+// Calls of one moment as one statement. A call never joins a statement that was already sent; few statements are under way
+// at once, and what comes meanwhile waits for the next. Bounded in number and time.
+
+import { SymbolonError } from '@symbolon/protocol'
+import { faultOf } from './faults.ts'
+
+/** How calls are gathered. */
+export interface GroupOptions<Input, Output> {
+  /** Runs all of them as one; answers in their order. */
+  readonly run: (inputs: readonly Input[]) => Promise<readonly Output[]>
+  /** Statements under way at once. */
+  readonly flights: number
+  readonly perGroup: number
+  /** How long a call may wait to be sent, in milliseconds. */
+  readonly patience: number
+}
+
+interface Waiting<Input, Output> {
+  readonly input: Input
+  readonly since: number
+  resolve(output: Output): void
+  reject(error: unknown): void
+}
+
+const most = 20_000
+
+/** Creates the gatherer: a function that answers one call. */
+export function createGroup<Input, Output>(options: GroupOptions<Input, Output>): (input: Input) => Promise<Output> {
+  let waiting: Waiting<Input, Output>[] = []
+  let flying = 0
+  let scheduled = false
+
+  const fly = async (group: readonly Waiting<Input, Output>[]) => {
+    try {
+      const answers = await options.run(group.map(({ input }) => input))
+      group.forEach(({ resolve }, at) => void resolve(answers[at] as Output))
+    } catch (error) {
+      if (group.length === 1 || faultOf(error) !== 'data') {
+        for (const { reject } of group) reject(error)
+        return
+      }
+      // Nothing was done. What is wrong with one of them is its own fault alone.
+      for (const one of group) await options.run([one.input]).then(([answer]) => one.resolve(answer as Output), one.reject)
+    }
+  }
+  const send = () => {
+    scheduled = false
+    while (flying < options.flights && waiting.length > 0) {
+      const now = performance.now()
+      const group: Waiting<Input, Output>[] = []
+      while (waiting.length > 0 && group.length < options.perGroup) {
+        const rest = waiting
+        const batch = rest.length <= options.perGroup ? rest : rest.slice(0, options.perGroup)
+        waiting = rest.length <= options.perGroup ? [] : rest.slice(options.perGroup)
+        for (const one of batch)
+          if (now - one.since <= options.patience) group.push(one)
+          else one.reject(new SymbolonError('store_unavailable', { detail: 'the database is too slow', retryAfter: 2 }))
+      }
+      if (group.length === 0) return
+      flying++
+      void fly(group).finally(() => {
+        flying--
+        send()
+      })
+    }
+  }
+  return (input) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length >= most)
+        return reject(new SymbolonError('try_later', { detail: 'too many calls wait for the database', retryAfter: 1 }))
+      waiting.push({ input, since: performance.now(), resolve, reject })
+      if (scheduled || flying >= options.flights) return
+      scheduled = true
+      setImmediate(send)
+    })
+}

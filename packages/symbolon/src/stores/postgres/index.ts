@@ -1,0 +1,3 @@
+// The door of the store for many nodes.
+
+export { openPostgresStore, type PostgresOptions, type PostgresStore } from './store.ts'

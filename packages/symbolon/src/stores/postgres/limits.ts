@@ -1,0 +1,80 @@
+// Budgets by the generic cell rate algorithm, one row for each key: the theoretical arrival time. All are spent or none,
+// whichever nodes spend them at the same time: rows are held in order of key until the verb has committed.
+
+import type { Budget, LimitStore } from '#core'
+import { orRefusal, type Verbs } from './write.ts'
+
+/** `@spend`: spends each budget once, or refuses with when to come back; the time at which it did. */
+export const limitFunctions = `
+CREATE FUNCTION @hold_budgets(wanted jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO @budgets (tenant, key, arrival)
+    SELECT DISTINCT 'main', b->>'key', 0 FROM jsonb_array_elements(wanted) b ORDER BY 2 ON CONFLICT DO NOTHING;
+  PERFORM 1 FROM @budgets WHERE tenant = 'main' AND key IN (SELECT b->>'key' FROM jsonb_array_elements(wanted) b) ORDER BY key FOR UPDATE;
+END $$;
+CREATE FUNCTION @spend(wanted jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint;
+  late bigint := 0;
+  slack bigint := 0;
+  one record;
+  keys text[] := '{}';
+  arrivals bigint[] := '{}';
+BEGIN
+  IF jsonb_array_length(wanted) = 0 THEN
+    RETURN @time();
+  END IF;
+  PERFORM @hold_budgets(wanted);
+  now := @time();
+  FOR one IN
+    SELECT s.key, s.arrival, (b->>'limit')::bigint AS most, (b->>'window')::bigint AS span
+    FROM jsonb_array_elements(wanted) b JOIN @budgets s ON s.tenant = 'main' AND s.key = b->>'key'
+  LOOP
+    keys := keys || one.key;
+    arrivals := arrivals || (greatest(now, one.arrival) + ceil(one.span::numeric / one.most)::bigint);
+    late := greatest(late, arrivals[cardinality(arrivals)] - now - one.span);
+    slack := greatest(slack, one.most);
+  END LOOP;
+  IF late > slack THEN
+    PERFORM @refuse(jsonb_build_object('outcome', 'limited', 'retryAfterMs', late));
+  END IF;
+  UPDATE @budgets s SET arrival = a.arrival FROM unnest(keys, arrivals) AS a(key, arrival) WHERE s.tenant = 'main' AND s.key = a.key;
+  RETURN now;
+END $$;
+CREATE FUNCTION @once(shown text, until bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @time();
+  n integer;
+BEGIN
+  IF until <= now THEN
+    RETURN false;
+  END IF;
+  INSERT INTO @used AS u (tenant, key, expires) VALUES ('main', shown, until)
+    ON CONFLICT (tenant, key) DO UPDATE SET expires = excluded.expires WHERE u.expires <= now;
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n = 1;
+END $$;
+CREATE FUNCTION @sweep_budgets(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @time();
+  n bigint;
+  m bigint;
+BEGIN
+  DELETE FROM @used WHERE (tenant, key) IN (SELECT tenant, key FROM @used WHERE expires <= now LIMIT most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS n = ROW_COUNT;
+  DELETE FROM @budgets WHERE (tenant, key) IN (SELECT tenant, key FROM @budgets WHERE arrival < now LIMIT most FOR UPDATE SKIP LOCKED);
+  GET DIAGNOSTICS m = ROW_COUNT;
+  RETURN n + m;
+END $$;
+`
+
+/** Budgets as the database takes them. */
+export const budgetJson = (budgets: readonly Budget[]) => JSON.stringify(budgets.map(({ key, limit, window }) => ({ key, limit, window })))
+
+/** The verbs. */
+export const createLimits = ({ call }: Verbs): LimitStore => ({
+  once: (key, expires) => call({ name: 'once', text: 'SELECT @once($1, $2)' }, [key, Math.floor(expires)]),
+  spend: (budgets) =>
+    orRefusal(call({ name: 'spend', text: 'SELECT @spend($1)' }, [budgetJson(budgets)]).then(() => ({ outcome: 'spent' as const }))),
+  sweep: async (limit) => Number(await call({ name: 'sweep_budgets', text: 'SELECT @sweep_budgets($1)' }, [limit])),
+})

@@ -1,0 +1,163 @@
+// The tables and functions and how they came to be: numbered steps, forward only, under a lock that only one process can
+// hold. Steps expand: an older version of Symbolon runs on beside a newer one, until a step says from which version on it
+// cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
+
+import { SymbolonError } from '@symbolon/protocol'
+import { attemptFunctions } from './attempts.ts'
+import { clientFunctions } from './clients.ts'
+import type { Driver } from './driver.ts'
+import { feedFunctions } from './feed.ts'
+import { keyFunctions } from './keys.ts'
+import { limitFunctions } from './limits.ts'
+import { sessionFunctions } from './sessions.ts'
+import { userFunctions } from './users.ts'
+import { writeFunctions } from './write.ts'
+
+/** One step. `needs`: the oldest number of steps that a version must know to run on what this one leaves. */
+interface Step {
+  readonly sql: string
+  readonly needs?: number
+}
+
+const tables = `
+CREATE TABLE @meta (name text COLLATE "C" PRIMARY KEY, value text NOT NULL);
+CREATE TABLE @clock (tenant text COLLATE "C" PRIMARY KEY, at bigint NOT NULL);
+CREATE TABLE @users (
+  id text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, email text COLLATE "C" NOT NULL, roles text NOT NULL,
+  status text NOT NULL, epoch bigint NOT NULL, created_at bigint NOT NULL, mark bigint NOT NULL, UNIQUE (tenant, email));
+CREATE TABLE @clients (
+  id text COLLATE "C" NOT NULL, tenant text COLLATE "C" NOT NULL, name text NOT NULL, transport text NOT NULL, status text NOT NULL,
+  epoch bigint NOT NULL, origins text NOT NULL, return_to text NOT NULL, secret_hashes text NOT NULL, scopes text NOT NULL,
+  audiences text NOT NULL, policy text NOT NULL, created_at bigint NOT NULL, keys text NOT NULL, token_format text NOT NULL,
+  mark bigint NOT NULL, PRIMARY KEY (tenant, id));
+CREATE TABLE @sessions (
+  sid text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, kind text NOT NULL, parent text COLLATE "C",
+  client_id text COLLATE "C" NOT NULL, user_id text COLLATE "C" NOT NULL, user_epoch bigint NOT NULL, client_epoch bigint NOT NULL,
+  created_at bigint NOT NULL, auth_time bigint NOT NULL, acr text NOT NULL, amr text NOT NULL, expires_at bigint NOT NULL,
+  idle bigint NOT NULL, last_seen_at bigint NOT NULL, ip text, user_agent text, binding text, generation bigint NOT NULL,
+  predecessor bigint, replaced bigint, rotated_at bigint NOT NULL, seen smallint NOT NULL, recovered integer NOT NULL,
+  credential_hash bytea NOT NULL, sealed_key bytea NOT NULL, revoked_at bigint, revoked_reason text, mark bigint NOT NULL)
+  WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+CREATE INDEX sessions_of_user ON @sessions (user_id, created_at);
+CREATE INDEX sessions_of_parent ON @sessions (parent) WHERE parent IS NOT NULL;
+CREATE INDEX sessions_by_end ON @sessions (expires_at);
+CREATE INDEX sessions_by_revoked ON @sessions (revoked_at) WHERE revoked_at IS NOT NULL;
+CREATE TABLE @keys (
+  kid text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, alg text NOT NULL, state text NOT NULL, public_jwk text NOT NULL,
+  sealed_private bytea NOT NULL, created_at bigint NOT NULL, changed_at bigint NOT NULL);
+CREATE TABLE @attempts (
+  id_hash text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, client_id text COLLATE "C" NOT NULL, purpose text NOT NULL,
+  method text NOT NULL, sealed_identifier bytea NOT NULL, binding_hash text, code_hash bytea NOT NULL, tries integer NOT NULL,
+  max_tries integer NOT NULL, sends integer NOT NULL, created_at bigint NOT NULL, expires_at bigint NOT NULL,
+  resend_at bigint NOT NULL, consumed_at bigint) WITH (fillfactor = 80);
+CREATE INDEX attempts_by_end ON @attempts (expires_at);
+CREATE TABLE @budgets (tenant text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, arrival bigint NOT NULL, PRIMARY KEY (tenant, key));
+CREATE INDEX budgets_by_arrival ON @budgets (arrival);
+CREATE TABLE @used (tenant text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, expires bigint NOT NULL, PRIMARY KEY (tenant, key));
+CREATE INDEX used_by_end ON @used (expires);
+CREATE TABLE @audit (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at bigint NOT NULL, tenant text COLLATE "C" NOT NULL, event text NOT NULL,
+  user_id text COLLATE "C", sid text COLLATE "C", client_id text COLLATE "C", ip text, detail text NOT NULL);
+CREATE INDEX audit_of_user ON @audit (user_id, id);
+CREATE TABLE @feed (
+  tenant text COLLATE "C" NOT NULL, seq bigint NOT NULL, kind text NOT NULL, id text COLLATE "C" NOT NULL, epoch bigint, state text,
+  at bigint NOT NULL, expires bigint, PRIMARY KEY (tenant, seq));
+CREATE INDEX feed_by_end ON @feed (expires) WHERE expires IS NOT NULL;
+CREATE INDEX feed_of_tokens ON @feed (id) WHERE kind = 'token';
+CREATE TABLE @feed_head (tenant text COLLATE "C" PRIMARY KEY, feed_id text NOT NULL, seq bigint NOT NULL) WITH (fillfactor = 10);
+CREATE TABLE @leases (name text COLLATE "C" PRIMARY KEY, holder text, until bigint NOT NULL, ran_at bigint) WITH (fillfactor = 10);
+INSERT INTO @feed_head VALUES ('main', left(replace(gen_random_uuid()::text, '-', ''), 16), 0);
+INSERT INTO @clock VALUES ('main', 0);
+INSERT INTO @meta VALUES ('swept', ''), ('steps', '0'), ('needs', '0');
+`
+
+/** A row's mark is drawn anew at each change, so that no copy that went back in time can pass for what was remembered of it. */
+const marks = `
+CREATE FUNCTION @mark() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT (random() * 9007199254740991)::bigint';
+ALTER TABLE @users ALTER mark SET DEFAULT @mark();
+ALTER TABLE @clients ALTER mark SET DEFAULT @mark();
+ALTER TABLE @sessions ALTER mark SET DEFAULT @mark();
+`
+
+const steps: readonly Step[] = [
+  {
+    sql: [
+      tables,
+      marks,
+      writeFunctions,
+      limitFunctions,
+      feedFunctions,
+      sessionFunctions,
+      userFunctions,
+      clientFunctions,
+      keyFunctions,
+      attemptFunctions,
+    ].join('\n'),
+  },
+]
+
+/** How many steps this version knows. */
+export const known = steps.length
+
+/** Where a database stands: how many steps it has seen, and how many a version must know to run on it. */
+export interface Standing {
+  readonly steps: number
+  readonly needs: number
+}
+
+const sentence = (text: string, code: 'store_corrupt' | 'store_unavailable') => {
+  const error = new SymbolonError(code, { detail: text, retryAfter: 5 })
+  error.message = text
+  return error
+}
+
+/** Where the database stands; no steps when there is nothing of ours in it. */
+export async function standing(driver: Pick<Driver, 'alone' | 'schema'>): Promise<Standing> {
+  return driver.alone(async (query) => {
+    const there = await query('SELECT to_regclass($1) IS NOT NULL', [`${driver.schema}.meta`])
+    if (there[0]?.[0] !== true) return { steps: 0, needs: 0 }
+    const rows = await query("SELECT name, value FROM @meta WHERE name IN ('steps', 'needs')")
+    const value = (name: string) => Number(rows.find((row) => row[0] === name)?.[1] ?? 0)
+    return { steps: value('steps'), needs: value('needs') }
+  })
+}
+
+/** Refuses a database that a version too new for this one has changed, or one that is behind. */
+export function checkStanding({ steps: seen, needs }: Standing): void {
+  if (needs > known)
+    throw sentence(
+      'The database was changed by a newer version of Symbolon that this one cannot run beside; run that version.',
+      'store_corrupt',
+    )
+  if (seen < known)
+    throw sentence('The tables of Symbolon are missing or older than this version; run: symbolon migrate up', 'store_unavailable')
+}
+
+/** The SQL that brings a database from where it stands to where this version wants it. */
+export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, from: Standing): string {
+  const parts: string[] = from.steps === 0 ? [`CREATE SCHEMA IF NOT EXISTS ${driver.schema};`] : []
+  steps.slice(from.steps).forEach((step, at) => {
+    parts.push(driver.render(step.sql).trim(), driver.render(`UPDATE @meta SET value = '${from.steps + at + 1}' WHERE name = 'steps';`))
+    if (step.needs !== undefined)
+      parts.push(driver.render(`UPDATE @meta SET value = greatest(value::int, ${step.needs})::text WHERE name = 'needs';`))
+  })
+  return parts.length === 0 ? '' : `${parts.join('\n')}\n`
+}
+
+/** Brings the database up to date, once, however many processes begin at the same time; returns how many steps were taken. */
+export async function migrate(driver: Driver): Promise<number> {
+  const before = await standing(driver)
+  if (before.needs > known) checkStanding(before)
+  if (before.steps >= known) return 0
+  return driver.alone(async (query) => {
+    await query('BEGIN')
+    await query('SET LOCAL lock_timeout = 30000')
+    await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`])
+    const there = await query('SELECT to_regclass($1) IS NOT NULL', [`${driver.schema}.meta`])
+    const rows = there[0]?.[0] === true ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
+    const seen = Number(rows[0]?.[0] ?? 0)
+    if (seen < known) await query(migrationSql(driver, { steps: seen, needs: 0 }))
+    await query('COMMIT')
+    return Math.max(0, known - seen)
+  })
+}

@@ -1,0 +1,123 @@
+// The store for many nodes: a schema of its own in a PostgreSQL database. Every verb is one statement, its times are the
+// database's, and what was acknowledged is committed there. A node holds nothing that another one would have to know.
+
+import type { Revocation } from '@symbolon/protocol'
+import type { Store } from '#core'
+import { auditColumns, auditOf, type Row } from '#stores/rows'
+import { createAttempts } from './attempts.ts'
+import { createClients } from './clients.ts'
+import { type Driver, type DriverOptions, openDriver } from './driver.ts'
+import { examine } from './examine.ts'
+import { createFeed } from './feed.ts'
+import { createKeys } from './keys.ts'
+import { createLimits } from './limits.ts'
+import { checkStanding, migrate, standing } from './schema.ts'
+import { createSessions } from './sessions.ts'
+import { createUsers } from './users.ts'
+import { auditJson, createVerbs, selection } from './write.ts'
+
+/** How a store is opened. */
+export interface PostgresOptions extends Pick<DriverOptions, 'url' | 'ssl'> {
+  /** `symbolon` unless said. */
+  readonly schema?: string
+  /** Connections of this process, 10 unless said. */
+  readonly connections?: number
+  /** How long a statement may take, in milliseconds; 900 unless said. */
+  readonly patience?: number
+  /** Whether a database that is behind is brought up to date at the start; so unless said. */
+  readonly migrate?: boolean
+  readonly observe?: DriverOptions['observe']
+}
+
+/** A store on PostgreSQL, with a listener for what its own commits log to the feed, and one for hints of others'. */
+export interface PostgresStore extends Store {
+  /** Called after each commit of this process that logs revocations, before its caller hears of it; returns the function that ends it. */
+  onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
+  /** Called when some process has logged something, or may have: a reason to look, no more. */
+  onHint(listener: () => void): () => void
+}
+
+const keepEvery = 1000
+
+/** The driver's options with what is not said filled in. */
+export function driverOptions({
+  url,
+  ssl,
+  schema = 'symbolon',
+  connections = 10,
+  patience = 900,
+  observe = () => {},
+}: PostgresOptions): DriverOptions {
+  return { url, schema, connections, patience, observe, ...(ssl !== undefined && { ssl }) }
+}
+
+/** Opens the store; brings its tables up to date when told so. Throws `store_unavailable` or `store_corrupt` with a sentence that says what to do. */
+export async function openPostgresStore(options: PostgresOptions): Promise<PostgresStore> {
+  const driver = openDriver(driverOptions(options))
+  try {
+    if (options.migrate !== false) await migrate(driver)
+    checkStanding(await standing(driver))
+  } catch (error) {
+    await driver.close()
+    throw error
+  }
+  return storeOn(driver)
+}
+
+function storeOn(driver: Driver): PostgresStore {
+  const listeners = new Set<(entries: readonly Revocation[]) => void>()
+  const hints = new Set<() => void>()
+  const verbs = createVerbs(driver, (entries) => {
+    for (const listener of listeners) listener(entries)
+  })
+  const endListening = driver.listen(`"${driver.schema}.channel"`, () => {
+    for (const hint of hints) hint()
+  })
+  const keep = () => verbs.call({ name: 'keep_time', text: 'SELECT @keep_time()' }, [])
+  // The time is noted, so that it goes back by no more than this when a server with a slower clock takes over.
+  const keeper = setInterval(() => void keep().catch(() => {}), keepEvery)
+  keeper.unref()
+  let last = 0
+  const listed = `SELECT json_build_array(${selection(auditColumns, 'a')}) FROM @audit a`
+
+  return {
+    sessions: createSessions(driver, verbs),
+    users: createUsers(driver, verbs),
+    clients: createClients(driver, verbs),
+    keys: createKeys(driver, verbs),
+    attempts: createAttempts(driver, verbs),
+    limits: createLimits(verbs),
+    feed: createFeed(driver, verbs),
+    audit: {
+      write: async (entries) =>
+        void (await verbs.call({ name: 'audit', text: 'SELECT @write_audit($1, @time(), NULL)' }, [auditJson(entries)])),
+      async list({ userId }, limit) {
+        const rows =
+          userId === undefined
+            ? await driver.read({ name: 'audit_all', text: `${listed} ORDER BY id DESC LIMIT $1` }, [limit])
+            : await driver.read({ name: 'audit_user', text: `${listed} WHERE a.user_id = $2 ORDER BY id DESC LIMIT $1` }, [limit, userId])
+        return rows.map((row) => auditOf(row[0] as Row))
+      },
+    },
+    async now() {
+      const [row] = await driver.read({ name: 'now', text: 'SELECT @time()::float8' }, [])
+      last = Math.max(last, row?.[0] as number)
+      return last
+    },
+    examine: () => examine(driver),
+    onRevocations(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    onHint(listener) {
+      hints.add(listener)
+      return () => void hints.delete(listener)
+    },
+    async close() {
+      clearInterval(keeper)
+      endListening()
+      await keep().catch(() => {})
+      await driver.close()
+    },
+  }
+}

@@ -1,0 +1,153 @@
+// A PostgreSQL server for tests: its own data in a temporary directory, on a free port of this machine, ended by its
+// process id. PostgreSQL refuses to run as root: then it runs as the user `postgres`.
+
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { freePort } from './free-port.ts'
+
+/** Where the server's programs are: those on the path of Debian's packages, the newest, or `POSTGRES_BIN`. */
+function programs(): string {
+  const named = process.env.POSTGRES_BIN
+  if (named !== undefined) return named
+  const root = '/usr/lib/postgresql'
+  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
+  const found = versions.map((version) => join(root, version, 'bin')).find((folder) => existsSync(join(folder, 'initdb')))
+  if (found === undefined)
+    throw new Error('These tests need PostgreSQL: install it (Debian: apt-get install postgresql), or name its programs in POSTGRES_BIN.')
+  return found
+}
+
+const asRoot = process.getuid?.() === 0
+
+function run(program: string, args: readonly string[]): void {
+  const [command, all] = asRoot ? ['runuser', ['-u', 'postgres', '--', program, ...args]] : [program, [...args]]
+  const done = spawnSync(command, all as string[], { encoding: 'utf8', cwd: '/' })
+  if (done.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${done.stderr || done.stdout || done.error}`)
+}
+
+/** A server that runs. */
+export interface Postgres {
+  readonly port: number
+  readonly folder: string
+  /** The address of a database, reached by `port` or by that of a proxy before it. */
+  url(database: string, through?: number): string
+  /** A new database. */
+  create(): Promise<string>
+  /** Runs statements as the superuser. */
+  sql(database: string, text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
+  start(options?: readonly string[]): Promise<void>
+  /** Ends the server: with connections cut (`fast`), or as a crash would (`immediate`). */
+  halt(mode: 'fast' | 'immediate'): void
+  /** Sends a signal to the server and every process of it. */
+  signal(signal: NodeJS.Signals): void
+  /** Ends it and removes its data. */
+  stop(): void
+}
+
+/** Starts a server. `settings`: lines for postgresql.conf, such as `fsync=off`. */
+export async function startPostgres(settings: readonly string[] = []): Promise<Postgres> {
+  const bin = programs()
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-postgres-'))
+  if (asRoot) {
+    const uid = Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout)
+    chownSync(folder, uid, uid)
+  }
+  const data = join(folder, 'data')
+  run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N'])
+  const port = await freePort()
+  const sql = async (database: string, text: string, values: readonly unknown[] = []) => {
+    const client = new Client({ connectionString: url(database) })
+    client.on('error', () => {})
+    await client.connect()
+    try {
+      const result = await client.query(text, values as unknown[])
+      return (Array.isArray(result) ? result.at(-1) : result).rows as Record<string, unknown>[]
+    } finally {
+      await client.end()
+    }
+  }
+  const url = (database: string, through = port) => `postgres://postgres@127.0.0.1:${through}/${database}`
+  const pid = () =>
+    existsSync(join(data, 'postmaster.pid')) ? Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]) : undefined
+  const options = [
+    '-p',
+    String(port),
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    `unix_socket_directories=${folder}`,
+    ...settings.flatMap((one) => ['-c', one]),
+  ]
+  const server: Postgres = {
+    port,
+    folder,
+    url,
+    sql,
+    async create() {
+      const name = `test_${randomBytes(6).toString('hex')}`
+      await sql('postgres', `CREATE DATABASE ${name}`)
+      return name
+    },
+    async start(more = []) {
+      run(join(bin, 'pg_ctl'), [
+        '-D',
+        data,
+        '-w',
+        '-s',
+        '-l',
+        join(folder, 'log'),
+        '-o',
+        [...options, ...more].map((word) => `'${word}'`).join(' '),
+        'start',
+      ])
+    },
+    halt: (mode) => run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', '-m', mode, 'stop']),
+    signal(signal) {
+      const main = pid()
+      if (main === undefined) return
+      const children = spawnSync('ps', ['-o', 'pid=', '--ppid', String(main)], { encoding: 'utf8' }).stdout
+      for (const each of [
+        main,
+        ...children
+          .split('\n')
+          .map(Number)
+          .filter((one) => one > 0),
+      ])
+        process.kill(each, signal)
+    },
+    stop() {
+      const main = pid()
+      if (main !== undefined) {
+        server.signal('SIGCONT')
+        spawnSync(asRoot ? 'runuser' : join(bin, 'pg_ctl'), [
+          ...(asRoot ? ['-u', 'postgres', '--', join(bin, 'pg_ctl')] : []),
+          ...['-D', data, '-w', '-s', '-m', 'immediate', 'stop'],
+        ])
+      }
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  try {
+    await server.start()
+  } catch (error) {
+    server.stop()
+    throw error
+  }
+  return server
+}
+
+/** A server as long as this process: tests of one file share it. */
+export function sharePostgres(settings: readonly string[] = []): () => Promise<Postgres> {
+  let starting: Promise<Postgres> | undefined
+  return () => {
+    starting ??= startPostgres(settings).then((server) => {
+      process.once('exit', () => server.stop())
+      return server
+    })
+    return starting
+  }
+}
