@@ -2,9 +2,9 @@
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { createAuth, readSecretFile } from '#embed'
+import { type AuthObject, createAuth, readSecretFile } from '#embed'
 import type { Configuration } from '#server'
-import { type CommonOptions, configurationOf, sentence, type Terminal } from './terminal.ts'
+import { type CommonOptions, configurationOf, sentence, type Terminal, time } from './terminal.ts'
 
 interface Finding {
   readonly check: string
@@ -44,6 +44,14 @@ async function followersOf(terminal: Terminal, { auth, adminHost, adminPort }: C
   }
 }
 
+/** Scheduled work that has not come to its end for an hour. */
+async function overdue(auth: AuthObject): Promise<readonly string[]> {
+  const { now, leases } = await auth.jobs()
+  return leases
+    .filter(({ ranAt }) => ranAt !== null && now - ranAt > 3_600_000)
+    .map(({ name, ranAt }) => `${name} last ran at ${time(ranAt ?? 0)}; look for job.failed in the logs of the nodes, or start one`)
+}
+
 /** Runs the checks; resolves to whether all is well. */
 export async function doctor(terminal: Terminal, options: CommonOptions): Promise<boolean> {
   const findings: Finding[] = []
@@ -67,9 +75,15 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
       )
       const faults = await auth.examine()
       for (const says of faults) note(says.includes('mail') ? 'mail' : 'store', false, says)
-      if (!faults.some((says) => !says.includes('mail'))) note('store', true, 'WAL, every commit flushed, checked whole')
+      if (!faults.some((says) => !says.includes('mail')))
+        note(
+          'store',
+          true,
+          auth.settings.database === undefined ? 'WAL, every commit flushed, checked whole' : 'every commit flushed, tables up to date',
+        )
       if (!faults.some((says) => says.includes('mail')))
         note('mail', true, auth.settings.delivery === undefined ? 'development outbox' : 'the server takes our credentials')
+      for (const says of await overdue(auth)) note('jobs', false, says)
       for (const one of await followersOf(terminal, configuration, auth.settings.data)) note('follower', true, one)
       const newest = Math.max(...keys.map((key) => key.changedAt))
       const behind = newest - Date.now()

@@ -13,6 +13,9 @@ const template = (issuer: string, data: string) => `{
   // Sessions, keys and budgets live here, in one SQLite file. Back it up together with the secrets file.
   "data": ${JSON.stringify(data)},
 
+  // For several nodes: everything in PostgreSQL instead (beside symbolon, install the package pg).
+  // "database": "postgres://symbolon@db.example/symbolon",
+
   // One secret a line, the newest first; mode 0600. Whoever has it and the database can sign in as anybody.
   "secretsFile": ${JSON.stringify(join(data, 'secrets'))},
 

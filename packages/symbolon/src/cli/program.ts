@@ -5,19 +5,22 @@ import { greeting, serve } from '#server'
 import { doctor } from './doctor.ts'
 import { addFeed } from './feed.ts'
 import { init } from './init.ts'
+import { addMigrate } from './migrate.ts'
 import { addNouns } from './nouns.ts'
 import { type CommonOptions, configurationOf, exit, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
 
 const variables = `
 Environment (over the file): SYMBOLON_PORT 4000, SYMBOLON_HOST, SYMBOLON_ADMIN_PORT 4001, SYMBOLON_ADMIN_HOST 127.0.0.1,
-  SYMBOLON_ISSUER, SYMBOLON_DATA, SYMBOLON_SECRETS or SYMBOLON_SECRETS_FILE, SYMBOLON_SMTP_URL, SYMBOLON_SMTP_FROM,
+  SYMBOLON_ISSUER, SYMBOLON_DATA, SYMBOLON_DATABASE_URL, SYMBOLON_DATABASE_SCHEMA, SYMBOLON_DATABASE_CONNECTIONS,
+  SYMBOLON_DATABASE_MIGRATE, SYMBOLON_SECRETS or SYMBOLON_SECRETS_FILE, SYMBOLON_SMTP_URL, SYMBOLON_SMTP_FROM,
   SYMBOLON_AUDIENCE, SYMBOLON_SIGN_UP, SYMBOLON_TRUSTED_PROXIES, SYMBOLON_APP_NAME, SYMBOLON_APP_ORIGINS,
   SYMBOLON_APP_RETURN_TO, SYMBOLON_LOG_LEVEL, SYMBOLON_CONFIG
 
 Examples:
   symbolon serve --dev
-  SYMBOLON_ISSUER=https://auth.example SYMBOLON_SECRETS_FILE=/etc/symbolon/secrets symbolon serve`
+  SYMBOLON_ISSUER=https://auth.example SYMBOLON_SECRETS_FILE=/etc/symbolon/secrets symbolon serve
+  SYMBOLON_DATABASE_URL=postgres://symbolon@db.example/symbolon symbolon serve`
 
 /** Runs a command line; resolves to the exit code. `untilStopped` resolves when the process is asked to end. */
 export async function run(
@@ -58,6 +61,7 @@ export async function run(
 
   addNouns(program, terminal)
   addFeed(program, terminal, untilStopped)
+  addMigrate(program, terminal)
 
   program
     .command('token')

@@ -198,6 +198,24 @@ export interface LimitStore {
   sweep(limit: number): Promise<number>
 }
 
+/** A job that must run once, whichever of several processes it runs in. Times in milliseconds since 1970 by the store's clock. */
+export interface Lease {
+  readonly name: string
+  /** Who runs it, until when; a process that dies lets it go by that. */
+  readonly holder: string | null
+  readonly until: number
+  /** When it last ran to its end. */
+  readonly ranAt: number | null
+}
+
+export interface LeaseStore {
+  /** Takes a lease for so many milliseconds, or keeps the one that this holder has; `false` while another one has it. */
+  take(name: string, holder: string, lasts: number): Promise<boolean>
+  /** Lets it go; `ran`: the job came to its end. Nothing happens when another one has it. */
+  release(name: string, holder: string, ran: boolean): Promise<void>
+  list(): Eventually<{ readonly now: number; readonly leases: readonly Lease[] }>
+}
+
 export interface AuditStore {
   write(entries: readonly AuditDraft[]): Promise<void>
   /** Newest first. */
@@ -226,6 +244,7 @@ export interface Store {
   readonly keys: KeyStore
   readonly attempts: AttemptStore
   readonly limits: LimitStore
+  readonly leases: LeaseStore
   readonly audit: AuditStore
   readonly feed: FeedStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */

@@ -1,7 +1,6 @@
 // `createAuth`: everything put together in one process. Synchronous; what needs waiting is waited for by the first
 // request, or by `ready()`. It never guesses that it is in development.
 
-import { join } from 'node:path'
 import {
   type ErrorCode,
   errors,
@@ -24,6 +23,7 @@ import {
   defaultPolicy,
   type FeedHub,
   type Keys,
+  type Lease,
   type Sessions,
   type Store,
   type Tokens,
@@ -31,7 +31,6 @@ import {
 } from '#core'
 import { createOutbox, createSmtp } from '#delivery'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
-import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
 import { adminKeyHashes } from './admin-keys.ts'
 import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
 import { createCrypto } from './crypto.ts'
@@ -41,6 +40,7 @@ import { watchKeys } from './key-watch.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
+import { type NodeStore, openStore } from './store.ts'
 
 /** Where a request comes from; `ip` as the server that received it knows. */
 export interface RequestInfo {
@@ -64,6 +64,8 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
+  /** Scheduled work, whichever node does it: when each job last came to its end. */
+  jobs(): Promise<{ readonly now: number; readonly leases: readonly Lease[] }>
   /** The revocation log: its head, what comes after a `seq` (at most 1,000 entries), who follows it here, and sending them away before an end. */
   readonly feed: Pick<FeedHub, 'head' | 'followers' | 'close'> & { entries(after: number): Promise<readonly Revocation[]> }
   /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
@@ -75,7 +77,7 @@ export interface AuthObject {
 }
 
 interface Opened {
-  readonly store: SqliteStore
+  readonly store: NodeStore
   readonly core: Core
   readonly http: HttpHandler
   readonly admin: HttpHandler
@@ -137,10 +139,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   let opened: Opened | undefined
   let closed = false
   const open = async (): Promise<Opened> => {
-    const store = await openSqliteStore({
-      path: join(data, 'symbolon.db'),
-      ...(settings.crashPoint?.startsWith('commit.') && { crashPoint: settings.crashPoint }),
-    })
+    const store = await openStore(settings, observe)
     try {
       const core = createCore(
         {
@@ -179,16 +178,17 @@ export function createAuth(options: AuthOptions): AuthObject {
         brand: settings.brand,
         observe,
         outbox: post.outbox,
-        ready: () => readable(store) && core.keys.ready(),
+        ready: async () => (await readable(store)) && core.keys.ready(),
       }
       store.onRevocations(core.feed.wake)
+      store.onHint(core.feed.wake)
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
       opened = {
         store,
         core,
         http: createHttp(parts),
         admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
-        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, report }),
+        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, leases: store.leases, report }),
       }
       return opened
     } catch (error) {
@@ -206,6 +206,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     core: () => (opened as Opened).core,
     store: () => (opened as Opened).store,
     onRevoked: (apply) => (opened as Opened).store.onRevocations(apply),
+    onHint: (look) => (opened as Opened).store.onHint(look),
     ready: async () => void (await ready()),
     opened: () => opened !== undefined,
   })
@@ -249,6 +250,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
+    jobs: async () => (await ready()).store.leases.list(),
     feed: {
       ...late(ready, ({ core }) => core.feed, ['head']),
       entries: async (after) => (await ready()).store.feed.after(after, feedPage),
@@ -279,9 +281,9 @@ export function createAuth(options: AuthOptions): AuthObject {
   }
 }
 
-function readable(store: Store): boolean {
-  store.now()
-  store.feed.head()
+async function readable(store: Store): Promise<boolean> {
+  await store.now()
+  await store.feed.head()
   return true
 }
 

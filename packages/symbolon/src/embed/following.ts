@@ -1,5 +1,5 @@
 // The log in the process's own store, followed for the guards beside it: commits of this process are applied before they
-// are acknowledged; those of other processes by a look every tenth of a second. What cannot be read makes knowledge old.
+// are acknowledged; those of other processes by a look every tenth of a second, or when the store hints at one. What cannot be read makes knowledge old.
 
 import { type FeedHead, feedPage, type Revocation } from '@symbolon/protocol'
 import type { Feed } from '@symbolon/verifier'
@@ -9,6 +9,8 @@ import type { Store } from '#core'
 export interface FollowingParts {
   readonly store: () => Pick<Store, 'feed'>
   readonly onRevoked: (apply: (entries: readonly Revocation[]) => void) => () => void
+  /** The store's hints that it is worth looking; returns the function that ends it. */
+  readonly onHint?: (look: () => void) => () => void
   readonly ready: () => Promise<void>
   readonly apply: (entries: readonly Revocation[]) => void
 }
@@ -30,6 +32,7 @@ export function followStore(parts: FollowingParts): Feed {
   let last: Promise<void> = Promise.resolve()
   let next: Promise<void> | undefined
   let stopListening = () => {}
+  let stopHints = () => {}
   let timer: NodeJS.Timeout | undefined
   const waiting = new Set<() => void>()
   let complete = () => {}
@@ -90,6 +93,7 @@ export function followStore(parts: FollowingParts): Feed {
       if (ended) return
       stopListening = parts.onRevoked(hear)
       const again = () => void lookNow().catch(() => {})
+      stopHints = parts.onHint?.(again) ?? stopHints
       timer = setInterval(again, look)
       timer.unref()
       again()
@@ -132,6 +136,7 @@ export function followStore(parts: FollowingParts): Feed {
       ended = true
       clearInterval(timer)
       stopListening()
+      stopHints()
       giveUp(new Error('The feed was ended.'))
       for (const go of [...waiting]) go()
     },

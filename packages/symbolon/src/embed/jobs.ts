@@ -1,21 +1,37 @@
-// Scheduled work of one process: keys each minute, clean-up in small batches, waiting activity each second.
-// No timer keeps the process alive, no job runs beside itself, and a fault waits for the next turn.
+// Scheduled work. Keys are read by every process each minute, waiting activity is written each second; what must run once,
+// whichever process it runs in, is done by who holds its lease, and another one takes over when that one dies. No timer
+// keeps the process alive, no job runs beside itself, and a fault waits for the next turn.
+
+import { randomBytes } from 'node:crypto'
+import type { LeaseStore } from '#core'
 
 /** What is run. `report` hears of faults; names only. */
 export interface Work {
   readonly maintain: () => Promise<void>
   readonly sweep: () => Promise<number>
   readonly flush: () => Promise<void>
+  readonly leases: LeaseStore
   readonly report: (job: string, error: unknown) => void
 }
 
-/** Batches of clean-up in one turn; what is left waits for the next. */
-const batches = 20
+/** Jobs by lease, and how often they run; longer without is worth an alarm. Milliseconds. */
+export const schedule = { keys: 60_000, clean_up: 60_000 } as const
+
+/** A lease outlives a turn of its job, so that no two work on it, and a dead holder by no more than this. */
+const lasts = 90_000
+/** How long clean-up works in one turn. */
+const turn = 50_000
+/** Batches take a quarter of the time, others three: who answers requests must hardly notice. */
+const rest = 3
+
+const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms).unref())
 
 /** Starts the jobs; the returned function ends them and waits for those under way. */
 export function startJobs(work: Work): () => Promise<void> {
+  const holder = randomBytes(9).toString('base64url')
   const under = new Set<Promise<void>>()
   let ended = false
+  let wake = () => {}
   const every = (ms: number, name: string, run: () => Promise<void>) => {
     let busy = false
     const timer = setInterval(() => {
@@ -32,15 +48,43 @@ export function startJobs(work: Work): () => Promise<void> {
     timer.unref()
     return timer
   }
+  /** Runs a job if nobody else does, and notes whether it came to its end. */
+  const alone = async (name: keyof typeof schedule, run: () => Promise<void>) => {
+    if (!(await work.leases.take(name, holder, lasts))) return
+    let ran = false
+    try {
+      await run()
+      ran = true
+    } finally {
+      await work.leases.release(name, holder, ran).catch(() => {})
+    }
+  }
+  const cleanUp = async () => {
+    const until = performance.now() + turn
+    while (!ended && performance.now() < until) {
+      const began = performance.now()
+      if ((await work.sweep()) === 0) return
+      const ms = Math.min(2000, (performance.now() - began) * rest)
+      await Promise.race([
+        pause(ms),
+        new Promise<void>((resolve) => {
+          wake = resolve
+        }),
+      ])
+    }
+  }
   const timers = [
-    every(60_000, 'maintain', work.maintain),
-    every(1_000, 'flush', work.flush),
-    every(60_000, 'sweep', async () => {
-      for (let i = 0; i < batches && !ended; i++) if ((await work.sweep()) === 0) return
+    every(schedule.keys, 'maintain', async () => {
+      await work.maintain()
+      // Every process reads the keys; that some process got to the end of it is what an alarm asks for.
+      await alone('keys', async () => {})
     }),
+    every(1_000, 'flush', work.flush),
+    every(schedule.clean_up, 'sweep', () => alone('clean_up', cleanUp)),
   ]
   return async () => {
     ended = true
+    wake()
     for (const timer of timers) clearInterval(timer)
     await Promise.all(under)
   }

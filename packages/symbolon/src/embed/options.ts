@@ -94,10 +94,34 @@ const brand = z.strictObject({
   radius: z.number().int().min(0).max(24).optional(),
 })
 
+const databaseUrl = z
+  .string()
+  .refine(
+    (text) => /^postgres(?:ql)?:\/\/./.test(text) && URL.canParse(text),
+    "must be an address like 'postgres://user:password@db.example/symbolon'",
+  )
+
+const database = z.strictObject({
+  url: databaseUrl,
+  schema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a plain name in lower case like 'symbolon'")
+    .default('symbolon'),
+  /** Of this process; one more listens. */
+  connections: z.number().int().min(4).max(200).default(10),
+  /** How long a statement may take. */
+  timeout: within('100ms', '10s').default(900),
+  /** `auto` brings the tables up to date at the start; `check` refuses when they are not. */
+  migrate: z.enum(['auto', 'check']).default('auto'),
+  /** Without it the address says (`?sslmode=`). With it the server's certificate is checked, against `ca` (PEM) if given. */
+  tls: z.union([z.literal('off'), z.strictObject({ ca: z.string().optional() })]).optional(),
+})
+
 const schema = z.strictObject({
   issuer: z.string(),
   dev: z.boolean().default(false),
   data: z.string().min(1).default('.symbolon'),
+  database: z.preprocess((value) => (typeof value === 'string' ? { url: value } : value), database).optional(),
   secrets: z.array(z.string()).max(5).default([]),
   audience: z.string().min(1).max(200).optional(),
   refresh: z

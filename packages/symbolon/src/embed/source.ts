@@ -13,6 +13,8 @@ export interface SourceParts {
   readonly core: () => Core
   readonly store: () => Store
   readonly onRevoked: (apply: (entries: readonly Revocation[]) => void) => () => void
+  /** The store's hints that another node may have logged something; returns the function that ends it. */
+  readonly onHint?: (look: () => void) => () => void
   readonly ready: () => Promise<void>
   /** Whether `ready` has come: then nothing waits. */
   readonly opened: () => boolean
@@ -86,7 +88,8 @@ export function createSource(parts: SourceParts): Source {
       }
     },
     follow: (apply) => {
-      const feed = followStore({ store: parts.store, onRevoked: parts.onRevoked, ready: parts.ready, apply })
+      const { store, onRevoked, onHint, ready } = parts
+      const feed = followStore({ store, onRevoked, ready, apply, ...(onHint !== undefined && { onHint }) })
       feeds.add(feed)
       return feed
     },

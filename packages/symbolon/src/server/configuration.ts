@@ -69,6 +69,12 @@ const app = (settings: Settings): Settings => {
   return held
 }
 
+/** The database, which a file may name by its address alone. */
+const databaseOf = (settings: Settings): Settings => {
+  if (typeof settings.database === 'string') settings.database = { url: settings.database }
+  return within(settings, 'database')
+}
+
 /** Each variable, and what it sets. */
 const variables: Readonly<Record<string, (settings: Settings, value: string, name: string) => void>> = {
   SYMBOLON_HOST: (s, value) => {
@@ -85,6 +91,19 @@ const variables: Readonly<Record<string, (settings: Settings, value: string, nam
   },
   SYMBOLON_DATA: (s, value) => {
     s.data = value
+  },
+  SYMBOLON_DATABASE_URL: (s, value) => {
+    databaseOf(s).url = value
+  },
+  SYMBOLON_DATABASE_SCHEMA: (s, value) => {
+    databaseOf(s).schema = value
+  },
+  SYMBOLON_DATABASE_CONNECTIONS: (s, value, name) => {
+    if (!/^\d{1,3}$/.test(value)) throw refuseConfiguration(`${name} must be a number of connections, such as 10.`)
+    databaseOf(s).connections = Number(value)
+  },
+  SYMBOLON_DATABASE_MIGRATE: (s, value) => {
+    databaseOf(s).migrate = value
   },
   SYMBOLON_ISSUER: (s, value) => {
     s.issuer = value

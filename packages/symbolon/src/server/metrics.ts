@@ -16,8 +16,14 @@ export interface FeedState {
   readonly head: number
 }
 
+/** Scheduled work: when each job last came to its end, on whichever node. Milliseconds. */
+export interface JobsState {
+  readonly now: number
+  readonly leases: readonly { readonly name: string; readonly ranAt: number | null }[]
+}
+
 /** Creates the metrics of one process. */
-export function createMetrics(feed: () => Promise<FeedState>): Metrics {
+export function createMetrics(feed: () => Promise<FeedState>, jobs: () => Promise<JobsState>): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers: [registry] })
@@ -43,6 +49,22 @@ export function createMetrics(feed: () => Promise<FeedState>): Metrics {
     })
   gauge('symbolon_feed_followers', 'Who follows revocations here now.', ({ followers }) => followers)
   gauge('symbolon_feed_head', 'The number of the newest revocation.', ({ head }) => head)
+  new Gauge({
+    name: 'symbolon_job_last_run_seconds',
+    help: 'Seconds since each job last came to its end on any node; over 600 something is wrong.',
+    labelNames: ['job'],
+    registers: [registry],
+    async collect() {
+      await jobs().then(
+        ({ now, leases }) => {
+          for (const { name, ranAt } of leases) if (ranAt !== null) this.set({ job: name }, (now - ranAt) / 1000)
+        },
+        () => {},
+      )
+    },
+  })
+  const reachable = new Gauge({ name: 'symbolon_store_reachable', help: '0 while the database cannot be reached.', registers: [registry] })
+  reachable.set(1)
   const requests = new Histogram({
     name: 'symbolon_http_request_seconds',
     help: 'Requests by listener and class of status.',
@@ -54,6 +76,8 @@ export function createMetrics(feed: () => Promise<FeedState>): Metrics {
     observe(event) {
       events.inc({ event: event.event })
       if (event.event === 'refresh' || event.event === 'refresh.refused') refreshes.inc({ outcome: String(event.outcome) })
+      if (event.event === 'store.down') reachable.set(0)
+      if (event.event === 'store.up') reachable.set(1)
       if (event.event.startsWith('login.')) logins.inc({ step: event.event.slice(6), method: String(event.method) })
       if (event.event === 'feed.told') told.inc(Number(event.entries) || 0)
       if (event.event === 'feed.cut') cut.inc()

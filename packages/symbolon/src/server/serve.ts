@@ -1,7 +1,7 @@
 // The process: configuration, service, two listeners, and the way down. What it prints is for a person; what it logs is
 // for machines.
 
-import { type AuthObject, createAuth } from '#embed'
+import { type AuthObject, createAuth, storePlace } from '#embed'
 import type { Configuration } from './configuration.ts'
 import { listen } from './listen.ts'
 import { createLog } from './log.ts'
@@ -17,13 +17,16 @@ export interface Running {
 }
 
 const grace = 8000
-const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut)$/
+const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe)$/
 
 /** Starts the service; throws an error whose message is one sentence. */
 export async function serve(configuration: Configuration): Promise<Running> {
   const { host, port, adminHost, adminPort } = configuration
   const log = createLog(configuration.logLevel)
-  const metrics = createMetrics(async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }))
+  const metrics = createMetrics(
+    async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }),
+    () => auth.jobs(),
+  )
   const auth: AuthObject = createAuth({
     ...configuration.auth,
     // What the guards of this process know of revocations is printed with the rest.
@@ -83,7 +86,7 @@ export function greeting(running: Running, configuration: Configuration, colour:
     ...(dev ? [`  codes     ${auth.issuer}/dev/mailbox (and here)`] : []),
     `  listens   ${placeOf(configuration.host, running.port)}`,
     `  operator  http://${placeOf(configuration.adminHost, running.adminPort)}/admin/v1${dev ? `  (key in ${auth.settings.data}/admin.key)` : ''}`,
-    `  data      ${auth.settings.data}`,
+    `  data      ${storePlace(auth.settings)}`,
     `  stop      Ctrl-C`,
     '',
   ].join('\n')

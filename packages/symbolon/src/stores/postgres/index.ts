@@ -1,3 +1,3 @@
 // The door of the store for many nodes.
 
-export { openPostgresStore, type PostgresOptions, type PostgresStore } from './store.ts'
+export { openMigrations, openPostgresStore, type PostgresOptions, type PostgresStore } from './store.ts'

@@ -8,6 +8,7 @@ import { clientFunctions } from './clients.ts'
 import type { Driver } from './driver.ts'
 import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
+import { leaseFunctions } from './leases.ts'
 import { limitFunctions } from './limits.ts'
 import { sessionFunctions } from './sessions.ts'
 import { userFunctions } from './users.ts'
@@ -86,6 +87,7 @@ const steps: readonly Step[] = [
       marks,
       writeFunctions,
       limitFunctions,
+      leaseFunctions,
       feedFunctions,
       sessionFunctions,
       userFunctions,
@@ -111,11 +113,18 @@ const sentence = (text: string, code: 'store_corrupt' | 'store_unavailable') => 
   return error
 }
 
+type Query = Parameters<Parameters<Driver['alone']>[0]>[0]
+
+/** By a look into the catalogue's tables: `to_regclass` may remember from before a lock was waited for that nothing was there. */
+async function isThere(query: Query, schema: string): Promise<boolean> {
+  const text = "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'meta'"
+  return (await query(text, [schema])).length > 0
+}
+
 /** Where the database stands; no steps when there is nothing of ours in it. */
 export async function standing(driver: Pick<Driver, 'alone' | 'schema'>): Promise<Standing> {
   return driver.alone(async (query) => {
-    const there = await query('SELECT to_regclass($1) IS NOT NULL', [`${driver.schema}.meta`])
-    if (there[0]?.[0] !== true) return { steps: 0, needs: 0 }
+    if (!(await isThere(query, driver.schema))) return { steps: 0, needs: 0 }
     const rows = await query("SELECT name, value FROM @meta WHERE name IN ('steps', 'needs')")
     const value = (name: string) => Number(rows.find((row) => row[0] === name)?.[1] ?? 0)
     return { steps: value('steps'), needs: value('needs') }
@@ -153,8 +162,7 @@ export async function migrate(driver: Driver): Promise<number> {
     await query('BEGIN')
     await query('SET LOCAL lock_timeout = 30000')
     await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`])
-    const there = await query('SELECT to_regclass($1) IS NOT NULL', [`${driver.schema}.meta`])
-    const rows = there[0]?.[0] === true ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
+    const rows = (await isThere(query, driver.schema)) ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
     const seen = Number(rows[0]?.[0] ?? 0)
     if (seen < known) await query(migrationSql(driver, { steps: seen, needs: 0 }))
     await query('COMMIT')

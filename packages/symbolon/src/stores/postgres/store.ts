@@ -10,8 +10,9 @@ import { type Driver, type DriverOptions, openDriver } from './driver.ts'
 import { examine } from './examine.ts'
 import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
+import { createLeases } from './leases.ts'
 import { createLimits } from './limits.ts'
-import { checkStanding, migrate, standing } from './schema.ts'
+import { checkStanding, known, migrate, migrationSql, standing } from './schema.ts'
 import { createSessions } from './sessions.ts'
 import { createUsers } from './users.ts'
 import { auditJson, createVerbs, selection } from './write.ts'
@@ -64,6 +65,20 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   return storeOn(driver)
 }
 
+/** Opens what an operator needs to bring a database up to date by hand. */
+export async function openMigrations(options: PostgresOptions) {
+  const driver = openDriver(driverOptions(options))
+  return {
+    async status() {
+      const at = await standing(driver)
+      return { seen: at.steps, known, fits: at.steps >= known && at.needs <= known }
+    },
+    sql: async () => migrationSql(driver, await standing(driver)),
+    up: () => migrate(driver),
+    close: () => driver.close(),
+  }
+}
+
 function storeOn(driver: Driver): PostgresStore {
   const listeners = new Set<(entries: readonly Revocation[]) => void>()
   const hints = new Set<() => void>()
@@ -88,6 +103,7 @@ function storeOn(driver: Driver): PostgresStore {
     attempts: createAttempts(driver, verbs),
     limits: createLimits(verbs),
     feed: createFeed(driver, verbs),
+    leases: createLeases(driver, verbs),
     audit: {
       write: async (entries) =>
         void (await verbs.call({ name: 'audit', text: 'SELECT @write_audit($1, @time(), NULL)' }, [auditJson(entries)])),

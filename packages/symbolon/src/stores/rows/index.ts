@@ -11,6 +11,7 @@ export {
   feedColumns,
   keyColumns,
   keyOf,
+  leaseOf,
   type Row,
   revocationOf,
   sessionColumns,

@@ -2,7 +2,7 @@
 // JSON; a text that was read before gives the same frozen object again, so that a hot read parses nothing.
 
 import type { Revocation } from '@symbolon/protocol'
-import type { Attempt, AuditEntry, Client, Session, SigningKey, User } from '#core'
+import type { Attempt, AuditEntry, Client, Lease, Session, SigningKey, User } from '#core'
 
 /** A row as a driver gives it: columns in the order asked for. */
 export type Row = readonly unknown[]
@@ -253,6 +253,12 @@ export function revocationOf(row: Row): Revocation {
     at: r[6]!,
     expires: r[7]!,
   }
+}
+
+/** A lease from its columns: name, holder, until, ran at. */
+export function leaseOf(row: Row): Lease {
+  const r = row as readonly never[]
+  return { name: r[0]!, holder: r[1]!, until: r[2]!, ranAt: r[3]! }
 }
 
 /** `a, b, c`, each behind a table's alias if one is given. */

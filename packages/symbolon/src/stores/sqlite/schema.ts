@@ -57,6 +57,7 @@ const steps: readonly string[] = [
   CREATE TABLE used (tenant TEXT NOT NULL, key TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (tenant, key)) STRICT, WITHOUT ROWID;
   CREATE INDEX used_by_end ON used (expires);
   `,
+  'CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT, until INTEGER NOT NULL, ran_at INTEGER) STRICT, WITHOUT ROWID;',
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -10,6 +10,7 @@ import { type Driver, openDriver, storeError } from './driver.ts'
 import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { createFinder, prepareSnapshot } from './finder.ts'
 import { listKeys } from './keys.ts'
+import { listLeases } from './leases.ts'
 import { migrate } from './schema.ts'
 import { listSessions } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
@@ -115,6 +116,11 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       once: (key, expires) => writer.call('limits.once', key, expires),
       spend: (budgets) => writer.call('limits.spend', budgets),
       sweep: (limit) => writer.call('limits.sweep', limit),
+    },
+    leases: {
+      list: () => guarded(path, () => ({ now: now(), leases: listLeases(db) })),
+      take: (name, holder, lasts) => writer.call('leases.take', name, holder, lasts),
+      release: (name, holder, ran) => writer.call('leases.release', name, holder, ran),
     },
     audit: {
       write: (entries) => writer.call('audit.write', entries),

@@ -4,6 +4,7 @@ import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './att
 import { bumpClient, putClient } from './clients.ts'
 import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
+import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
 import * as sessions from './sessions.ts'
 import { changeUser, createUser } from './users.ts'
@@ -31,6 +32,8 @@ export const verbs = {
   },
   'limits.once': once,
   'limits.sweep': sweepBudgets,
+  'leases.take': takeLease,
+  'leases.release': releaseLease,
   'audit.write': writeAudit,
   'feed.compact': compactFeed,
   'feed.revokeToken': revokeToken,
