@@ -51,14 +51,16 @@ export async function serve(configuration: Configuration, options: ServeOptions 
     await auth.close()
     throw error
   }
+  const readyPath = issuerPath(auth.issuer) + routes.ready
+  let draining = false
   const seen = (listener: 'public' | 'admin') => (status: number, seconds: number, method: string, path: string) => {
     metrics.request(listener, status, seconds)
-    if (status >= 500) log.error({ listener, status, method, path: path.slice(0, 100) }, 'request failed')
+    // A load balancer asks many times, and hears what it should.
+    if (status >= 500 && !(draining && path === readyPath))
+      log.error({ listener, status, method, path: path.slice(0, 100) }, 'request failed')
   }
   const { drain = auth.settings.dev ? 0 : usualDrain } = options
   const opened: Listener[] = []
-  let draining = false
-  const readyPath = issuerPath(auth.issuer) + routes.ready
   const handler: Mountable['handler'] = async (request, info) => {
     const answer = await auth.handler(request, info)
     return draining && new URL(request.url).pathname === readyPath ? unready(answer) : answer
@@ -71,7 +73,12 @@ export async function serve(configuration: Configuration, options: ServeOptions 
     if (drain > 0) await new Promise((resolve) => setTimeout(resolve, drain))
     const closed = Promise.all(opened.map((one) => one.close(grace))).then(() => auth.close())
     // Whatever does not end, a mail server that does not answer for one, must not hold the process.
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, rest).unref())])
+    let late: NodeJS.Timeout | undefined
+    const over = new Promise<void>((resolve) => {
+      late = setTimeout(resolve, rest)
+    })
+    await Promise.race([closed, over])
+    clearTimeout(late)
   }
   try {
     const mountable = { issuer: auth.issuer, trustedProxies: auth.trustedProxies, handler }
