@@ -1,4 +1,4 @@
-// What must be there before anything can run: dependencies, a fresh build, a browser for the tests.
+// What must be there before anything can run: dependencies, a fresh build, a browser and proxies for the tests.
 // Plain Node without dependencies, so that it works right after a clone. One short line for each step taken.
 
 import { spawnSync } from 'node:child_process'
@@ -48,23 +48,41 @@ export function build({ playground = false } = {}) {
 }
 
 function inPath(name) {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+  return [...(process.env.PATH ?? '').split(delimiter), ...(process.platform === 'linux' ? ['/usr/sbin'] : [])]
     .map((folder) => join(folder, name))
     .find((path) => existsSync(path))
+}
+
+function aptInstall(...names) {
+  // Level 1: what is installed is not started.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  run('apt-get', ['update', '-qq'], { env, stdio: 'ignore' })
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], { env, stdio: 'ignore' })
+}
+
+function canInstall() {
+  return process.getuid?.() === 0 && inPath('apt-get') !== undefined
 }
 
 /** Finds Chromium, or installs it where that is possible; sets CHROMIUM_PATH for the tests. */
 export function browser() {
   const find = () => process.env.CHROMIUM_PATH ?? inPath('chromium') ?? inPath('chromium-browser') ?? inPath('google-chrome')
-  if (find() === undefined && process.getuid?.() === 0 && inPath('apt-get') !== undefined) {
+  if (find() === undefined && canInstall()) {
     say('Installing Chromium for the browser tests (once, under a minute) …')
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    run('apt-get', ['update', '-qq'], { env, stdio: 'ignore' })
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium', 'fonts-dejavu-core'], { env, stdio: 'ignore' })
+    aptInstall('chromium', 'fonts-dejavu-core')
   }
   const path = find()
   if (path === undefined)
     fail('The browser tests need Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM_PATH.')
   process.env.CHROMIUM_PATH = path
+}
+
+/** Finds HAProxy and nginx, or installs them where that is possible; without them the tests of a deployment are skipped. */
+export function proxies() {
+  const missing = () => inPath('haproxy') === undefined || inPath('nginx') === undefined
+  if (missing() && canInstall()) {
+    say('Installing HAProxy and nginx for the tests of a deployment (once, under a minute) …')
+    aptInstall('haproxy', 'nginx-light')
+  }
+  if (missing()) say('The tests of a deployment are skipped without HAProxy and nginx (Debian: apt-get install haproxy nginx-light).')
 }

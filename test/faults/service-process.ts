@@ -41,16 +41,20 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
+/** How a service is started. `words` come after `serve --dev`. */
+export interface ServiceStart {
+  readonly ports?: { readonly port: number; readonly admin: number }
+  readonly env?: Readonly<Record<string, string>>
+  readonly words?: readonly string[]
+}
+
 /** Starts a service on `data`; on ports of its own, or on those given. */
-export async function startServiceProcess(
-  data: string,
-  options: { readonly ports?: { readonly port: number; readonly admin: number }; readonly env?: Readonly<Record<string, string>> } = {},
-) {
+export async function startServiceProcess(data: string, options: ServiceStart = {}) {
   const ports = options.ports ?? { port: await freePort(), admin: await freePort() }
   const origin = `http://localhost:${ports.port}`
   let child: ChildProcess
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    child = spawn(process.execPath, [main, 'serve', '--dev'], {
+    child = spawn(process.execPath, [main, 'serve', '--dev', ...(options.words ?? [])], {
       env: {
         PATH: process.env.PATH ?? '',
         SYMBOLON_DATA: data,
@@ -70,10 +74,10 @@ export async function startServiceProcess(
     })
   }
   const stop = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise((resolve) => child.once('exit', resolve))
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+    const gone = new Promise<number | null>((resolve) => child.once('exit', resolve))
     child.kill(signal)
-    await gone
+    return gone
   }
   await start(options.env)
 

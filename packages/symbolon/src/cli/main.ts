@@ -6,10 +6,11 @@ import { run } from './program.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
+let asked = false
+
 /** Resolves at the first signal; a second one ends the process at once. */
 const untilStopped = () =>
   new Promise<void>((resolve) => {
-    let asked = false
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.on(signal, () => {
         if (asked) process.exit(130)
@@ -39,3 +40,5 @@ process.exitCode = await run(
   untilStopped,
   version,
 )
+// Who was asked to end has done all it could by now: nothing that is still open holds the process.
+if (asked) setTimeout(() => process.exit(), 500).unref()

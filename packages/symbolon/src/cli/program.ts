@@ -1,5 +1,6 @@
 // The commands on one screen.
 
+import { parseDuration } from '@symbolon/protocol'
 import { Command, CommanderError } from 'commander'
 import { greeting, serve } from '#server'
 import { doctor } from './doctor.ts'
@@ -7,7 +8,7 @@ import { addFeed } from './feed.ts'
 import { init } from './init.ts'
 import { addMigrate } from './migrate.ts'
 import { addNouns } from './nouns.ts'
-import { type CommonOptions, configurationOf, exit, sentence, type Terminal } from './terminal.ts'
+import { type CommonOptions, configurationOf, exit, failure, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
 
 const variables = `
@@ -50,10 +51,12 @@ export async function run(
     .description('run the service')
     .option('--dev', 'development: http on this machine, codes in the terminal, /dev/mailbox')
     .option('--config <file>', 'configuration file (default: symbolon.config.jsonc if it is there)')
+    .option('--drain <duration>', 'how long to answer on after SIGTERM, readiness off (default: 4s; in development 0s)')
     .addHelpText('after', variables)
-    .action(async (options: CommonOptions) => {
+    .action(async (options: CommonOptions & { readonly drain?: string }) => {
+      const drain = options.drain === undefined ? undefined : drainOf(options.drain)
       const configuration = configurationOf(terminal, options)
-      const running = await serve(configuration)
+      const running = await serve(configuration, { drain })
       terminal.out(greeting(running, configuration, terminal.colour))
       await untilStopped()
       await running.stop()
@@ -95,6 +98,15 @@ export async function run(
     terminal.err(sentence(error))
     return exit.failed
   }
+}
+
+/** Longer than any load balancer needs to notice; a typing error above it would hold every stop. */
+const longestDrain = 300_000
+
+function drainOf(text: string): number {
+  const drain = parseDuration(text)
+  if (drain === undefined || drain > longestDrain) throw failure('--drain must be a duration of at most 5m, such as 4s.')
+  return drain
 }
 
 /** One id of a session or key in 64 begins with a hyphen, and would be taken for an option: such words go to the end, behind `--`. */

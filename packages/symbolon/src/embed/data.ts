@@ -13,6 +13,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
   writeSync,
@@ -66,17 +67,22 @@ export function prepareData(directory: string): void {
   }
 }
 
+/**
+ * Whether only its owner reads a file. What systemd hands to a service (LoadCredential) is root's, and shows the list of who
+ * else may read it, the service alone, as a right of root's own group.
+ */
+const isPrivate = ({ mode, uid, gid }: Stats) => (mode & 0o077) === 0 || ((mode & 0o777) === 0o440 && uid === 0 && gid === 0)
+
 /** Reads a secret file, refusing one that group or others may read. `undefined` when it is not there. */
 export function readSecretFile(path: string): string | undefined {
-  let mode: number
+  let stats: Stats
   try {
-    mode = statSync(path).mode
+    stats = statSync(path)
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined
     throw refuseOption(`The file ${path} cannot be read (${codeOf(cause) ?? 'unknown'}); mend its owner or mode.`)
   }
-  if ((mode & 0o077) !== 0)
-    throw refuseOption(`The file ${path} can be read by others; replace the secret in it, then run: chmod 600 ${path}`)
+  if (!isPrivate(stats)) throw refuseOption(`The file ${path} can be read by others; replace the secret in it, then run: chmod 600 ${path}`)
   try {
     return readFileSync(path, 'utf8').trim()
   } catch (cause) {

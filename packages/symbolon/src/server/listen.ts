@@ -1,8 +1,8 @@
 // The listeners: public and admin, with limits on headers, bodies and time, and an orderly end. What node itself refuses
 // before there is a request is answered like every other error.
 
-import { createServer, type Server, STATUS_CODES } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ErrorCode, problemHeaders, problemOf, securityHeaders } from '@symbolon/protocol'
 import { type Mountable, toNodeHandler } from '#node'
@@ -11,6 +11,8 @@ import { refuseConfiguration } from './configuration.ts'
 /** A listener that answers. */
 export interface Listener {
   readonly port: number
+  /** Goes on answering, and tells each connection at its next answer that it ends there. */
+  drain(): void
   /** Takes no more connections, lets requests finish for `deadline` milliseconds, then cuts. */
   close(deadline: number): Promise<void>
 }
@@ -23,6 +25,16 @@ export async function listen(
 ): Promise<Listener> {
   const handle = toNodeHandler(mountable)
   const secure = mountable.issuer.startsWith('https:')
+  const underWay = new Set<ServerResponse>()
+  const connected = new Set<Socket>()
+  let draining = false
+  const last = (response: ServerResponse) => {
+    if (!response.headersSent) response.setHeader('connection', 'close')
+  }
+  const drain = () => {
+    draining = true
+    for (const response of underWay) last(response)
+  }
   const server = createServer(
     {
       maxHeaderSize: 16_384,
@@ -35,15 +47,22 @@ export async function listen(
     },
     (request, response) => {
       const began = performance.now()
-      response.once('close', () =>
-        seen(response.statusCode, (performance.now() - began) / 1000, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? ''),
-      )
+      underWay.add(response)
+      if (draining) last(response)
+      response.once('close', () => {
+        underWay.delete(response)
+        seen(response.statusCode, (performance.now() - began) / 1000, request.method ?? '', (request.url ?? '').split('?', 1)[0] ?? '')
+      })
       if (request.headers.host === undefined) refuseEarly(request.socket, 'invalid_request', secure)
       else handle(request, response)
     },
   )
   // The handler counts them and refuses; node would drop the rest in silence.
   server.maxHeadersCount = 0
+  server.on('connection', (socket) => {
+    connected.add(socket)
+    socket.once('close', () => connected.delete(socket))
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) =>
     refuseEarly(socket, early[error.code ?? ''] ?? 'invalid_request', secure),
   )
@@ -53,7 +72,14 @@ export async function listen(
     server.once('error', (error: NodeJS.ErrnoException) => reject(portFault(error, where)))
     server.listen(where.port, where.host)
   })
-  return { port: (server.address() as AddressInfo).port, close: (deadline) => end(server, deadline) }
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain,
+    close(deadline) {
+      drain()
+      return end(server, connected, deadline)
+    },
+  }
 }
 
 const early: Readonly<Record<string, ErrorCode>> = {
@@ -79,13 +105,22 @@ function portFault(error: NodeJS.ErrnoException, { host, port, variable }: { hos
   return refuseConfiguration(`${host}:${port} cannot be listened on (${error.code ?? 'unknown'}); check the address.`)
 }
 
-function end(server: Server, deadline: number): Promise<void> {
+/** Milliseconds for a connection that has said nothing yet; a browser opens some that never will. */
+const silence = 250
+
+function end(server: Server, connected: ReadonlySet<Socket>, deadline: number): Promise<void> {
+  const hush = () => {
+    for (const socket of connected) if (socket.bytesRead === 0) socket.destroy()
+  }
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), deadline)
-    server.close(() => {
-      clearTimeout(cut)
-      resolve()
+    // Right after this turn's arrivals were taken in: what still waits at a listener that closes is reset.
+    setImmediate(() => {
+      const timers = [setTimeout(hush, Math.min(silence, deadline)), setTimeout(() => server.closeAllConnections(), deadline)]
+      server.close(() => {
+        for (const timer of timers) clearTimeout(timer)
+        resolve()
+      })
+      server.closeIdleConnections()
     })
-    server.closeIdleConnections()
   })
 }

@@ -1,9 +1,11 @@
-// The process: configuration, service, two listeners, and the way down. What it prints is for a person; what it logs is
-// for machines.
+// The process: configuration, service, two listeners, and the way down, on which nobody who came through a load balancer
+// is dropped. What it prints is for a person; what it logs is for machines.
 
+import { issuerPath, routes } from '@symbolon/protocol'
 import { type AuthObject, createAuth, storePlace } from '#embed'
+import type { Mountable } from '#node'
 import type { Configuration } from './configuration.ts'
-import { listen } from './listen.ts'
+import { type Listener, listen } from './listen.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
 
@@ -12,15 +14,24 @@ export interface Running {
   readonly auth: AuthObject
   readonly port: number
   readonly adminPort: number
-  /** Readiness off, requests finished, store closed; at most about ten seconds. */
+  /** Readiness off, followers sent elsewhere, requests finished, store closed; at most the drain and six seconds more. */
   stop(): Promise<void>
 }
 
-const grace = 8000
+/** How a process is run. */
+export interface ServeOptions {
+  /** Milliseconds to go on answering after readiness is off, so that load balancers see it; 4 s unless said, none in development. */
+  readonly drain?: number | undefined
+}
+
+const usualDrain = 4000
+/** Milliseconds, after the drain: for requests under way, and for everything. */
+const grace = 4000
+const rest = 6000
 const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe)$/
 
 /** Starts the service; throws an error whose message is one sentence. */
-export async function serve(configuration: Configuration): Promise<Running> {
+export async function serve(configuration: Configuration, options: ServeOptions = {}): Promise<Running> {
   const { host, port, adminHost, adminPort } = configuration
   const log = createLog(configuration.logLevel)
   const metrics = createMetrics(
@@ -43,13 +54,38 @@ export async function serve(configuration: Configuration): Promise<Running> {
     await auth.close()
     throw error
   }
+  const readyPath = issuerPath(auth.issuer) + routes.ready
+  let draining = false
   const seen = (listener: 'public' | 'admin') => (status: number, seconds: number, method: string, path: string) => {
     metrics.request(listener, status, seconds)
-    if (status >= 500) log.error({ listener, status, method, path: path.slice(0, 100) }, 'request failed')
+    // A load balancer asks many times, and hears what it should.
+    if (status >= 500 && !(draining && path === readyPath))
+      log.error({ listener, status, method, path: path.slice(0, 100) }, 'request failed')
   }
-  const opened: { close(deadline: number): Promise<void> }[] = []
+  const { drain = auth.settings.dev ? 0 : usualDrain } = options
+  const opened: Listener[] = []
+  const handler: Mountable['handler'] = async (request, info) => {
+    const answer = await auth.handler(request, info)
+    return draining && new URL(request.url).pathname === readyPath ? unready(answer) : answer
+  }
+  const stop = async () => {
+    draining = true
+    for (const one of opened) one.drain()
+    // Followers hold their streams open as long as they may; they are told to go elsewhere first.
+    auth.feed.close()
+    if (drain > 0) await new Promise((resolve) => setTimeout(resolve, drain))
+    const closed = Promise.all(opened.map((one) => one.close(grace))).then(() => auth.close())
+    // Whatever does not end, a mail server that does not answer for one, must not hold the process.
+    let late: NodeJS.Timeout | undefined
+    const over = new Promise<void>((resolve) => {
+      late = setTimeout(resolve, rest)
+    })
+    await Promise.race([closed, over])
+    clearTimeout(late)
+  }
   try {
-    const open = await listen(auth, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
+    const mountable = { issuer: auth.issuer, trustedProxies: auth.trustedProxies, handler }
+    const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
     opened.push(open)
     const operator = { issuer: 'http://127.0.0.1', trustedProxies: 0, handler: auth.adminHandler }
     const admin = await listen(operator, { host: adminHost, port: adminPort, variable: 'SYMBOLON_ADMIN_PORT' }, seen('admin'))
@@ -60,9 +96,7 @@ export async function serve(configuration: Configuration): Promise<Running> {
       port: open.port,
       adminPort: admin.port,
       stop() {
-        // Followers hold their streams open as long as they may; they are told to go elsewhere first.
-        auth.feed.close()
-        stopping ??= Promise.all(opened.map((one) => one.close(grace))).then(() => auth.close())
+        stopping ??= stop()
         return stopping
       },
     }
@@ -72,6 +106,10 @@ export async function serve(configuration: Configuration): Promise<Running> {
     throw error
   }
 }
+
+/** The answer of a process that is well, but on its way down. */
+const unready = (answer: Response): Response =>
+  answer.status === 200 ? new Response(JSON.stringify({ status: 'draining' }), { status: 503, headers: answer.headers }) : answer
 
 const placeOf = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`
 

@@ -1,6 +1,6 @@
 // The data directory and its secret files: modes, refusals, and many processes making one secret.
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -32,6 +32,27 @@ it('refuses a file that others can read, and takes it once they cannot', () => {
   expect(() => readSecretFile(path)).toThrow(/can be read by others/)
   chmodSync(path, 0o600)
   expect(readSecretFile(path)).toBe('x'.repeat(40))
+})
+
+it.skipIf(process.getuid?.() !== 0)('takes what systemd hands to a service, which shows as readable by root’s group (needs root)', () => {
+  const path = join(root, 'credential')
+  writeFileSync(path, 'x'.repeat(40))
+  const given = (mode: number, uid: number, gid: number) => {
+    chmodSync(path, mode)
+    chownSync(path, uid, gid)
+  }
+  given(0o440, 0, 0)
+  expect(readSecretFile(path)).toBe('x'.repeat(40))
+  const others: readonly (readonly [number, number, number])[] = [
+    [0o444, 0, 0],
+    [0o640, 0, 0],
+    [0o440, 0, 1],
+    [0o440, 1, 0],
+  ]
+  for (const [mode, uid, gid] of others) {
+    given(mode, uid, gid)
+    expect(() => readSecretFile(path)).toThrow(/can be read by others/)
+  }
 })
 
 it('makes what is missing above it too', () => {
