@@ -2,7 +2,7 @@
 // Plain Node without dependencies, so that it works right after a clone. One short line for each step taken.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -85,4 +85,26 @@ export function proxies() {
     aptInstall('haproxy', 'nginx-light')
   }
   if (missing()) say('The tests of a deployment are skipped without HAProxy and nginx (Debian: apt-get install haproxy nginx-light).')
+}
+
+/** Finds PostgreSQL's programs, or installs them where that is possible; sets POSTGRES_BIN for the tests. No server of the system is started or touched. */
+export function database() {
+  const debian = '/usr/lib/postgresql'
+  const find = () => {
+    if (process.env.POSTGRES_BIN !== undefined) return process.env.POSTGRES_BIN
+    const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
+    const found = versions.map((version) => join(debian, version, 'bin')).find((folder) => existsSync(join(folder, 'initdb')))
+    const own = inPath('initdb')
+    return found ?? (own === undefined ? undefined : dirname(own))
+  }
+  if (find() === undefined && canInstall()) {
+    say('Installing PostgreSQL for the tests of its store (once, under a minute) …')
+    aptInstall('postgresql')
+  }
+  const path = find()
+  if (path === undefined)
+    fail(
+      'The tests of the PostgreSQL store need its server: install it (Debian: apt-get install postgresql), or name its programs in POSTGRES_BIN.',
+    )
+  process.env.POSTGRES_BIN = path
 }

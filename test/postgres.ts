@@ -39,6 +39,8 @@ export interface Postgres {
   create(): Promise<string>
   /** Runs statements as the superuser. */
   sql(database: string, text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
+  /** Runs statements in a transaction that stays open; `holds` when they have run. `release` ends it, with a commit if told so. */
+  hold(database: string, text: string, commit?: boolean): { readonly holds: Promise<void>; release(): Promise<void> }
   start(options?: readonly string[]): Promise<void>
   /** Ends the server: with connections cut (`fast`), or as a crash would (`immediate`). */
   halt(mode: 'fast' | 'immediate'): void
@@ -91,6 +93,26 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       const name = `test_${randomBytes(6).toString('hex')}`
       await sql('postgres', `CREATE DATABASE ${name}`)
       return name
+    },
+    hold(database, text, commit = false) {
+      const client = new Client({ connectionString: url(database) })
+      client.on('error', () => {})
+      const holds = (async () => {
+        await client.connect()
+        await client.query(`BEGIN; ${text}`)
+      })()
+      holds.catch(() => {})
+      return {
+        holds,
+        async release() {
+          const held = await holds.then(
+            () => true,
+            () => false,
+          )
+          if (held) await client.query(commit ? 'COMMIT' : 'ROLLBACK').catch(() => {})
+          await client.end().catch(() => {})
+        },
+      }
     },
     async start(more = []) {
       run(join(bin, 'pg_ctl'), [

@@ -105,7 +105,7 @@ type Charged = Awaited<ReturnType<AttemptStore['charge']>>
 
 /** The verbs. */
 export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
-  const group = { flights: 2, perGroup: 32, patience: 1500 }
+  const group = { flights: 2, perGroup: 32, patience: 700 }
   const start = createGroup({
     ...group,
     async run(inputs: readonly Parameters<AttemptStore['start']>[]): Promise<readonly Started[]> {

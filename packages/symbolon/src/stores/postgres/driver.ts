@@ -95,11 +95,17 @@ export function openDriver(options: DriverOptions): Driver {
     made.on('error', () => {})
     return made
   }
+  // Who waits for a connection, or for a statement, is answered in time to try elsewhere: in under two seconds for both.
+  const wait = Math.round(patience * 0.7)
   const third = Math.max(2, Math.floor(options.connections / 3))
-  const reads = pool(third, patience, Math.round(patience * 0.8), patience)
-  const writes = pool(Math.max(2, options.connections - third - 1), patience, Math.round(patience * 0.8), patience)
+  const makePools = () => ({
+    reads: pool(third, patience, Math.round(patience * 0.8), wait),
+    writes: pool(Math.max(2, options.connections - third - 1), patience, Math.round(patience * 0.8), wait),
+  })
+  let pools = makePools()
   const jobs = pool(1, 60_000, 2000, 10_000)
 
+  const listeners = new Set<() => void>()
   let down = false
   let closed = false
   let probe: NodeJS.Timeout | undefined
@@ -112,6 +118,11 @@ export function openDriver(options: DriverOptions): Driver {
     if (down || closed) return
     down = true
     options.observe('store.down')
+    // Connections that are left lead nowhere, or to a server that is not the primary any more.
+    const { reads, writes } = pools
+    pools = makePools()
+    for (const old of [reads, writes]) old.end().catch(() => {})
+    for (const drop of listeners) drop()
     const look = async () => {
       const client = new Client({ ...connection, connectionTimeoutMillis: patience, query_timeout: patience + way })
       client.on('error', () => {})
@@ -121,12 +132,16 @@ export function openDriver(options: DriverOptions): Driver {
         down = false
         options.observe('store.up')
       } catch {
-        if (!closed) probe = setTimeout(look, probePause + Math.random() * probePause)
+        if (!closed) later(probePause + Math.random() * probePause)
       } finally {
         client.end().catch(() => {})
       }
     }
-    probe = setTimeout(look, probePause)
+    const later = (ms: number) => {
+      probe = setTimeout(look, ms)
+      probe.unref()
+    }
+    later(probePause)
   }
   const texts = new Map<string, string>()
   const render = (text: string) => {
@@ -155,7 +170,7 @@ export function openDriver(options: DriverOptions): Driver {
     render,
     async read(statement, values) {
       try {
-        return await run(reads, statement, values)
+        return await run(pools.reads, statement, values)
       } catch (error) {
         throw storeError(error)
       }
@@ -163,7 +178,7 @@ export function openDriver(options: DriverOptions): Driver {
     async write(statement, values) {
       for (let turn = 1; ; turn++) {
         try {
-          return await run(writes, statement, values)
+          return await run(pools.writes, statement, values)
         } catch (error) {
           const fault = faultOf(error)
           if (fault === 'conflict' && turn < again) {
@@ -209,11 +224,13 @@ export function openDriver(options: DriverOptions): Driver {
         const lost = () => {
           if (over) return
           over = true
+          listeners.delete(lost)
           own.end().catch(() => {})
           if (ended) return
           timer = setTimeout(connect, 500 + Math.random() * 1000)
           timer.unref()
         }
+        listeners.add(lost)
         own.on('error', lost)
         own.on('end', lost)
         own.on('notification', heard)
@@ -235,9 +252,10 @@ export function openDriver(options: DriverOptions): Driver {
     },
     reachable: refuse,
     async close() {
+      if (closed) return
       closed = true
       clearTimeout(probe)
-      await Promise.all([reads.end(), writes.end(), jobs.end()])
+      await Promise.all([pools.reads.end(), pools.writes.end(), jobs.end()])
     },
   }
 }

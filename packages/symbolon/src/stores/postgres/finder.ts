@@ -56,7 +56,7 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   return createGroup({
     flights: 2,
     perGroup: 500,
-    patience: 900,
+    patience: 700,
     async run(asked: readonly string[]) {
       const sids = [...new Set(asked)]
       const before = sids.map(recall)

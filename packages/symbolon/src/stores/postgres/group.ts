@@ -6,8 +6,8 @@ import { faultOf } from './faults.ts'
 
 /** How calls are gathered. */
 export interface GroupOptions<Input, Output> {
-  /** Runs all of them as one; answers in their order. */
-  readonly run: (inputs: readonly Input[]) => Promise<readonly Output[]>
+  /** Runs all of them as one; answers in their order, each when it is there. */
+  readonly run: (inputs: readonly Input[]) => Promise<readonly (Output | Promise<Output>)[]>
   /** Statements under way at once. */
   readonly flights: number
   readonly perGroup: number
@@ -18,7 +18,7 @@ export interface GroupOptions<Input, Output> {
 interface Waiting<Input, Output> {
   readonly input: Input
   readonly since: number
-  resolve(output: Output): void
+  resolve(output: Output | Promise<Output>): void
   reject(error: unknown): void
 }
 
@@ -33,14 +33,15 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
   const fly = async (group: readonly Waiting<Input, Output>[]) => {
     try {
       const answers = await options.run(group.map(({ input }) => input))
-      group.forEach(({ resolve }, at) => void resolve(answers[at] as Output))
+      group.forEach(({ resolve }, at) => void resolve(answers[at] as Output | Promise<Output>))
     } catch (error) {
       if (group.length === 1 || faultOf(error) !== 'data') {
         for (const { reject } of group) reject(error)
         return
       }
       // Nothing was done. What is wrong with one of them is its own fault alone.
-      for (const one of group) await options.run([one.input]).then(([answer]) => one.resolve(answer as Output), one.reject)
+      for (const one of group)
+        await options.run([one.input]).then(([answer]) => one.resolve(answer as Output | Promise<Output>), one.reject)
     }
   }
   const send = () => {

@@ -292,7 +292,7 @@ const rotate = { name: 'rotate', text: 'SELECT @rotate($1)' }
 const touch = { name: 'touch', text: 'SELECT @touch($1)' }
 const revokeSids = { name: 'revoke_sids', text: 'SELECT @revoke_sids($1)' }
 /** How long a call may wait for those before it. */
-const patience = 1500
+const patience = 700
 
 type Opened = { created: boolean; ended: string[]; now: number; snapshot: [Row, Row, Row, boolean] }
 type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly reason: string; readonly audit: unknown }
@@ -309,24 +309,20 @@ type Ending = { readonly now: number; readonly sids: readonly string[]; readonly
 /** The verbs. */
 export function createSessions(driver: Driver, { call, logging }: Verbs): SessionStore {
   type Rotated = Awaited<ReturnType<SessionStore['rotate']>>
-  const rotateThese = async (inputs: readonly Rotation[]): Promise<readonly Rotated[]> => {
+  const rotateThese = async (inputs: readonly Rotation[]): Promise<readonly (Rotated | Promise<Rotated>)[]> => {
     const calls = inputs.map(({ credentialHash, audit, ...rest }) => ({ ...rest, hash: hex(credentialHash), audit: auditLines(audit) }))
     const [now, done] = await call<[number, ('rotated' | 'lost' | 'busy')[]]>(rotate, [JSON.stringify(calls)])
-    const outcomes: Rotated[] = []
-    for (const [at, outcome] of done.entries()) {
-      // Alone it waits for whoever holds the row; one that is not there is lost.
-      if (outcome === 'busy' && inputs.length > 1) outcomes.push(...(await rotateThese([inputs[at] as Rotation])))
-      else outcomes.push(outcome === 'rotated' ? { outcome, now } : { outcome: 'lost' })
-    }
-    return outcomes
+    return done.map((outcome, at) => {
+      // Alone it waits for whoever holds the row, and keeps nobody else waiting; alone and not there, it is lost.
+      if (outcome === 'busy' && inputs.length > 1) return rotateThese([inputs[at] as Rotation]).then(([one]) => one as Rotated)
+      return outcome === 'rotated' ? { outcome, now } : { outcome: 'lost' }
+    })
   }
-  const revokeThese = async (inputs: readonly SingleRevoke[]): Promise<readonly Revoked[]> => {
+  const revokeThese = async (inputs: readonly SingleRevoke[]): Promise<readonly (Revoked | Promise<Revoked>)[]> => {
     const { now, done, log } = await logging<{ now: number; done: (string[] | null)[]; log: Logged }>(revokeSids, [JSON.stringify(inputs)])
-    const revoked: Revoked[] = []
-    for (const [at, sids] of done.entries())
-      if (sids === null) revoked.push(...(await revokeThese([inputs[at] as SingleRevoke])))
-      else revoked.push({ now, sids, head: headOf(log.head) })
-    return revoked
+    return done.map((sids, at) =>
+      sids === null ? revokeThese([inputs[at] as SingleRevoke]).then(([one]) => one as Revoked) : { now, sids, head: headOf(log.head) },
+    )
   }
   const openThese = async (inputs: readonly OpenSession[]): Promise<readonly OpenOutcome[]> => {
     const { done } = await logging<{ done: (Opened | { refused: OpenOutcome })[]; log: Logged }>(openSessions, [

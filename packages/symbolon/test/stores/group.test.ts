@@ -1,0 +1,101 @@
+// Calls of one moment as one statement: none joins a statement that was sent before it came, none waits for ever, and what
+// is wrong with one is not the others' fault.
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createGroup } from '../../src/stores/postgres/group.ts'
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const options = { flights: 2, perGroup: 500, patience: 1000 }
+
+/** A group whose statements are answered by hand. */
+function byHand(change: Partial<typeof options> = {}) {
+  const sent: { readonly inputs: readonly number[]; answer(): void; fail(error: unknown): void }[] = []
+  const call = createGroup<number, string>({
+    ...options,
+    ...change,
+    run: (inputs) =>
+      new Promise((resolve, reject) => {
+        sent.push({ inputs, answer: () => resolve(inputs.map((n) => `${n} in ${inputs.join()}`)), fail: reject })
+      }),
+  })
+  return { sent, call }
+}
+
+describe('a group', () => {
+  it('sends calls of one moment together, and one that is alone at once', async () => {
+    const { sent, call } = byHand()
+    const both = [call(1), call(2)]
+    await turn()
+    expect(sent.map(({ inputs }) => inputs)).toEqual([[1, 2]])
+    const third = call(3)
+    await turn()
+    expect(sent.map(({ inputs }) => inputs)).toEqual([[1, 2], [3]])
+    for (const one of sent) one.answer()
+    expect(await Promise.all([...both, third])).toEqual(['1 in 1,2', '2 in 1,2', '3 in 3'])
+  })
+
+  it('never puts a call into a statement that was sent before it came', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom('call', 'turn', 'answer'), { maxLength: 60 }), async (steps) => {
+        const { sent, call } = byHand()
+        const sentBefore = new Map<number, number>()
+        const answers: Promise<string>[] = []
+        for (const [n, step] of steps.entries()) {
+          if (step === 'call') {
+            sentBefore.set(n, sent.length)
+            answers.push(call(n))
+          } else if (step === 'turn') await turn()
+          else {
+            sent.shift()?.answer()
+            for (const [key, before] of sentBefore) sentBefore.set(key, Math.max(0, before - 1))
+            await turn()
+          }
+          sent.forEach(({ inputs }, at) => {
+            for (const input of inputs) expect(at).toBeGreaterThanOrEqual(sentBefore.get(input) ?? 0)
+          })
+          expect(sent.length).toBeLessThanOrEqual(2)
+        }
+        for (let i = 0; i < 10; i++) {
+          for (const one of sent.splice(0)) one.answer()
+          await turn()
+        }
+        expect(await Promise.all(answers)).toHaveLength(sentBefore.size)
+      }),
+    )
+  })
+
+  it('makes more than fits wait for the next one, and refuses who has waited too long', async () => {
+    const { sent, call } = byHand({ flights: 1, perGroup: 2, patience: 20 })
+    const calls = [1, 2, 3].map((n) => call(n))
+    await turn()
+    expect(sent.map(({ inputs }) => inputs)).toEqual([[1, 2]])
+    const refused = expect(calls[2]).rejects.toMatchObject({ code: 'store_unavailable' })
+    const began = performance.now()
+    while (performance.now() - began < 25) await turn()
+    sent[0]?.answer()
+    expect(await calls[0]).toBe('1 in 1,2')
+    await refused
+    const next = call(4)
+    await turn()
+    sent[1]?.answer()
+    expect(await next).toBe('4 in 4')
+  })
+
+  it('asks one by one when the data of one was wrong, and refuses all when the store failed', async () => {
+    const { sent, call } = byHand()
+    const wrong = [call(1), call(2)].map((one) => one.catch((error: Error) => error.message))
+    await turn()
+    sent[0]?.fail(Object.assign(new Error('both'), { code: '23505' }))
+    await turn()
+    sent[1]?.fail(Object.assign(new Error('mine'), { code: '23505' }))
+    await turn()
+    sent[2]?.answer()
+    expect(await Promise.all(wrong)).toEqual(['mine', '2 in 2'])
+    const lost = [call(3), call(4)].map((one) => one.catch((error: Error) => error.message))
+    await turn()
+    sent[3]?.fail(new Error('lost'))
+    expect(await Promise.all(lost)).toEqual(['lost', 'lost'])
+    expect(sent).toHaveLength(4)
+  })
+})
