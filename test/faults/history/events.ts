@@ -137,8 +137,9 @@ export const mostRecoveries = 3
 /** Whether a call was answered with a yes. */
 export const isYes = ({ answer }: Call): boolean => answer !== null && answer.status >= 200 && answer.status < 300
 
-/** Whether a call was refused: what was asked for was surely not done. */
-export const isRefused = ({ answer }: Call): boolean => answer !== null && answer.status >= 400 && answer.status < 500
+/** Whether a call was refused, or (status 0) nobody listened: what was asked for was surely not done. */
+export const isRefused = ({ answer }: Call): boolean =>
+  answer !== null && (answer.status === 0 || (answer.status >= 400 && answer.status < 500))
 
 /** Codes that tell a caller that its session is over. */
 export const endings: ReadonlySet<string> = new Set(['session_unknown', 'session_expired', 'session_revoked', 'session_reused'])

@@ -121,8 +121,8 @@ function thefts(sorted: Sorted, session: SessionHistory): readonly Broken[] {
   const broken: Broken[] = []
   for (const call of session.refreshes) {
     if (!isYes(call) && !isRefused(call)) continue
-    // Too many requests are turned away before anything is looked at.
-    if (call.answer?.status === 429) continue
+    // Nobody listened, or it was turned away before anything was looked at.
+    if ([0, 429].includes(call.answer?.status ?? 0)) continue
     const proof = surelyOld(sorted, session, call)
     if (proof === undefined) continue
     const { code } = call.answer ?? {}
