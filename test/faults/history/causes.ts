@@ -41,7 +41,7 @@ export function mishaps(sorted: Sorted, session: SessionHistory, by: number): re
 
 /** Whether something in the history may have ended a session by a time. */
 export function mayHaveEnded(sorted: Sorted, session: SessionHistory, by: number): boolean {
-  return sorted.endingsOf(session).some(({ event, theft }) => !theft && event.startedAt <= by) || mishaps(sorted, session, by).length > 0
+  return sorted.endingsOf(session).some((one) => one.by === 'end' && one.event.startedAt <= by) || mishaps(sorted, session, by).length > 0
 }
 
 /** Whether an answer that ends a session for its caller has a cause. */

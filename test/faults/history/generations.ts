@@ -71,26 +71,44 @@ function skips(sorted: Sorted, session: SessionHistory): readonly Broken[] {
   return broken
 }
 
-/** Every generation has somebody who may have made it: no refresh adds two. */
+/** Every generation has a maker of its own: no refresh adds two, answered or not. */
 function unexplained(sorted: Sorted, session: SessionHistory): readonly Broken[] {
   const { window, slack } = sorted.terms
-  const reads = (sorted.reads.get(session.sub) ?? []).flatMap((read) =>
-    (read.state?.sessions ?? [])
-      .filter(({ sid }) => sid === session.sid)
-      .map(({ generation }) => ({ generation, event: read as HistoryEvent })),
+  const reads = (sorted.reads.get(session.sub) ?? []).flatMap((event) =>
+    (event.state?.sessions ?? []).filter(({ sid }) => sid === session.sid).map(({ generation }) => ({ generation, event })),
   )
-  const seen = [...yesesOf(session).map((one) => ({ generation: one.received.generation, event: one as HistoryEvent })), ...reads]
-  if (seen.length === 0) return []
-  const highest = seen.reduce((a, b) => (b.generation > a.generation ? b : a))
-  const mayHaveMade = (one: Refresh, generation: number) => {
-    if (isRefused(one) || one.presented >= generation) return false
-    if (one.received !== null && one.received.generation !== generation) return false
+  const observed = [...yesesOf(session).map((event) => ({ generation: event.received.generation, event })), ...reads]
+  const makers = new Map<Refresh, number>()
+  const mayHaveMade = (one: Refresh, generation: number, by: number) => {
+    if (isRefused(one) || one.presented >= generation || one.startedAt > by) return false
+    if (one.received !== null) return one.received.generation === generation
     const skipped = generation - one.presented - 1
+    if (skipped > mostRecoveries) return false
     return skipped === 0 || sorted.doneBy(one) - firstPresented(session, one.presented) >= skipped * window - slack
   }
-  for (let generation = 2; generation <= highest.generation; generation++)
-    if (!session.refreshes.some((one) => mayHaveMade(one, generation)))
-      return [g3(`Nobody's refresh can have made generation ${generation}, and ${highest.generation} was reached.`, highest.event)]
+  /** Finds a maker that is free, or whose generation can have another. */
+  const place = (generation: number, by: ReadonlyMap<number, number>, tried: Set<Refresh>): boolean =>
+    session.refreshes.some((one) => {
+      if (tried.has(one) || !mayHaveMade(one, generation, by.get(generation) as number)) return false
+      tried.add(one)
+      const made = makers.get(one)
+      if (made !== undefined && !place(made, by, tried)) return false
+      makers.set(one, generation)
+      return true
+    })
+  // By when each generation was there: seen by itself, or one after it.
+  const highest = Math.max(1, ...observed.map(({ generation }) => generation))
+  const by = new Map<number, number>()
+  let earliest = Number.POSITIVE_INFINITY
+  for (let generation = highest; generation > 1; generation--) {
+    for (const one of observed) if (one.generation === generation) earliest = Math.min(earliest, one.event.endedAt ?? earliest)
+    by.set(generation, earliest)
+  }
+  for (let generation = 2; generation <= highest; generation++) {
+    if (place(generation, by, new Set())) continue
+    const seen = observed.find((one) => one.generation >= generation)?.event as HistoryEvent
+    return [g3(`Nobody's refresh can have made generation ${generation}, and ${highest} was reached.`, seen)]
+  }
   return []
 }
 

@@ -15,6 +15,17 @@ const ended: readonly Row[] = [
   ['refused after a sign-out', [signIn(0), signOut(10), check(20, 'session', 'session_revoked')], []],
   ['a check that began before the answer', [signIn(0), signOut(10), check(14, 'session', 'yes')], []],
   ['a sign-out that was never answered', [signIn(0), signOut(10, 'nothing'), check(20, 'session', 'yes')], []],
+  [
+    'accepted after it was told that the session is over',
+    [signIn(0), signOut(10, 'nothing'), check(20, 'session', 'session_revoked'), check(30, 'session', 'yes')],
+    ['G1'],
+  ],
+  [
+    'accepted before it was told',
+    [signIn(0), signOut(10, 'nothing'), check(20, 'session', 'yes'), check(30, 'session', 'session_revoked')],
+    [],
+  ],
+  ['refreshed after it was told', [signIn(0), signOut(10, 'nothing'), check(20, 'session', 'session_revoked'), refresh(30, 1, 2)], ['G1']],
   ['a sign-out that was refused', [signIn(0), signOut(10, 'claims_stale'), check(20, 'session', 'yes')], []],
   ['a refresh after a sign-out', [signIn(0), signOut(10), refresh(20, 1, 2)], ['G1']],
   ['a check by a verifier after a sign-out', [signIn(0), signOut(10), check(20, 'session', 'yes', verifier)], ['G1']],
@@ -58,6 +69,8 @@ const chained: readonly Row[] = [
   ['two added by one', [signIn(0), refresh(10, 1, 3)], ['G3']],
   ['added by nobody', [signIn(0), refresh(10, 1, 2), read(20, 3)], ['G3']],
   ['added by somebody without an answer', [signIn(0), refresh(10, 1, 2), refresh(12, 2, 'nothing'), read(20, 3)], []],
+  ['two added by one without an answer', [signIn(0), refresh(10, 1, 'nothing'), read(2500, 3)], ['G3']],
+  ['two added by two without an answer', [signIn(0), refresh(10, 1, 'nothing'), refresh(1500, 1, 'nothing'), read(2500, 3)], []],
   ['not added by who was refused', [signIn(0), refresh(10, 1, 2), refresh(12, 2, 'unreachable'), read(20, 3)], ['G3']],
   ['what was skipped is used after all', [signIn(0), refresh(10, 1, 2, lost), refresh(1011, 1, 3), refresh(1020, 2, 4, thief)], ['G3']],
   [

@@ -16,20 +16,31 @@ export interface Revocations {
 
 interface Cause extends Revoke {
   readonly event: HistoryEvent
-  readonly theft: boolean
+  readonly by: 'end' | 'theft' | 'told' | 'change'
 }
+
+const said = ({ by, event }: Cause) =>
+  by === 'theft' ? 'the theft was told' : by === 'told' ? 'it was told that the session is over' : `the ${event.kind} was acknowledged`
 
 /** All that may kill a session's tokens. */
 function causesOf(sorted: Sorted, session: SessionHistory): readonly Cause[] {
   const causes: Cause[] = []
-  for (const { event, ackAt, theft } of sorted.endingsOf(session))
-    causes.push({ kind: 'session', id: session.sid, startedAt: event.startedAt, ackAt, event, theft })
+  // Who is told of an end is not what ended it.
+  for (const { event, ackAt, by } of sorted.endingsOf(session))
+    causes.push({
+      kind: 'session',
+      id: session.sid,
+      startedAt: by === 'told' ? Number.POSITIVE_INFINITY : event.startedAt,
+      ackAt,
+      event,
+      by,
+    })
   for (const event of mishaps(sorted, session, Number.POSITIVE_INFINITY))
-    causes.push({ kind: 'session', id: session.sid, startedAt: event.startedAt, ackAt: null, event, theft: true })
+    causes.push({ kind: 'session', id: session.sid, startedAt: event.startedAt, ackAt: null, event, by: 'theft' })
   for (const event of [...(sorted.roleChanges.get(session.sub) ?? []), ...(sorted.statusChanges.get(session.sub) ?? [])]) {
     if (isRefused(event)) continue
     const known = isYes(event) && event.epoch !== null ? { epoch: event.epoch, ackAt: event.endedAt } : { ackAt: null }
-    causes.push({ kind: 'user', id: session.sub, startedAt: event.startedAt, ...known, event, theft: false })
+    causes.push({ kind: 'user', id: session.sub, startedAt: event.startedAt, ...known, event, by: 'change' })
   }
   return causes
 }
@@ -58,10 +69,10 @@ export function judgeRevocations(sorted: Sorted): Revocations {
       const sentence =
         cause === null
           ? `A ${check.level} check refused a token (${event.answer?.code}) that nothing in the history had made bad.`
-          : `A ${check.level} check accepted a token ${Math.round(after)} ms after ${cause.theft ? 'the theft was told' : `the ${cause.event.kind} was acknowledged`}.`
+          : `A ${check.level} check accepted a token ${Math.round(after)} ms after ${said(cause)}.`
       // What ends a session for theft is the other half of G3.
       broken.push({
-        rule: cause?.theft === true && rule === 'G1' ? 'G3' : rules[rule],
+        rule: cause?.by === 'theft' && rule === 'G1' ? 'G3' : rules[rule],
         events: cause === null ? [event] : [cause.event, event],
         sentence,
       })
@@ -69,8 +80,8 @@ export function judgeRevocations(sorted: Sorted): Revocations {
     for (const one of yesesOf(session)) {
       const cause = causes.find(({ kind, ackAt }) => kind === 'session' && ackAt !== null && ackAt < one.startedAt)
       if (cause === undefined) continue
-      const sentence = `A refresh was answered with a credential after ${cause.theft ? 'the theft was told' : `the ${cause.event.kind} was acknowledged`}.`
-      broken.push({ rule: cause.theft ? 'G3' : 'G1', events: [cause.event, one], sentence })
+      const sentence = `A refresh was answered with a credential after ${said(cause)}.`
+      broken.push({ rule: cause.by === 'theft' ? 'G3' : 'G1', events: [cause.event, one], sentence })
     }
   }
   return { broken: [...broken, ...disabledSignIns(sorted)], longestMs }

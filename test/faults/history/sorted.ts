@@ -25,13 +25,13 @@ export interface SessionHistory {
   readonly ends: readonly EndSession[]
 }
 
-/** What may have ended a session, and from when it surely had. */
+/** What may have ended a session, or shows that it ended; and from when it surely had. */
 export interface Ending {
   readonly event: HistoryEvent
   /** `null`: it may have ended by this, and nothing was promised. */
   readonly ackAt: number | null
-  /** Whether it was theft that ended it. */
-  readonly theft: boolean
+  /** `end`: it was asked for. `theft`: an old copy was answered so. `told`: somebody was told that it is over, by whatever. */
+  readonly by: 'end' | 'theft' | 'told'
 }
 
 /** A history, sorted. */
@@ -94,17 +94,21 @@ export function sortHistory(history: readonly HistoryEvent[], terms: Terms): Sor
     const endings: Ending[] = []
     for (const event of session.ends) {
       if (isRefused(event)) continue
-      endings.push({ event, ackAt: isYes(event) ? event.endedAt : null, theft: false })
+      endings.push({ event, ackAt: isYes(event) ? event.endedAt : null, by: 'end' })
     }
     const disabled = (statusChanges.get(session.sub) ?? []).filter(({ status }) => status === 'disabled')
     for (const event of [...(userEnds.get(session.sub) ?? []), ...disabled]) {
       // What opened after the answer was not there to be ended; what opened meanwhile may have been.
       if (isRefused(event) || opened.startedAt > (event.endedAt ?? Number.POSITIVE_INFINITY)) continue
       const surely = isYes(event) && opened.endedAt !== null && opened.endedAt < event.startedAt
-      endings.push({ event, ackAt: surely ? event.endedAt : null, theft: false })
+      endings.push({ event, ackAt: surely ? event.endedAt : null, by: 'end' })
     }
     for (const event of session.refreshes)
-      if (event.answer?.code === 'session_reused') endings.push({ event, ackAt: event.endedAt, theft: true })
+      if (event.answer?.code === 'session_reused') endings.push({ event, ackAt: event.endedAt, by: 'theft' })
+    const told = [...session.refreshes, ...session.checks.filter(({ level }) => level === 'session')]
+      .filter(({ answer }) => answer?.code === 'session_revoked')
+      .toSorted((a, b) => (a.endedAt as number) - (b.endedAt as number))[0]
+    if (told !== undefined) endings.push({ event: told, ackAt: told.endedAt, by: 'told' })
     known.set(session.sid, endings)
     return endings
   }
