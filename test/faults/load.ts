@@ -48,7 +48,7 @@ export function startLoad(options: LoadOptions): Load {
   const chance = (name: string) => createChance(seed, name)
   const people: readonly Person[] = Array.from({ length: options.people ?? 10 }, (_, at) => {
     const name = `person${at}-${seed}`
-    return createPerson({ name, calls, chance: chance(name), nodes, verifiers, window, pace, running, buried })
+    return createPerson({ name, calls, chance: chance(name), nodes, verifiers, window, pace, hangsUp: at % 3 === 0, running, buried })
   })
   const parts = (name: string) => ({ calls, chance: chance(name), nodes, running })
   const work = [

@@ -15,6 +15,8 @@ export interface PersonParts {
   readonly window: number
   /** Milliseconds between two things that a caller does, at most. */
   readonly pace: number
+  /** Hangs up at times, which leaves unknown for ever when a call was done: others do not, so that nothing excuses what happens to them. */
+  readonly hangsUp: boolean
   readonly running: () => boolean
   /** Is told of tokens whose session is over. */
   readonly buried: (held: Held) => void
@@ -40,7 +42,7 @@ const perAddress = 8
 
 /** Creates a caller. */
 export function createPerson(parts: PersonParts): Person {
-  const { name, calls, chance, nodes, verifiers, window, pace, running, buried } = parts
+  const { name, calls, chance, nodes, verifiers, window, pace, hangsUp, running, buried } = parts
   let held: Held | null = null
   let past: { held: Held; until: number }[] = []
   let sub: string | null = null
@@ -128,7 +130,7 @@ export function createPerson(parts: PersonParts): Person {
       // Not known to be over: the next refresh tells.
     },
   }
-  const weights = { refresh: 30, dropped: 12, hungUp: 5, tabs: 14, late: 5, look: 14, visit: 14, signOut: 3 }
+  const weights = { refresh: 30, dropped: 12, hungUp: hangsUp ? 12 : 0, tabs: 14, late: 5, look: 14, visit: 14, signOut: 3 }
 
   return {
     sub: () => sub,
