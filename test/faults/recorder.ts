@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import type { Check, Revoke } from './history.ts'
 import { type ServiceProcess, type SignedIn, until } from './service-process.ts'
 
-const program = fileURLToPath(new URL('./verifier-process.mjs', import.meta.url))
+const own = fileURLToPath(new URL('./verifier-process.mjs', import.meta.url))
 
 /** A verifier in a process. */
 export interface VerifierProcess {
   readonly name: string
+  readonly origin: string
   readonly bound: number
   ask(path: '/token' | '/session', token: string): Promise<number>
   status(): Promise<Readonly<Record<string, unknown>>>
@@ -20,12 +21,18 @@ export interface VerifierProcess {
   stop(): void
 }
 
-/** Starts a verifier that reaches its issuer by `port` of this machine. `bound` in milliseconds. */
+/** Starts a verifier that reaches its issuer by `port` of this machine. `bound` in milliseconds; `program`: another build of it. */
 export async function startVerifierProcess(
   name: string,
-  options: { readonly service: ServiceProcess; readonly secret: string; readonly port: number; readonly bound: number },
+  options: {
+    readonly service: Pick<ServiceProcess, 'origin'>
+    readonly secret: string
+    readonly port: number
+    readonly bound: number
+    readonly program?: string
+  },
 ): Promise<VerifierProcess> {
-  const { service, secret, port, bound } = options
+  const { service, secret, port, bound, program = own } = options
   const input = { issuer: service.origin, clientId: 'api', clientSecret: secret, via: `http://127.0.0.1:${port}`, bound: `${bound}ms` }
   const child: ChildProcess = fork(program, [JSON.stringify(input)], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const origin = await new Promise<string>((resolve, reject) => {
@@ -34,6 +41,7 @@ export async function startVerifierProcess(
   })
   return {
     name,
+    origin,
     bound,
     ask: async (path, token) =>
       (await fetch(origin + path, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(10_000) })).status,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { freePort } from '../free-port.ts'
 import type { TokenFacts } from './history.ts'
 
-const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
+const built = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
 
 /** Somebody who signed in: their token, what it says, and the refresh token behind it. */
 export interface SignedIn {
@@ -41,15 +41,17 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
-/** How a service is started. `words` come after `serve --dev`. */
+/** How a service is started. `words` come after `serve --dev`; `main`: another build than this one. */
 export interface ServiceStart {
   readonly ports?: { readonly port: number; readonly admin: number }
   readonly env?: Readonly<Record<string, string>>
   readonly words?: readonly string[]
+  readonly main?: string
 }
 
 /** Starts a service on `data`; on ports of its own, or on those given. */
 export async function startServiceProcess(data: string, options: ServiceStart = {}) {
+  const { main = built } = options
   const ports = options.ports ?? { port: await freePort(), admin: await freePort() }
   const origin = `http://localhost:${ports.port}`
   let child: ChildProcess

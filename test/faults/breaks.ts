@@ -1,0 +1,130 @@
+// The table of deliberate breaks, and what the load must find of each. A row without rules is the twin of those beside it:
+// a fault that the product must stand, so that it is the break that is found and not the fault.
+
+import type { Edit } from './broken.ts'
+import type { Broken } from './history/events.ts'
+
+/** A row: rules that a history of this build must be found to break, each of them; none: it must break none. */
+export interface Break {
+  readonly name: string
+  readonly edits: readonly Edit[]
+  readonly breaks: readonly Broken['rule'][]
+}
+
+const store = (file: string, from: string, to: string): Edit => ({ file: `symbolon/dist/stores/sqlite/${file}.js`, from, to })
+const core = (file: string, from: string, to: string): Edit => ({ file: `symbolon/dist/core/${file}.js`, from, to })
+const verifier = (file: string, from: string, to: string): Edit => ({ file: `verifier/dist/${file}.js`, from, to })
+
+/** One read in eight fails, and says so. */
+const failingReads = store(
+  'finder',
+  '        try {\n',
+  "        try {\n            if (Math.random() < 0.125) throw new Error('unreadable')\n",
+)
+
+/** The table. */
+export const breaks: readonly Break[] = [
+  { name: 'nothing changed', edits: [], breaks: [] },
+  {
+    name: 'a rotation that compares nothing',
+    edits: [store('sessions', 'AND generation = ? AND revoked_at IS NULL', 'AND ? > 0 AND revoked_at IS NULL')],
+    breaks: ['G3', 'G7'],
+  },
+  { name: 'a store that is unreadable at times', edits: [failingReads], breaks: [] },
+  {
+    name: 'a store that is unreadable at times, and answered for from memory',
+    edits: [
+      failingReads,
+      store('finder', 'let asked = new Map();\n    const readAll', 'let asked = new Map(); const memory = new Map();\n    const readAll'),
+      store(
+        'finder',
+        'const answer = new Promise((resolve, reject) => Object.assign(settle, { resolve, reject }));',
+        `const answer = new Promise((resolve, reject) => Object.assign(settle, {
+            resolve: (found) => { memory.set(sid, found); resolve(found); },
+            reject: (error) => memory.has(sid) ? resolve(memory.get(sid)) : reject(error),
+        }));`,
+      ),
+    ],
+    breaks: ['G1'],
+  },
+  {
+    name: 'a read that is used again for a while',
+    edits: [
+      store('finder', 'let asked = new Map();\n    const readAll', 'let asked = new Map(); const young = new Map();\n    const readAll'),
+      store(
+        'finder',
+        'const known = asked.get(sid);',
+        'const kept = young.get(sid); if (kept !== undefined && performance.now() - kept.at < 300) return kept.answer;\n        const known = asked.get(sid);',
+      ),
+      store(
+        'finder',
+        'asked.set(sid, { answer, ...settle });',
+        'asked.set(sid, { answer, ...settle }); young.set(sid, { answer, at: performance.now() });',
+      ),
+    ],
+    breaks: ['G1'],
+  },
+  {
+    name: 'a verifier that says yes when it cannot ask',
+    edits: [verifier('guard', 'answer.then(decide, fault)', 'answer.then(decide, () => pass(authOf(question.claims)))')],
+    breaks: ['G1'],
+  },
+  {
+    name: 'a verifier that takes what it knows for new',
+    edits: [verifier('knowledge', 'revocations.complete() ? feed.staleness()', 'revocations.complete() ? 0')],
+    breaks: ['G2'],
+  },
+  {
+    name: 'a session that ends and is not told of',
+    edits: [store('sessions', "write.feed.push({ kind: 'session', id: sid, expires: now + feedLife.user });", '')],
+    breaks: ['G2'],
+  },
+  {
+    name: 'a commit that is answered for and undone',
+    edits: [
+      store(
+        'group',
+        "db.exec('COMMIT');",
+        "globalThis.commits = (globalThis.commits ?? 0) + 1; db.exec(globalThis.commits > 150 && globalThis.commits % 15 === 0 ? 'ROLLBACK' : 'COMMIT');",
+      ),
+    ],
+    breaks: ['G4'],
+  },
+  {
+    name: 'a change of roles that grows no epoch',
+    edits: [store('users', 'epoch = epoch + 1 WHERE', 'epoch = epoch + 0 WHERE')],
+    breaks: ['G4'],
+  },
+  {
+    name: 'an old copy that is only turned away',
+    edits: [
+      core(
+        'decide',
+        "if (n !== session.predecessor)\n        return 'reused';",
+        "if (n !== session.predecessor)\n        return 'superseded';",
+      ),
+    ],
+    breaks: ['G3'],
+  },
+  {
+    name: 'an old copy that is taken for a lost answer',
+    edits: [
+      core(
+        'decide',
+        "if (n !== session.predecessor)\n        return 'reused';",
+        "if (n !== session.predecessor)\n        return 'replay';",
+      ),
+    ],
+    breaks: ['G3'],
+  },
+  {
+    name: 'no window at all',
+    edits: [core('decide', 'return now - session.rotatedAt < window;', 'return false;')],
+    breaks: ['G3'],
+  },
+  {
+    name: 'lost answers that are theft',
+    edits: [core('decide', "if (rules.recovery === 'revoke')", 'if (true)')],
+    breaks: ['G7'],
+  },
+]

@@ -1,0 +1,63 @@
+// The load is held against builds that are broken on purpose: each break is found, and what is no break is not. A node is
+// killed in each run, and stays away for longer than a verifier may go without knowing.
+
+import { describe, expect, it } from 'vitest'
+import { breaks } from './breaks.ts'
+import { breakBuild, edited } from './broken.ts'
+import { startCluster } from './cluster.ts'
+import { judgeHistory } from './history/judge.ts'
+import { pause } from './load/people.ts'
+import { startLoad } from './load.ts'
+
+const window = 1000
+const bound = 2000
+const terms = { window, seenWithin: 3000, slack: 25 }
+const seed = Number(process.env.LOAD_SEED ?? Math.floor(Math.random() * 1_000_000))
+/** How long a break may stay unfound, and how long a run without one is. Milliseconds. */
+const patience = 30_000
+const quiet = 4000
+
+describe(`a load on builds that are broken (LOAD_SEED=${seed})`, () => {
+  it.each(breaks)('$name', { timeout: 120_000 }, async ({ edits, breaks: expected }) => {
+    const build = breakBuild(edits)
+    const ends: (() => Promise<void> | void)[] = [build.remove]
+    try {
+      const cluster = await startCluster({ count: 2, window, bound, build })
+      ends.push(cluster.close)
+      const { nodes, verifiers, clientId } = cluster
+      const load = startLoad({ nodes, verifiers, clientId, window, seed })
+      const found = () => {
+        const rules = judgeHistory(load.history, terms).broken.map((one) => one.rule)
+        return expected.length > 0 && expected.every((rule) => rules.includes(rule))
+      }
+      const started = performance.now()
+      const work = async (ms: number) => {
+        const until = performance.now() + ms
+        while (performance.now() < until && !found()) await pause(250)
+      }
+      const second = nodes[1] as (typeof nodes)[number]
+      do {
+        await work(quiet / 2)
+        if (found()) break
+        await second.kill()
+        load.killed(second.name)
+        await work(bound + (expected.length > 0 ? 2500 : 500))
+        await second.start()
+        await work(quiet / 2)
+      } while (expected.length > 0 && !found() && performance.now() - started < patience)
+      // Judged anew when everything under way has ended: what was found meanwhile may have had a cause still unrecorded.
+      const { broken } = judgeHistory(await load.stop(), terms)
+      const rules = [...new Set(broken.map((one) => one.rule))]
+      if (expected.length === 0) expect({ seed, broken }).toEqual({ seed, broken: [] })
+      else expect({ seed, rules }).toEqual({ seed, rules: expect.arrayContaining([...expected]) })
+    } finally {
+      for (const end of ends.reverse()) await end()
+    }
+  })
+
+  it('is not made when a text to be replaced is not there, or not just once', () => {
+    expect(() => breakBuild([{ file: 'symbolon/dist/core/decide.js', from: 'no such text', to: '' }])).toThrow(/0 times/)
+    expect(() => edited('one two one', { file: 'a', from: 'one', to: 'three' })).toThrow(/2 times/)
+    expect(edited('one two', { file: 'a', from: 'one', to: 'three' })).toBe('three two')
+  })
+})
