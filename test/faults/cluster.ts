@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
-import type { LoadNode, LoadVerifier } from './load.ts'
-import { startVerifierProcess } from './recorder.ts'
+import type { LoadNode } from './load.ts'
+import { startVerifierProcess, type VerifierProcess } from './recorder.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 /** The files that run: this build unless said. */
@@ -17,13 +17,17 @@ export interface Build {
 /** A node that can be killed and started again. */
 export interface ClusterNode extends LoadNode {
   kill(): Promise<void>
-  start(): Promise<void>
+  signal(signal: NodeJS.Signals): void
+  /** Starts it again; `more`: what it finds in its environment this time. */
+  start(more?: Readonly<Record<string, string>>): Promise<void>
+  /** Whether its process has ended, by whatever hand. */
+  exited(): boolean
 }
 
 /** Processes at work. */
 export interface Cluster {
   readonly nodes: readonly ClusterNode[]
-  readonly verifiers: readonly LoadVerifier[]
+  readonly verifiers: readonly VerifierProcess[]
   readonly clientId: string
   /** Ends everything that was started. */
   close(): Promise<void>
@@ -35,6 +39,10 @@ export async function startCluster(options: {
   readonly window: number
   readonly bound: number
   readonly build?: Build
+  /** What each node finds in its environment beside the rest, such as its way to a database. */
+  readonly env?: (at: number) => Readonly<Record<string, string>>
+  /** Where a verifier reaches a node that listens on a port: this port unless said. */
+  readonly link?: (port: number) => Promise<number>
 }): Promise<Cluster> {
   const { count, window, bound, build = {} } = options
   const data = mkdtempSync(join(tmpdir(), 'symbolon-load-'))
@@ -47,10 +55,10 @@ export async function startCluster(options: {
     const first = { port: await freePort(), admin: await freePort() }
     const issuer = `http://localhost:${first.port}`
     // Every caller names an address, so that the budget of one does not hold them all.
-    const env = { SYMBOLON_ISSUER: issuer, SYMBOLON_TRUSTED_PROXIES: '1' }
+    const envOf = (at: number) => ({ SYMBOLON_ISSUER: issuer, SYMBOLON_TRUSTED_PROXIES: '1', ...options.env?.(at) })
     for (let at = 0; at < count; at++) {
       const main = build.main === undefined ? {} : { main: build.main }
-      const service = await startServiceProcess(data, { env, ...main, ...(at === 0 && { ports: first }) })
+      const service = await startServiceProcess(data, { env: envOf(at), ...main, ...(at === 0 && { ports: first }) })
       ends.push(() => service.stop('SIGKILL'))
       services.push(service)
     }
@@ -63,16 +71,18 @@ export async function startCluster(options: {
       origin: `http://127.0.0.1:${service.ports.port}`,
       admin: `http://127.0.0.1:${service.ports.admin}`,
       adminKey,
-      kill: () => service.stop('SIGKILL'),
-      start: () => service.start(env),
+      kill: () => service.stop('SIGKILL').then(() => {}),
+      exited: () => service.exited(),
+      signal: (signal: NodeJS.Signals) => void service.signal(signal),
+      start: (more: Readonly<Record<string, string>> = {}) => service.start({ ...envOf(at), ...more }),
     }))
-    const verifiers: LoadVerifier[] = []
+    const verifiers: VerifierProcess[] = []
     for (const [at, { ports }] of services.entries()) {
       const program = build.verifier === undefined ? {} : { program: build.verifier }
       const verifier = await startVerifierProcess(`verifier${at}`, {
         service: { origin: issuer },
         secret,
-        port: ports.port,
+        port: (await options.link?.(ports.port)) ?? ports.port,
         bound,
         ...program,
       })

@@ -22,6 +22,8 @@ export interface TcpProxy {
   readonly port: number
   /** Changes the manner for connections that are there and for those to come. */
   become(manner: Manner): void
+  /** Leads connections to come elsewhere; those that are there are cut. */
+  lead(port: number): void
   /** How many connections were taken so far. */
   taken(): number
   close(): Promise<void>
@@ -39,7 +41,8 @@ interface Pair {
 }
 
 /** Starts a proxy on a free port before `target` on this machine. */
-export async function startTcpProxy(target: number): Promise<TcpProxy> {
+export async function startTcpProxy(first: number): Promise<TcpProxy> {
+  let target = first
   let manner: Manner = { as: 'pass' }
   let count = 0
   const pairs = new Set<Pair>()
@@ -111,6 +114,10 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       manner = next
       if (next.as === 'cut') for (const pair of [...pairs]) drop(pair, true)
       if (next.as === 'reset') for (const pair of pairs) pair.left = next.after
+    },
+    lead(port) {
+      target = port
+      for (const pair of [...pairs]) drop(pair, true)
     },
     taken: () => count,
     async close() {

@@ -1,0 +1,137 @@
+// A scenario of the fault suite: two nodes on a real PostgreSQL, each with its own way there, a verifier behind each, and a
+// load at work while something is done to them. Afterwards everything must be as before within ten seconds, without a hand
+// on a node, and the whole history is judged.
+
+import { type Postgres, startPostgres } from '../postgres.ts'
+import { type Build, type Cluster, startCluster } from './cluster.ts'
+import type { HistoryEvent } from './history/events.ts'
+import { type Counts, judgeHistory } from './history/judge.ts'
+import { pause } from './load/people.ts'
+import { type Load, startLoad } from './load.ts'
+import { until } from './service-process.ts'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+
+/** Where it happens. */
+export interface Stage {
+  readonly server: Postgres
+  readonly database: string
+  /** From each node to the database. */
+  readonly ways: readonly TcpProxy[]
+  /** From each verifier to its node. */
+  readonly links: readonly TcpProxy[]
+  readonly cluster: Cluster
+  readonly load: Load
+  /** How long one fault lasts: short in a short run. Milliseconds. */
+  readonly spell: number
+  /** Something that must be undone, whatever happens. */
+  later(undo: () => Promise<void> | void): void
+}
+
+/** One scenario. */
+export interface Scenario {
+  readonly name: string
+  /** Lines for postgresql.conf. */
+  readonly settings?: readonly string[]
+  readonly env?: (at: number) => Readonly<Record<string, string>>
+  /** Does something, and undoes it; returns when it is over. */
+  act(stage: Stage): Promise<void>
+}
+
+/** How a scenario is run. Milliseconds. */
+export interface Run {
+  readonly seed: number
+  /** Acts are repeated until this is over. */
+  readonly lasts: number
+  readonly spell: number
+  readonly build?: Build
+  readonly people?: number
+}
+
+/** What came of it. */
+export interface Outcome {
+  readonly broken: readonly { readonly rule: string; readonly sentence: string }[]
+  readonly counts: Counts
+  readonly longestMs: Readonly<Record<string, number>>
+  /** Refusals because of the store that took two seconds or more. */
+  readonly late: readonly string[]
+  readonly acts: number
+}
+
+const window = 1000
+export const bound = 2000
+const terms = { window, seenWithin: 20_000, slack: 25 }
+const recovers = 10_000
+/** What a machine that runs all of this on two cores may add to the two seconds. */
+const burden = 400
+
+/** A node has answered an honest caller after a moment. */
+const serves = (history: readonly HistoryEvent[], node: string, since: number) =>
+  history.some((event) => event.kind === 'refresh' && event.node === node && event.startedAt > since && event.answer?.status === 200)
+
+/** Runs a scenario. Throws when anything does not come back by itself. */
+export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome> {
+  const ends: (() => Promise<void> | void)[] = []
+  try {
+    const server = await startPostgres(scenario.settings ?? [])
+    ends.push(() => server.stop())
+    const database = await server.create()
+    const ways: TcpProxy[] = []
+    for (let at = 0; at < 2; at++) {
+      const way = await startTcpProxy(server.port)
+      ends.push(() => way.close())
+      ways.push(way)
+    }
+    const env = (at: number) => ({
+      SYMBOLON_DATABASE_URL: server.url(database, (ways[at] as TcpProxy).port),
+      SYMBOLON_DATABASE_CONNECTIONS: '8',
+      ...scenario.env?.(at),
+    })
+    const links: TcpProxy[] = []
+    const link = async (port: number) => {
+      const made = await startTcpProxy(port)
+      ends.push(() => made.close())
+      links.push(made)
+      return made.port
+    }
+    const cluster = await startCluster({ count: 2, window, bound, env, link, ...(run.build !== undefined && { build: run.build }) })
+    ends.push(() => cluster.close())
+    const { nodes, verifiers, clientId } = cluster
+    const load = startLoad({ nodes, verifiers, clientId, window, seed: run.seed, people: run.people ?? 8, pace: 80 })
+    const undo: (() => Promise<void> | void)[] = []
+    const stage: Stage = { server, database, ways, links, cluster, load, spell: run.spell, later: (one) => void undo.push(one) }
+    ends.push(async () => {
+      for (const one of undo.splice(0).reverse()) await one()
+    })
+    const began = performance.now()
+    let acts = 0
+    do {
+      await pause(1500)
+      await scenario.act(stage)
+      acts++
+      const over = performance.now()
+      for (const { name } of nodes) await until(`${scenario.name}: ${name} serves again`, () => serves(load.history, name, over), recovers)
+      for (const verifier of verifiers)
+        await until(`${scenario.name}: ${verifier.name} accepts again`, () => accepts(load.history, verifier.name, over), recovers)
+    } while (performance.now() - began < run.lasts)
+    const { broken, counts, longestMs } = judgeHistory(await load.stop(), terms)
+    const late = load.history
+      .filter(({ answer, startedAt, endedAt }) => answer?.status === 503 && endedAt !== null && endedAt - startedAt > 2000 + burden)
+      .map(
+        ({ kind, node, startedAt, endedAt, answer }) =>
+          `${kind} at ${node}: ${answer?.code} after ${Math.round((endedAt ?? 0) - startedAt)} ms`,
+      )
+    return { broken: broken.map(({ rule, sentence }) => ({ rule, sentence })), counts, longestMs, late, acts }
+  } finally {
+    for (const end of ends.reverse()) await end()
+  }
+}
+
+const accepts = (history: readonly HistoryEvent[], verifier: string, since: number) =>
+  history.some(
+    (event) =>
+      event.kind === 'check' &&
+      event.node === verifier &&
+      event.level === 'token' &&
+      event.startedAt > since &&
+      event.answer?.status === 200,
+  )

@@ -1,0 +1,154 @@
+// The table of scenarios: what is done to nodes, to the database, to the ways between them, and to clocks. Each undoes what
+// it did.
+
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { pause } from './load/people.ts'
+import type { Scenario, Stage } from './scenario.ts'
+import { until } from './service-process.ts'
+import type { Manner, TcpProxy } from './tcp-proxy.ts'
+
+const pick = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T
+
+/** Treats ways badly for a while. */
+async function treat(proxies: readonly TcpProxy[], manner: Manner, ms: number): Promise<void> {
+  for (const proxy of proxies) proxy.become(manner)
+  try {
+    await pause(ms)
+  } finally {
+    for (const proxy of proxies) proxy.become({ as: 'pass' })
+  }
+}
+
+async function killAndStart({ cluster, load }: Stage, at: number, away: number, more?: Readonly<Record<string, string>>): Promise<void> {
+  const node = cluster.nodes[at] as Stage['cluster']['nodes'][number]
+  await node.kill()
+  load.killed(node.name)
+  await pause(away)
+  await node.start(more)
+}
+
+/** Lets a node kill itself at a step, then starts it again as it was. */
+const crashAt = (point: string): Scenario => ({
+  name: `a node killed at ${point}`,
+  async act(stage) {
+    const { cluster, load } = stage
+    const node = cluster.nodes[1] as (typeof cluster.nodes)[number]
+    await killAndStart(stage, 1, 0, { SYMBOLON_CRASH_POINT: point })
+    await until(`${node.name} comes to ${point}`, () => node.exited(), 30_000)
+    load.killed(node.name)
+    await pause(500)
+    await node.start()
+  },
+})
+
+const clock = fileURLToPath(new URL('./clock-shift.mjs', import.meta.url))
+const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIFT: String(ms) })
+
+/** A server whose data lie on a small disk of its own. */
+export const canMount = process.getuid?.() === 0 && spawnSync('which', ['mount']).status === 0
+
+/** The table. */
+export const scenarios: readonly Scenario[] = [
+  { name: 'nothing', act: ({ spell }) => pause(spell) },
+  { name: 'nodes killed at random', act: (stage) => killAndStart(stage, Math.random() < 0.5 ? 0 : 1, Math.random() * stage.spell) },
+  ...['rotate.before', 'rotate.committed', 'revoke.committed', 'login.charged', 'login.opened'].map(crashAt),
+  {
+    name: 'the database killed',
+    async act({ server, spell }) {
+      server.halt('immediate')
+      await pause(spell / 2)
+      await server.start()
+    },
+  },
+  {
+    name: 'one process of the database killed, so that it recovers',
+    async act({ server }) {
+      const [row] = await server.sql(
+        'postgres',
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'symbolon' ORDER BY random() LIMIT 1",
+      )
+      process.kill(Number(row?.pid), 'SIGKILL')
+      await until('the database is back', () =>
+        server.sql('postgres', 'SELECT 1').then(
+          () => true,
+          () => false,
+        ),
+      )
+    },
+  },
+  {
+    name: 'the database restarted',
+    async act({ server }) {
+      server.halt('fast')
+      await server.start()
+    },
+  },
+  {
+    name: 'the database frozen',
+    async act({ server, spell, later }) {
+      later(() => server.signal('SIGCONT'))
+      server.signal('SIGSTOP')
+      await pause(spell)
+      server.signal('SIGCONT')
+    },
+  },
+  { name: 'two seconds more to the database', act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 2000 }, spell) },
+  { name: 'a slow way to the database', act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 150 }, spell) },
+  { name: 'the way from one node to the database cut', act: ({ ways, spell }) => treat([pick(ways)], { as: 'cut' }, spell) },
+  { name: 'connections to the database half open', act: ({ ways, spell }) => treat(ways, { as: 'black_hole' }, spell) },
+  { name: 'connections to the database reset', act: ({ ways, spell }) => treat(ways, { as: 'reset', after: 5000 }, spell) },
+  { name: 'verifiers cut off from their nodes', act: ({ links, spell }) => treat(links, { as: 'cut' }, spell) },
+  { name: 'connections of verifiers half open', act: ({ links, spell }) => treat(links, { as: 'black_hole' }, spell) },
+  {
+    name: 'no more connections',
+    settings: ['max_connections=40'],
+    async act({ server, database, ways, spell }) {
+      const crowd = Array.from({ length: 40 }, () => server.hold(database, 'SELECT 1'))
+      await Promise.allSettled(crowd.map(({ holds }) => holds))
+      // Those that are open must be opened anew to meet it.
+      await treat(ways, { as: 'cut' }, 200)
+      await pause(spell)
+      await Promise.all(crowd.map(({ release }) => release()))
+    },
+  },
+  {
+    name: 'the sessions locked',
+    async act({ server, database, spell, later }) {
+      const holder = server.hold(database, 'LOCK TABLE symbolon.sessions IN ACCESS EXCLUSIVE MODE')
+      later(() => holder.release())
+      await holder.holds
+      await pause(spell * 2)
+      await holder.release()
+    },
+  },
+  {
+    name: 'the feed’s head locked',
+    async act({ server, database, spell, later }) {
+      const holder = server.hold(database, 'SELECT 1 FROM symbolon.feed_head FOR UPDATE')
+      later(() => holder.release())
+      await holder.holds
+      await pause(spell)
+      await holder.release()
+    },
+  },
+  {
+    name: 'clocks of nodes five minutes apart from the database’s',
+    async act(stage) {
+      await killAndStart(stage, 0, 0, shifted(300_000))
+      await killAndStart(stage, 1, 0, shifted(-300_000))
+      await pause(stage.spell * 2)
+      for (const at of [0, 1]) await killAndStart(stage, at, 0)
+    },
+  },
+  {
+    name: 'clocks of verifiers stepped',
+    async act({ cluster, spell }) {
+      // More would make tokens look expired, or not yet made: that is no fault of anybody's.
+      for (const offset of [4000, -4000, 0]) {
+        for (const verifier of cluster.verifiers) verifier.setClock(offset)
+        await pause(spell / 2)
+      }
+    },
+  },
+]
