@@ -3,7 +3,17 @@
 // answer recovered after the window. Who comes with a copy that neither explains ends the session.
 
 import { firstPresented, hasCause, mayHaveEnded } from './causes.ts'
-import { type Broken, generationOf, type HistoryEvent, isRefused, isYes, mostRecoveries, type Received, type Refresh } from './events.ts'
+import {
+  type Broken,
+  endings,
+  generationOf,
+  type HistoryEvent,
+  isRefused,
+  isYes,
+  mostRecoveries,
+  type Received,
+  type Refresh,
+} from './events.ts'
 import type { SessionHistory, Sorted } from './sorted.ts'
 
 /** A refresh that was answered with the next credential. */
@@ -154,10 +164,11 @@ function thefts(sorted: Sorted, session: SessionHistory): readonly Broken[] {
   return broken
 }
 
-/** Every honest caller ends with a credential that can be used. */
+/** Every honest caller ends with a credential that can be used: told that theirs is none, or left with none at the end, they are lost. */
 function lostCallers(sorted: Sorted, session: SessionHistory): readonly Broken[] {
+  const isLost = (one: Refresh) => !isYes(one) && (one.final || (one.answer?.status === 401 && endings.has(one.answer.code ?? '')))
   return session.refreshes
-    .filter((one) => one.final && one.who === 'honest' && !isYes(one) && !hasCause(sorted, session, one))
+    .filter((one) => one.who === 'honest' && isLost(one) && !hasCause(sorted, session, one))
     .map((one) => g3(`An honest caller was left without a usable credential: ${one.answer?.code ?? 'no answer'}.`, one))
 }
 

@@ -175,16 +175,16 @@ const kept: readonly Row[] = [
 
 const honest: readonly Row[] = [
   ...['session_unknown', 'session_expired', 'session_revoked', 'session_reused'].map(
-    (code): Row => [`told ${code} out of nothing`, [signIn(0), refresh(10, 1, code)], ['G7']],
+    (code): Row => [`told ${code} out of nothing`, [signIn(0), refresh(10, 1, code)], ['G3', 'G7']],
   ),
   ['told so by a check', [signIn(0), check(10, 'session', 'session_revoked')], ['G7']],
   ['told to come later', [signIn(0), refresh(10, 1, 'try_later'), refresh(20, 1, 'store_unavailable'), refresh(30, 1, 2)], []],
   ['told nothing', [signIn(0), refresh(10, 1, 'nothing'), refresh(20, 1, 'unreachable'), refresh(30, 1, 2)], []],
   ['told by a sign-out without an answer', [signIn(0), signOut(10, 'nothing'), refresh(20, 1, 'session_revoked')], []],
-  ['told before the sign-out', [signIn(0), refresh(10, 1, 'session_revoked'), signOut(30)], ['G7']],
-  ['unknown, though it was ended', [signIn(0), signOut(10), refresh(20, 1, 'session_unknown')], ['G7']],
-  ['a change of roles ends nothing', [signIn(0), roles(10, 2, ['a']), refresh(20, 1, 'session_revoked')], ['G7']],
-  ['a race of two tabs', [signIn(0), refresh(10, 1, 2), refresh(11, 1, 'session_reused')], ['G7']],
+  ['told before the sign-out', [signIn(0), refresh(10, 1, 'session_revoked'), signOut(30)], ['G3', 'G7']],
+  ['unknown, though it was ended', [signIn(0), signOut(10), refresh(20, 1, 'session_unknown')], ['G3', 'G7']],
+  ['a change of roles ends nothing', [signIn(0), roles(10, 2, ['a']), refresh(20, 1, 'session_revoked')], ['G3', 'G7']],
+  ['a race of two tabs', [signIn(0), refresh(10, 1, 2), refresh(11, 1, 'session_reused')], ['G3', 'G7']],
   [
     'a tab that came after the window, its successor shown',
     [signIn(0), refresh(10, 1, 2), check(20, 'session', 'yes', { token: token(2) }), refresh(11, 1, 'session_reused', { endedAt: 1500 })],
@@ -203,7 +203,7 @@ const honest: readonly Row[] = [
   [
     'who hung up on a node that died before the next one',
     [signIn(0), refresh(10, 1, 'nothing'), killed(12), refresh(20, 1, 2), refresh(30, 2, 3), refresh(40, 3, 'session_revoked')],
-    ['G7'],
+    ['G3', 'G7'],
   ],
   ['a step-up out of nothing', [signIn(0), refresh(10, 1, 'step_up_required')], ['G7']],
   [
