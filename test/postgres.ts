@@ -139,7 +139,11 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
           .map(Number)
           .filter((one) => one > 0),
       ])
-        process.kill(each, signal)
+        try {
+          process.kill(each, signal)
+        } catch {
+          // A process of one query has ended since they were listed.
+        }
     },
     stop() {
       const main = pid()
