@@ -17,7 +17,7 @@ export interface Running {
 }
 
 const grace = 8000
-const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe)$/
+const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe|closed)$/
 
 /** Starts the service; throws an error whose message is one sentence. */
 export async function serve(configuration: Configuration): Promise<Running> {
