@@ -16,19 +16,21 @@ Examples:
   symbolon store reopen .symbolon`
 
 const number = (n: number) => n.toLocaleString('en-US')
-/** Lines of a log at most so often, but for the first of each table. Milliseconds. */
+/** Lines of a log: one for each table when it is done, and at most so often before, from the first page of a long one on. Milliseconds. */
 const every = 5000
+const longTable = 1000
 
 /** Says how far it is: in one line that changes, or in lines for a log. */
 function createTeller(terminal: Terminal): { tell(progress: CopyProgress): void; end(): void } {
   let said = ''
-  let last = 0
+  let last = Number.NEGATIVE_INFINITY
   return {
     tell({ doing, table, done, total, part }) {
       const line = `${`${Math.floor(part * 100)}`.padStart(3)} %  ${doing} ${table}: ${number(done)} of ${number(total)} rows`
       if (terminal.update !== undefined) return terminal.update(line)
       const now = performance.now()
-      if (said === doing + table && now - last < every) return
+      const begins = said !== doing + table && total > longTable
+      if (done < total && !begins && now - last < every) return
       said = doing + table
       last = now
       terminal.err(line)

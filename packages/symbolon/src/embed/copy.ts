@@ -65,6 +65,8 @@ async function openSide(address: string, create: boolean): Promise<OpenSide> {
     const url = new URL(address)
     const schema = url.hash.slice(1) || 'symbolon'
     url.hash = ''
+    if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema))
+      throw refuseOption('The schema behind # must be a plain name in lower case like #symbolon.')
     const postgres = await loadPostgres()
     return { ...(await postgres.openPostgresCopy({ url: url.href, schema, create })), place: postgres.placeOf(url.href, schema) }
   }
