@@ -8,6 +8,7 @@ import { addFeed } from './feed.ts'
 import { init } from './init.ts'
 import { addMigrate } from './migrate.ts'
 import { addNouns } from './nouns.ts'
+import { addStore } from './store.ts'
 import { type CommonOptions, configurationOf, exit, failure, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
 
@@ -65,6 +66,7 @@ export async function run(
   addNouns(program, terminal)
   addFeed(program, terminal, untilStopped)
   addMigrate(program, terminal)
+  addStore(program, terminal, untilStopped)
 
   program
     .command('token')

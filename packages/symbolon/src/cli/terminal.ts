@@ -11,6 +11,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly out: (text: string) => void
   readonly err: (text: string) => void
+  /** Replaces the line that shows progress; an empty one takes it away. Only where somebody looks. */
+  readonly update?: (line: string) => void
   readonly colour: boolean
   readonly readInput: () => Promise<string>
 }

@@ -38,6 +38,7 @@ import { ownSecret, prepareData } from './data.ts'
 import { startJobs } from './jobs.ts'
 import { watchKeys } from './key-watch.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
+import { claimStore } from './serving.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
 import { type NodeStore, openStore } from './store.ts'
@@ -82,6 +83,7 @@ interface Opened {
   readonly http: HttpHandler
   readonly admin: HttpHandler
   readonly stopJobs: () => Promise<void>
+  readonly letGo: () => Promise<void>
 }
 
 function policyOf({ session, refresh, signUp }: Settings): ClientPolicy {
@@ -138,9 +140,17 @@ export function createAuth(options: AuthOptions): AuthObject {
 
   let opened: Opened | undefined
   let closed = false
+  let shut = false
+  const shutOff = () => {
+    shut = true
+    observe({ event: 'store.closed' })
+    void verifier.close()
+  }
   const open = async (): Promise<Opened> => {
     const store = await openStore(settings, observe)
+    let letGo = async () => {}
     try {
+      letGo = await claimStore(store.leases, shutOff)
       const core = createCore(
         {
           store,
@@ -189,9 +199,11 @@ export function createAuth(options: AuthOptions): AuthObject {
         http: createHttp(parts),
         admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
         stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, leases: store.leases, report }),
+        letGo,
       }
       return opened
     } catch (error) {
+      await letGo()
       await store.close()
       throw error
     }
@@ -225,7 +237,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     } catch {
       return refusal('store_unavailable', issuer.startsWith('https:'))
     }
-    return closed ? refusal('store_unavailable', issuer.startsWith('https:')) : handler(request, { ip: info.ip ?? null })
+    return closed || shut ? refusal('store_unavailable', issuer.startsWith('https:')) : handler(request, { ip: info.ip ?? null })
   }
 
   return {
@@ -276,6 +288,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       await one.stopJobs()
       await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
       await post.close()
+      await one.letGo()
       await one.store.close()
     },
   }

@@ -2,6 +2,7 @@
 // fault of the data alone; and each as an error of ours, with a sentence that says what to do.
 
 import { SymbolonError } from '@symbolon/protocol'
+import { closedError, closedSentence } from '#stores/rows'
 
 /** An error as `pg` throws it; `code` is an SQLSTATE (PostgreSQL, appendix A) or one of the system's. */
 export interface PgFault extends Error {
@@ -10,6 +11,9 @@ export interface PgFault extends Error {
 
 /** Our own code for a verb that refuses and changes nothing; the message is its outcome as JSON. */
 export const refusalCode = 'SY001'
+
+/** Our own code for a statement that writes into what is closed to services. */
+export const closedCode = 'SY002'
 
 const codeOf = (error: unknown) => String((error as PgFault | null)?.code ?? '')
 
@@ -51,6 +55,7 @@ const sentences: readonly (readonly [RegExp, string])[] = [
 export function storeError(error: unknown): SymbolonError {
   if (error instanceof SymbolonError) return error
   const code = codeOf(error)
+  if (code === closedCode) return closedError(closedSentence)
   const sentence =
     sentences.find(([pattern]) => pattern.test(code))?.[1] ?? `The database cannot be reached or failed (${code || 'no answer'}).`
   const made = new SymbolonError('store_unavailable', { detail: sentence, cause: error, retryAfter: 2 })

@@ -10,12 +10,16 @@ CREATE FUNCTION @take_lease(job text, who text, lasts bigint) RETURNS boolean LA
 DECLARE
   now bigint := @time();
 BEGIN
+  -- Those that a dead holder left, and that never ran, leave nothing behind.
+  DELETE FROM @leases WHERE name IN (
+    SELECT name FROM @leases WHERE until <= now AND ran_at IS NULL AND name <> job FOR UPDATE SKIP LOCKED);
   INSERT INTO @leases AS l (name, holder, until, ran_at) VALUES (job, who, now + lasts, NULL)
     ON CONFLICT (name) DO UPDATE SET holder = who, until = now + lasts WHERE l.until <= now OR l.holder = who;
   RETURN FOUND;
 END $$;
 CREATE FUNCTION @release_lease(job text, who text, ran boolean) RETURNS void LANGUAGE sql VOLATILE AS $$
-  UPDATE @leases SET until = 0, ran_at = CASE WHEN ran THEN @time() ELSE ran_at END WHERE name = job AND holder = who
+  UPDATE @leases SET until = 0, ran_at = CASE WHEN ran THEN @time() ELSE ran_at END WHERE name = job AND holder = who;
+  DELETE FROM @leases WHERE name = job AND holder = who AND ran_at IS NULL
 $$;
 `
 

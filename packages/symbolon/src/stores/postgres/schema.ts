@@ -5,6 +5,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { attemptFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
+import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
 import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
@@ -94,6 +95,7 @@ const steps: readonly Step[] = [
       clientFunctions,
       keyFunctions,
       attemptFunctions,
+      closingFunctions,
     ].join('\n'),
   },
 ]

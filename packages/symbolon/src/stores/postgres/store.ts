@@ -6,6 +6,7 @@ import type { Store } from '#core'
 import { auditColumns, auditOf, type Row } from '#stores/rows'
 import { createAttempts } from './attempts.ts'
 import { createClients } from './clients.ts'
+import { checkOpen, placeOf } from './closing.ts'
 import { type Driver, type DriverOptions, openDriver } from './driver.ts'
 import { examine } from './examine.ts'
 import { createFeed } from './feed.ts'
@@ -58,6 +59,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
   try {
     if (options.migrate !== false) await migrate(driver)
     checkStanding(await standing(driver))
+    await checkOpen(driver, placeOf(options.url, driver.schema))
   } catch (error) {
     await driver.close()
     throw error

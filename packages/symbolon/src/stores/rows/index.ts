@@ -1,6 +1,27 @@
 // The door of the rows: records to columns and back.
 
 export {
+  arrivedName,
+  type Closing,
+  closedError,
+  closedSentence,
+  closingName,
+  closingOf,
+  isClosed,
+  sentenceOfClosing,
+  servingPrefix,
+} from './closing.ts'
+export {
+  type CloseOutcome,
+  type CopiedTable,
+  type CopyPosition,
+  type CopySide,
+  type CopyStanding,
+  copiedTables,
+  isHalfOf,
+  keyOfRow,
+} from './copying.ts'
+export {
   attemptColumns,
   attemptOf,
   auditColumns,

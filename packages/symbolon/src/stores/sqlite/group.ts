@@ -2,6 +2,8 @@
 // all. Nothing is answered before the commit; when the commit fails, everything in the group failed.
 
 import type { Revocation } from '@symbolon/protocol'
+import { closedError, closedSentence } from '#stores/rows'
+import { closingIn } from './closing.ts'
 import { type Driver, isBusy } from './driver.ts'
 import { type Verb, verbs } from './verbs.ts'
 import { Refusal, type Write, writeFeed } from './write.ts'
@@ -40,6 +42,7 @@ export function runGroup(
   try {
     const before = Number(db.sql("SELECT value FROM meta WHERE name = 'clock'").get()?.[0] ?? 0)
     const now = Math.max(wall, before)
+    if (closingIn(db) !== undefined && calls.some(({ verb }) => !verb.startsWith('copy.'))) throw closedError(closedSentence)
     for (const call of calls) answers.push(runOne({ db, now, feed: [], logged }, call))
     // To the second: it saves most commits a page.
     if (now - before >= 1000) db.sql("UPDATE meta SET value = ? WHERE name = 'clock'").run(now)

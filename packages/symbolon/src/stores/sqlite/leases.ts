@@ -5,8 +5,9 @@ import { leaseOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import type { Write } from './write.ts'
 
-/** Takes a lease, or keeps it. */
+/** Takes a lease, or keeps it. Those that a dead holder left, and that never ran, leave nothing behind. */
 export function takeLease({ db, now }: Write, name: string, holder: string, lasts: number): boolean {
+  db.sql('DELETE FROM leases WHERE until <= ? AND ran_at IS NULL AND name <> ?').run(now, name)
   return (
     db
       .sql(
@@ -17,9 +18,10 @@ export function takeLease({ db, now }: Write, name: string, holder: string, last
   )
 }
 
-/** Lets it go. */
+/** Lets it go; one that never ran is no more. */
 export function releaseLease({ db, now }: Write, name: string, holder: string, ran: boolean): void {
   db.sql('UPDATE leases SET until = 0, ran_at = coalesce(?, ran_at) WHERE name = ? AND holder = ?').run(ran ? now : null, name, holder)
+  db.sql('DELETE FROM leases WHERE name = ? AND holder = ? AND ran_at IS NULL').run(name, holder)
 }
 
 /** Every lease, in order of name. */

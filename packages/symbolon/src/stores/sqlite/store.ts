@@ -6,6 +6,7 @@ import type { Store } from '#core'
 import { auditColumns, auditOf, columns } from '#stores/rows'
 import { findAttempt } from './attempts.ts'
 import { findClient, listClients } from './clients.ts'
+import { checkOpen } from './copy.ts'
 import { type Driver, openDriver, storeError } from './driver.ts'
 import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { createFinder, prepareSnapshot } from './finder.ts'
@@ -40,6 +41,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
   const db = openDriver(path)
   try {
     migrate(db, path, () => void Atomics.wait(cell(), 0, 0, 5))
+    checkOpen(db, path)
   } catch (error) {
     db.close()
     throw storeError(error, path)

@@ -2,6 +2,7 @@
 
 import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
 import { bumpClient, putClient } from './clients.ts'
+import { closeStore, completeMove, openAgain, putRows } from './closing.ts'
 import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
@@ -38,6 +39,10 @@ export const verbs = {
   'feed.compact': compactFeed,
   'feed.revokeToken': revokeToken,
   'feed.renew': renewFeed,
+  'copy.close': closeStore,
+  'copy.complete': completeMove,
+  'copy.open': openAgain,
+  'copy.put': putRows,
   /** Notes the time, so that it does not go back over a restart. */
   'clock.keep': () => undefined,
 } as const

@@ -1,6 +1,7 @@
 // The thread that writes. Flushes and lock waits happen here, never on the thread that answers requests.
 
 import { parentPort, workerData } from 'node:worker_threads'
+import { isClosed } from '#stores/rows'
 import { openDriver, storeError } from './driver.ts'
 import { type Answer, type Call, runGroup } from './group.ts'
 import type { Verb } from './verbs.ts'
@@ -13,7 +14,7 @@ export type Request =
 /** What it gets back; `failed` when nothing was committed. */
 export type Reply =
   | { readonly answers: readonly Answer[]; readonly logged: readonly unknown[]; readonly now: number }
-  | { readonly failed: { readonly code: 'store_corrupt' | 'store_unavailable'; readonly sentence: string } }
+  | { readonly failed: { readonly code: 'store_corrupt' | 'store_unavailable'; readonly sentence: string; readonly closed: boolean } }
 
 /** What the worker is started with. */
 export interface WorkerData {
@@ -44,7 +45,7 @@ port.on('message', (request: Request) => {
     reply = runGroup(db, request.calls as readonly Call[], request.wall, pause, crash)
   } catch (error) {
     const { code, message } = storeError(error, path)
-    reply = { failed: { code: code as 'store_corrupt' | 'store_unavailable', sentence: message } }
+    reply = { failed: { code: code as 'store_corrupt' | 'store_unavailable', sentence: message, closed: isClosed(error) } }
   }
   port.postMessage(reply)
 })

@@ -3,6 +3,7 @@
 
 import { Worker } from 'node:worker_threads'
 import { type Revocation, SymbolonError } from '@symbolon/protocol'
+import { closedError } from '#stores/rows'
 import type { Verb, VerbInput, VerbOutput } from './verbs.ts'
 import type { Reply, Request, WorkerData } from './worker.ts'
 
@@ -75,8 +76,9 @@ export function createWriter(parts: WriterParts): Writer {
     const done = group ?? []
     group = undefined
     if ('failed' in reply) {
-      const error = new SymbolonError(reply.failed.code, { detail: reply.failed.sentence, retryAfter: 2 })
-      error.message = reply.failed.sentence
+      const { code, sentence, closed } = reply.failed
+      const error = closed ? closedError(sentence) : new SymbolonError(code, { detail: sentence, retryAfter: 2 })
+      error.message = sentence
       for (const one of done) one.reject(error)
     } else {
       parts.committed(reply.now, reply.logged as readonly Revocation[])
