@@ -31,6 +31,7 @@ import {
 } from '#core'
 import { createOutbox, createSmtp } from '#delivery'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
+import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
 import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
 import { createCrypto } from './crypto.ts'
@@ -262,7 +263,10 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
-    jobs: async () => (await ready()).store.leases.list(),
+    jobs: async () => {
+      const { now, leases } = await (await ready()).store.leases.list()
+      return { now, leases: leases.filter(({ name }) => !name.startsWith(servingPrefix)) }
+    },
     feed: {
       ...late(ready, ({ core }) => core.feed, ['head']),
       entries: async (after) => (await ready()).store.feed.after(after, feedPage),
