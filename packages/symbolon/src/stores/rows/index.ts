@@ -21,3 +21,4 @@ export {
   userOf,
   weighty,
 } from './rows.ts'
+export { epochLeap, type SealPlace, sealPlaces, sealWalk } from './seals.ts'
