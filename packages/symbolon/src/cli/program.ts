@@ -7,6 +7,8 @@ import { addFeed } from './feed.ts'
 import { init } from './init.ts'
 import { addMigrate } from './migrate.ts'
 import { addNouns } from './nouns.ts'
+import { addRestore } from './restore.ts'
+import { addSecrets } from './secrets.ts'
 import { type CommonOptions, configurationOf, exit, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
 
@@ -62,6 +64,8 @@ export async function run(
   addNouns(program, terminal)
   addFeed(program, terminal, untilStopped)
   addMigrate(program, terminal)
+  addSecrets(program, terminal)
+  addRestore(program, terminal)
 
   program
     .command('token')

@@ -24,6 +24,7 @@ import {
   type FeedHub,
   type Keys,
   type Lease,
+  type Seals,
   type Sessions,
   type Store,
   type Tokens,
@@ -37,9 +38,11 @@ import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { startJobs } from './jobs.ts'
 import { watchKeys } from './key-watch.ts'
+import { createMarkKeeper, type MarkKeeper } from './mark.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
+import { checkSecrets, checkStanding } from './standing.ts'
 import { type NodeStore, openStore } from './store.ts'
 
 /** Where a request comes from; `ip` as the server that received it knows. */
@@ -64,6 +67,8 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
+  /** How much is sealed under which server secret, by the ids of the secrets. */
+  readonly secrets: Pick<Seals, 'status'>
   /** Scheduled work, whichever node does it: when each job last came to its end. */
   jobs(): Promise<{ readonly now: number; readonly leases: readonly Lease[] }>
   /** The revocation log: its head, what comes after a `seq` (at most 1,000 entries), who follows it here, and sending them away before an end. */
@@ -81,6 +86,7 @@ interface Opened {
   readonly core: Core
   readonly http: HttpHandler
   readonly admin: HttpHandler
+  readonly mark: MarkKeeper
   readonly stopJobs: () => Promise<void>
 }
 
@@ -141,6 +147,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   const open = async (): Promise<Opened> => {
     const store = await openStore(settings, observe)
     try {
+      await checkStanding(store, data)
       const core = createCore(
         {
           store,
@@ -168,7 +175,10 @@ export function createAuth(options: AuthOptions): AuthObject {
           ...(settings.claims !== undefined && { claims: settings.claims }),
         },
       )
+      // Noted before anything is sealed under it here.
+      const missing = await core.seals.open()
       await core.jobs.maintain()
+      await checkSecrets(core.seals, missing)
       await ensureClients(core, settings)
       const parts = {
         issuer,
@@ -182,13 +192,23 @@ export function createAuth(options: AuthOptions): AuthObject {
       }
       store.onRevocations(core.feed.wake)
       store.onHint(core.feed.wake)
+      const mark = createMarkKeeper(
+        data,
+        store,
+        () => core.tokens.keys().map(({ kid }) => kid),
+        (error) => observe({ event: 'mark.failed', detail: sentenceOf(error) }),
+      )
+      store.onRevocations(mark.grew)
+      store.onHint(mark.grew)
+      mark.grew()
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
       opened = {
         store,
         core,
         http: createHttp(parts),
         admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
-        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, leases: store.leases, report }),
+        mark,
+        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, seals: core.seals, leases: store.leases, report }),
       }
       return opened
     } catch (error) {
@@ -250,6 +270,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
+    secrets: late(ready, ({ core }) => core.seals, ['status']),
     jobs: async () => (await ready()).store.leases.list(),
     feed: {
       ...late(ready, ({ core }) => core.feed, ['head']),
@@ -276,6 +297,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       await one.stopJobs()
       await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
       await post.close()
+      await one.mark.close()
       await one.store.close()
     },
   }
