@@ -85,6 +85,7 @@ const table = {
   invalid_option: { status: 500, text: 'An option is not valid.' },
   secret_missing: { status: 500, text: 'A server secret is missing.' },
   key_unopenable: { status: 500, text: 'A stored signing key cannot be opened with the server secrets given.' },
+  store_behind: { status: 500, text: 'The store is older than what was acknowledged, or its restore has not come to its end.' },
   store_corrupt: { status: 500, text: 'The store cannot be read.' },
   uncovered_routes: { status: 500, text: 'Routes that change something have no level.' },
 } as const satisfies Record<string, ErrorRow>

@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type AuthObject, createAuth, readSecretFile } from '#embed'
+import { type AuthObject, createAuth, readSecretFile, sealedWords } from '#embed'
 import type { Configuration } from '#server'
 import { type CommonOptions, configurationOf, sentence, type Terminal, time } from './terminal.ts'
 
@@ -47,9 +47,12 @@ async function followersOf(terminal: Terminal, { auth, adminHost, adminPort }: C
 /** Scheduled work that has not come to its end for an hour. */
 async function overdue(auth: AuthObject): Promise<readonly string[]> {
   const { now, leases } = await auth.jobs()
-  return leases
-    .filter(({ ranAt }) => ranAt !== null && now - ranAt > 3_600_000)
-    .map(({ name, ranAt }) => `${name} last ran at ${time(ranAt ?? 0)}; look for job.failed in the logs of the nodes, or start one`)
+  return (
+    leases
+      // Sealing again has its end, and is not looked for afterwards.
+      .filter(({ name, ranAt }) => name !== 're_seal' && ranAt !== null && now - ranAt > 3_600_000)
+      .map(({ name, ranAt }) => `${name} last ran at ${time(ranAt ?? 0)}; look for job.failed in the logs of the nodes, or start one`)
+  )
 }
 
 /** Runs the checks; resolves to whether all is well. */
@@ -60,9 +63,23 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
     const configuration = configurationOf(terminal, options)
     note('configuration', true, configuration.file ?? 'from the environment')
     const auth = createAuth(configuration.auth)
-    note('secrets', true, `${Math.max(1, auth.settings.secrets.length)} there, the first one seals`)
+    const there = Math.max(1, auth.settings.secrets.length)
     try {
       await auth.ready()
+      const sealed = await auth.secrets.status()
+      const lost = sealed.filter((one) => one.place === null)
+      const older = sealed.filter((one) => (one.place ?? 0) > 1 && sealedWords(one) !== '')
+      note(
+        'secrets',
+        true,
+        `${there} there, the first one seals${older.length > 0 ? '; the service seals what is older again by itself' : ''}`,
+      )
+      for (const one of lost)
+        note(
+          'secrets',
+          false,
+          `${sealedWords(one)} under the secret ${one.secret}, which is not configured: nobody can refresh these; put it back, or run: symbolon secrets drop ${one.secret} --revoke`,
+        )
       const keys = await auth.keys.list()
       note('keys', true, `${keys.filter((key) => key.state !== 'retired' && key.state !== 'revoked').length} open, one signs`)
       const mode = statSync(auth.settings.data).mode & 0o077

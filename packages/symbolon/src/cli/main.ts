@@ -2,6 +2,7 @@
 // The executable: this process's streams, signals and exit code, and nothing else.
 
 import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline/promises'
 import { run } from './program.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -28,6 +29,16 @@ const readInput = async () => {
   return text
 }
 
+const ask = async (question: string) => {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(?:es)?$/i.test((await lines.question(`${question} [y/N] `)).trim())
+  } finally {
+    lines.close()
+  }
+}
+const update = (text: string) => void process.stderr.write(`\r\u001b[2K${text}`)
+
 process.exitCode = await run(
   process.argv.slice(2),
   {
@@ -37,6 +48,8 @@ process.exitCode = await run(
     ...(process.stderr.isTTY === true && { update: (line: string) => void process.stderr.write(`\r\u001b[2K${line}`) }),
     colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     readInput,
+    update: process.stderr.isTTY === true ? update : undefined,
+    ask: process.stdin.isTTY === true && process.stderr.isTTY === true ? ask : undefined,
   },
   untilStopped,
   version,

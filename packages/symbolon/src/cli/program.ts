@@ -8,6 +8,8 @@ import { addFeed } from './feed.ts'
 import { init } from './init.ts'
 import { addMigrate } from './migrate.ts'
 import { addNouns } from './nouns.ts'
+import { addRestore } from './restore.ts'
+import { addSecrets } from './secrets.ts'
 import { addStore } from './store.ts'
 import { type CommonOptions, configurationOf, exit, failure, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
@@ -67,6 +69,8 @@ export async function run(
   addFeed(program, terminal, untilStopped)
   addMigrate(program, terminal)
   addStore(program, terminal, untilStopped)
+  addSecrets(program, terminal)
+  addRestore(program, terminal)
 
   program
     .command('token')

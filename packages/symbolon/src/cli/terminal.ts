@@ -15,6 +15,10 @@ export interface Terminal {
   readonly update?: (line: string) => void
   readonly colour: boolean
   readonly readInput: () => Promise<string>
+  /** Writes a line over the last one; only there when a person watches. */
+  readonly update?: ((text: string) => void) | undefined
+  /** Asks a person, who must answer yes; only there when one can. */
+  readonly ask?: ((question: string) => Promise<boolean>) | undefined
 }
 
 /** Options that every command has. */
@@ -77,3 +81,26 @@ export const sentence = (error: unknown) => sentenceOf(error)
 
 /** The time as people and machines read it. */
 export const time = (ms: number) => new Date(ms).toISOString()
+
+const plainEvery = 5000
+
+/** Tells how long work goes: one line that changes for a person, a plain line now and then otherwise. `end` closes the line. */
+export function createProgress(terminal: Terminal) {
+  let at = performance.now()
+  let open = false
+  return {
+    say(text: string) {
+      if (terminal.update !== undefined) {
+        terminal.update(text)
+        open = true
+      } else if (performance.now() - at >= plainEvery) {
+        at = performance.now()
+        terminal.err(text)
+      }
+    },
+    end() {
+      if (open) terminal.update?.('')
+      open = false
+    },
+  }
+}

@@ -5,6 +5,7 @@ import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, Introspectio
 import type { FeedHub } from './feed.ts'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
+import type { Seals } from './seals.ts'
 
 /** A refusal: a code of the error table. */
 export interface Refused {
@@ -323,6 +324,7 @@ export interface Core {
   readonly clients: Clients
   readonly audit: Audit
   readonly feed: FeedHub
+  readonly seals: Seals
   readonly jobs: Jobs
 }
 

@@ -15,6 +15,7 @@ import { createPolicies } from './policy.ts'
 import type { Ports } from './ports.ts'
 import { createRefresh } from './refresh.ts'
 import { createRevoke } from './revoke.ts'
+import { createSeals } from './seals.ts'
 import { createChecks, refuse } from './session.ts'
 import { createTokens } from './tokens.ts'
 import { createTouches } from './touch.ts'
@@ -103,6 +104,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     clients,
     audit: createAudit(ports),
     feed: createFeed(ports),
+    seals: createSeals(ports, options),
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {

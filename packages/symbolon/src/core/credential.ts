@@ -4,6 +4,7 @@
 import { fromBase64url, isSid, toBase64url } from '@symbolon/protocol'
 import type { Session, SessionKind } from './model.ts'
 import type { Crypto } from './ports.ts'
+import { sealPlace } from './seal-place.ts'
 
 const prefixes: Readonly<Record<SessionKind, string>> = { cookie: 'syc_', token: 'syt_', grant: 'syg_' }
 const kinds: Readonly<Record<string, SessionKind>> = { syc_: 'cookie', syt_: 'token', syg_: 'grant' }
@@ -43,11 +44,9 @@ export function isGenuine(crypto: Crypto, key: Uint8Array, credential: Credentia
   return crypto.equal(macOf(crypto, key, credential.kind, credential.sid, credential.generation), credential.mac)
 }
 
-const place = (kind: SessionKind, sid: string) => `session key\n${kind}\n${sid}`
-
 /** Opens a session's key; `undefined` when its server secret is not here or the row was tampered with. */
 export function openSessionKey(crypto: Crypto, session: Pick<Session, 'sealedKey' | 'kind' | 'sid'>): Uint8Array | undefined {
-  return crypto.open(session.sealedKey, place(session.kind, session.sid))
+  return crypto.open(session.sealedKey, sealPlace('session', session.sid, session.kind))
 }
 
 /** A new session's id, its first credential, and what the row holds of it. */
@@ -63,5 +62,5 @@ export function newCredential(crypto: Crypto, kind: SessionKind): NewCredential 
   const sid = toBase64url(crypto.random(16))
   const key = crypto.random(32)
   const credential = credentialOf(crypto, key, kind, sid, 1)
-  return { sid, credential, credentialHash: crypto.hash(credential), sealedKey: crypto.seal(key, place(kind, sid)) }
+  return { sid, credential, credentialHash: crypto.hash(credential), sealedKey: crypto.seal(key, sealPlace('session', sid, kind)) }
 }

@@ -6,6 +6,7 @@ import { type FeedHead, type PublicJwk, SymbolonError } from '@symbolon/protocol
 import type { Keys } from './api.ts'
 import type { SigningKey } from './model.ts'
 import type { Ports } from './ports.ts'
+import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
 
 /** Keys as the rest of core needs them. */
@@ -46,7 +47,7 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
 
   const make = async (state: 'next' | 'active') => {
     const { publicJwk, privateKey } = await signer.generate(options.algorithm)
-    const sealedPrivate = crypto.seal(privateKey, `signing key\n${publicJwk.kid}`)
+    const sealedPrivate = crypto.seal(privateKey, sealPlace('key', publicJwk.kid))
     return { kid: publicJwk.kid, alg: publicJwk.alg, state, publicJwk, sealedPrivate }
   }
   const audit = (event: string, kid: string, by: string) => [
@@ -68,7 +69,7 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
     at = head
     for (const key of keys) {
       if ((key.state !== 'active' && key.state !== 'next') || loaded.has(key.kid)) continue
-      const plain = crypto.open(key.sealedPrivate, `signing key\n${key.kid}`)
+      const plain = crypto.open(key.sealedPrivate, sealPlace('key', key.kid))
       if (plain === undefined) throw unopenable(key.kid)
       signer.load(key.kid, key.alg, plain)
       loaded.add(key.kid)

@@ -11,6 +11,7 @@ import { emailCode } from './factors/email-code.ts'
 import type { Factor } from './factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, SessionKind, User } from './model.ts'
 import type { Limited, OpenOutcome, Ports, SessionSnapshot } from './ports.ts'
+import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
 import { newUserId } from './users.ts'
 
@@ -43,7 +44,6 @@ export function createLogin(parts: LoginParts): Login {
   /** Bound to attempt, identifier, purpose and browser: a code fits nowhere else. */
   const codeHashes = (idHash: string, identifier: string, bindingHash: string | null, code: string) =>
     crypto.keyed('login code', `${idHash}\n${identifier}\nsign_in\n${bindingHash ?? ''}\n${code}`)
-  const place = (idHash: string) => `attempt identifier\n${idHash}`
   const nameOf = (client: Client) => client.name
 
   /** Whether this person gets a code at all. Decided from one read that everybody costs. */
@@ -81,7 +81,7 @@ export function createLogin(parts: LoginParts): Login {
     }
     const factor = factors.find((one) => one.method === attempt.method)
     const client = await clients.find(attempt.clientId)
-    const plain = crypto.open(attempt.sealedIdentifier, place(idHash))
+    const plain = crypto.open(attempt.sealedIdentifier, sealPlace('attempt', idHash))
     if (factor === undefined || client === undefined || client.status !== 'active' || plain === undefined) return undefined
     let identifier = ''
     for (const byte of plain) identifier += String.fromCharCode(byte)
@@ -113,7 +113,7 @@ export function createLogin(parts: LoginParts): Login {
           clientId: client.id,
           purpose: 'sign_in',
           method: factor.method,
-          sealedIdentifier: crypto.seal(identifier, place(idHash)),
+          sealedIdentifier: crypto.seal(identifier, sealPlace('attempt', idHash)),
           bindingHash,
           codeHash: codeHashes(idHash, identifier, bindingHash, code)[0] as Uint8Array,
           maxTries: factor.maxTries,

@@ -17,6 +17,8 @@ export type RevokeReason =
   | 'user_disabled'
   | 'admin'
   | 'parent'
+  /** The store was restored from a backup that is older than what was acknowledged. */
+  | 'restored'
 
 /** The server's record of one sign-in on one device: the whole truth about a session, in one row. */
 export interface Session {

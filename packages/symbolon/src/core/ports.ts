@@ -3,6 +3,7 @@
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { RestoreStore, SealStore } from './upkeep-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -72,13 +73,15 @@ export interface Touch {
 }
 
 /**
- * Which sessions to end: one, a user's, or those of a client after a sid (that were there when the first batch began).
+ * Which sessions to end: one, a user's, or those of a client after a sid (that were there when the first batch began), or
+ * all that were opened up to a time.
  * A session's children end with it, in the same transaction.
  */
 export type RevokeTarget =
   | { readonly sid: string; readonly ofUser?: string }
   | { readonly user: string; readonly except?: string }
   | { readonly client: string; readonly after?: string }
+  | { readonly before: number; readonly after?: string }
 
 export interface Revoked {
   readonly now: number
@@ -247,6 +250,8 @@ export interface Store {
   readonly leases: LeaseStore
   readonly audit: AuditStore
   readonly feed: FeedStore
+  readonly seals: SealStore
+  readonly restores: RestoreStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
   now(): Eventually<number>
   /** One line per finding for `doctor`; empty when all is well. */
@@ -263,6 +268,8 @@ export interface Crypto {
   seal(plain: Uint8Array | string, associated: string): Uint8Array
   /** `undefined` when it was changed, belongs elsewhere, or names a secret that is not here. */
   open(sealed: Uint8Array, associated: string): Uint8Array | undefined
+  /** Ids of the server secrets, the active one first; they tell nothing of the secrets. */
+  readonly secretIds: readonly string[]
   /** HMAC-SHA-256 under a key derived from each server secret for this purpose, the active one first. */
   keyed(purpose: string, data: string): readonly Uint8Array[]
   /** Constant time; false for different lengths. */

@@ -3,6 +3,7 @@
 
 import type { Ended } from './api.ts'
 import type { RevokeReason } from './model.ts'
+import { pause } from './pause.ts'
 import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
 
 /** Ends what a target names; resolves when all of it is committed. */
@@ -27,8 +28,7 @@ export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 
       if (rest === null) return { now, sids, head, count }
       left = rest
       // As long a pause as the batch took: half the store's time stays everybody's.
-      const pause = Math.min(1000, clock.now() - began)
-      await new Promise<void>((resolve) => void clock.after(pause, resolve))
+      await pause(clock, Math.min(1000, clock.now() - began))
     }
   }
 }

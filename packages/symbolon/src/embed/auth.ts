@@ -24,6 +24,7 @@ import {
   type FeedHub,
   type Keys,
   type Lease,
+  type Seals,
   type Sessions,
   type Store,
   type Tokens,
@@ -38,10 +39,12 @@ import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { startJobs } from './jobs.ts'
 import { watchKeys } from './key-watch.ts'
+import { createMarkKeeper, type MarkKeeper } from './mark.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
 import { claimStore } from './serving.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
+import { checkSecrets, checkStanding } from './standing.ts'
 import { type NodeStore, openStore } from './store.ts'
 
 /** Where a request comes from; `ip` as the server that received it knows. */
@@ -66,6 +69,8 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
+  /** How much is sealed under which server secret, by the ids of the secrets. */
+  readonly secrets: Pick<Seals, 'status'>
   /** Scheduled work, whichever node does it: when each job last came to its end. */
   jobs(): Promise<{ readonly now: number; readonly leases: readonly Lease[] }>
   /** The revocation log: its head, what comes after a `seq` (at most 1,000 entries), who follows it here, and sending them away before an end. */
@@ -83,6 +88,7 @@ interface Opened {
   readonly core: Core
   readonly http: HttpHandler
   readonly admin: HttpHandler
+  readonly mark: MarkKeeper
   readonly stopJobs: () => Promise<void>
   readonly letGo: () => Promise<void>
 }
@@ -152,6 +158,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     let letGo = async () => {}
     try {
       letGo = await claimStore(store.leases, shutOff)
+      await checkStanding(store, data)
       const core = createCore(
         {
           store,
@@ -179,7 +186,10 @@ export function createAuth(options: AuthOptions): AuthObject {
           ...(settings.claims !== undefined && { claims: settings.claims }),
         },
       )
+      // Noted before anything is sealed under it here.
+      const missing = await core.seals.open()
       await core.jobs.maintain()
+      await checkSecrets(core.seals, missing)
       await ensureClients(core, settings)
       const parts = {
         issuer,
@@ -193,13 +203,23 @@ export function createAuth(options: AuthOptions): AuthObject {
       }
       store.onRevocations(core.feed.wake)
       store.onHint(core.feed.wake)
+      const mark = createMarkKeeper(
+        data,
+        store,
+        () => core.tokens.keys().map(({ kid }) => kid),
+        (error) => observe({ event: 'mark.failed', detail: sentenceOf(error) }),
+      )
+      store.onRevocations(mark.grew)
+      store.onHint(mark.grew)
+      mark.grew()
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
       opened = {
         store,
         core,
         http: createHttp(parts),
         admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
-        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, leases: store.leases, report }),
+        mark,
+        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, seals: core.seals, leases: store.leases, report }),
         letGo,
       }
       return opened
@@ -267,6 +287,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       const { now, leases } = await (await ready()).store.leases.list()
       return { now, leases: leases.filter(({ name }) => !name.startsWith(servingPrefix)) }
     },
+    secrets: late(ready, ({ core }) => core.seals, ['status']),
     feed: {
       ...late(ready, ({ core }) => core.feed, ['head']),
       entries: async (after) => (await ready()).store.feed.after(after, feedPage),
@@ -292,6 +313,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       await one.stopJobs()
       await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
       await post.close()
+      await one.mark.close()
       await one.letGo()
       await one.store.close()
     },

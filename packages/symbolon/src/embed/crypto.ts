@@ -77,6 +77,7 @@ export function createCrypto(secrets: readonly string[]): Crypto {
         return undefined
       }
     },
+    secretIds: known.map(({ id }) => id.toString('hex')),
     keyed: (purpose, data) =>
       known.map((secret) =>
         createHmac('sha256', secret.derive(`keyed ${purpose}`))

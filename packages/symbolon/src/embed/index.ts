@@ -11,4 +11,7 @@ export { type Copied, type CopyProgress, copyStore, reopenStore } from './copy.t
 export { ownSecret, prepareData, readSecretFile, writeSecretFile } from './data.ts'
 export { createMigrations, type Migrations } from './migrations.ts'
 export { type AuthOptions, after, issuerFault } from './options.ts'
+export { addSecret, promoteSecret, removeSecret, secretIdsOf } from './secrets-file.ts'
+export { sealedWords } from './standing.ts'
 export { storePlace } from './store.ts'
+export { createUpkeep, type RestorePlan, type Upkeep } from './upkeep.ts'

@@ -3,24 +3,27 @@
 // keeps the process alive, no job runs beside itself, and a fault waits for the next turn.
 
 import { randomBytes } from 'node:crypto'
-import type { LeaseStore } from '#core'
+import type { LeaseStore, ResealPlace, Seals } from '#core'
 
 /** What is run. `report` hears of faults; names only. */
 export interface Work {
   readonly maintain: () => Promise<void>
   readonly sweep: () => Promise<number>
   readonly flush: () => Promise<void>
+  readonly seals: Pick<Seals, 'due' | 'reseal'>
   readonly leases: LeaseStore
   readonly report: (job: string, error: unknown) => void
 }
 
 /** Jobs by lease, and how often they run; longer without is worth an alarm. Milliseconds. */
-export const schedule = { keys: 60_000, clean_up: 60_000 } as const
+export const schedule = { keys: 60_000, clean_up: 60_000, re_seal: 10_000 } as const
 
 /** A lease outlives a turn of its job, so that no two work on it, and a dead holder by no more than this. */
 const lasts = 90_000
 /** How long clean-up works in one turn. */
 const turn = 50_000
+/** When everything was sealed again, it is looked through once more after this long: a node that was started before may have sealed under an older secret. */
+const lookAgain = 3_600_000
 /** Batches take a quarter of the time, others three: who answers requests must hardly notice. */
 const rest = 3
 
@@ -73,6 +76,17 @@ export function startJobs(work: Work): () => Promise<void> {
       ])
     }
   }
+  let place: ResealPlace | null = null
+  let sealedAt = Number.NEGATIVE_INFINITY
+  const reSeal = async () => {
+    if (performance.now() - sealedAt < lookAgain || !(await work.seals.due())) return
+    await alone('re_seal', async () => {
+      const until = performance.now() + turn
+      const { left } = await work.seals.reseal(async () => !ended && performance.now() < until, undefined, place)
+      place = left
+      if (left === null) sealedAt = performance.now()
+    })
+  }
   const timers = [
     every(schedule.keys, 'maintain', async () => {
       await work.maintain()
@@ -80,6 +94,7 @@ export function startJobs(work: Work): () => Promise<void> {
       await alone('keys', async () => {})
     }),
     every(1_000, 'flush', work.flush),
+    every(schedule.re_seal, 're_seal', reSeal),
     every(schedule.clean_up, 'sweep', () => alone('clean_up', cleanUp)),
   ]
   return async () => {

@@ -178,9 +178,12 @@ export type AuthOptions = z.input<typeof schema>
 /** The options read: defaults filled in, durations in milliseconds. */
 export type Settings = z.output<typeof schema>
 
-/** A refusal of an option, as one sentence. */
-export function refuseOption(sentence: string): SymbolonError {
-  const error = new SymbolonError('invalid_option', { detail: sentence })
+/** A refusal of an option, or of a start for another reason, as one sentence. */
+export function refuseOption(
+  sentence: string,
+  code: 'invalid_option' | 'secret_missing' | 'store_behind' = 'invalid_option',
+): SymbolonError {
+  const error = new SymbolonError(code, { detail: sentence })
   error.message = sentence
   return error
 }

@@ -16,6 +16,8 @@ export interface Configuration {
   readonly logLevel: LogLevel
   /** Where it was read from; null without a file. */
   readonly file: string | null
+  /** The file of server secrets; null when they come from elsewhere. */
+  readonly secretsFile: string | null
 }
 
 /** How much is logged. */
@@ -192,6 +194,7 @@ export function readConfiguration({ env, dev, file: wanted }: ConfigurationInput
     adminPort: adminPort as number,
     logLevel: logLevel as LogLevel,
     file,
+    secretsFile: secretsFile ?? null,
   }
 }
 

@@ -23,6 +23,8 @@ END $$;
 CREATE FUNCTION @renew_feed(feed text) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE @feed_head SET feed_id = left(replace(gen_random_uuid()::text, '-', ''), 16) WHERE tenant = 'main' AND feed_id = feed;
+  -- The old one stays known as one that the log had.
+  IF FOUND THEN INSERT INTO @meta VALUES ('feed ' || feed, '') ON CONFLICT (name) DO NOTHING; END IF;
   RETURN @head();
 END $$;
 CREATE FUNCTION @compact_feed(most integer) RETURNS bigint LANGUAGE plpgsql AS $$

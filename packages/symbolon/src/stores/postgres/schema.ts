@@ -11,6 +11,8 @@ import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions } from './limits.ts'
+import { restoreFunctions } from './restores.ts'
+import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
 import { userFunctions } from './users.ts'
 import { writeFunctions } from './write.ts'
@@ -96,6 +98,8 @@ const steps: readonly Step[] = [
       keyFunctions,
       attemptFunctions,
       closingFunctions,
+      sealFunctions,
+      restoreFunctions,
     ].join('\n'),
   },
 ]

@@ -230,7 +230,7 @@ BEGIN
   IF cardinality(ended) > 0 THEN PERFORM @write_audit(lines, now, NULL); END IF;
   RETURN json_build_object('now', now, 'sids', ended, 'more', cardinality(sids) > most, 'log', @log(@ended_entries(ended, now), now));
 END $$;
-CREATE FUNCTION @revoke_client(client text, since text, reason text, lines jsonb, most integer, walked integer) RETURNS json LANGUAGE plpgsql AS $$
+CREATE FUNCTION @revoke_walking(client text, opened bigint, since text, reason text, lines jsonb, most integer, walked integer) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint := @time();
   upto text;
@@ -240,8 +240,8 @@ BEGIN
   -- By walking on through the table: an index by client would cost every sign-in a page, for what happens hardly ever.
   SELECT sid INTO upto FROM @sessions WHERE sid > since ORDER BY sid LIMIT 1 OFFSET walked - 1;
   SELECT coalesce(array_agg(sid ORDER BY sid), '{}') INTO sids FROM (
-    SELECT sid FROM @sessions WHERE sid > since AND (upto IS NULL OR sid <= upto) AND client_id = client AND revoked_at IS NULL
-    ORDER BY sid LIMIT most + 1) x;
+    SELECT sid FROM @sessions WHERE sid > since AND (upto IS NULL OR sid <= upto) AND revoked_at IS NULL
+    AND CASE WHEN client IS NULL THEN created_at <= opened ELSE client_id = client END ORDER BY sid LIMIT most + 1) x;
   ended := @end_sessions(sids[1:most], reason, now);
   IF cardinality(ended) > 0 THEN PERFORM @write_audit(lines, now, NULL); END IF;
   RETURN json_build_object('now', now, 'sids', ended, 'after', CASE WHEN cardinality(sids) > most THEN sids[most] ELSE upto END,
@@ -370,10 +370,11 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
         ])
         return { now, sids, head: headOf(log.head), rest: more ? target : null }
       }
-      const statement = { name: 'revoke_client', text: 'SELECT @revoke_client($1, $2, $3, $4, $5, $6)' }
-      const values = [target.client, target.after ?? '', reason, auditJson(audit), perBatch, walkedBy]
+      const statement = { name: 'revoke_walking', text: 'SELECT @revoke_walking($1, $2, $3, $4, $5, $6, $7)' }
+      const [client, opened] = 'client' in target ? [target.client, null] : [null, target.before]
+      const values = [client, opened, target.after ?? '', reason, auditJson(audit), perBatch, walkedBy]
       const { now, sids, after, log } = await logging<Ending & { after: string | null }>(statement, values)
-      const rest: RevokeTarget | null = after === null ? null : { client: target.client, after }
+      const rest: RevokeTarget | null = after === null ? null : { ...target, after }
       return { now, sids, head: headOf(log.head), rest }
     },
     async list(userId) {

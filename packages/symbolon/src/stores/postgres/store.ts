@@ -13,7 +13,9 @@ import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLeases } from './leases.ts'
 import { createLimits } from './limits.ts'
+import { createRestores } from './restores.ts'
 import { checkStanding, known, migrate, migrationSql, standing } from './schema.ts'
+import { createSeals } from './seals.ts'
 import { createSessions } from './sessions.ts'
 import { createUsers } from './users.ts'
 import { auditJson, createVerbs, selection } from './write.ts'
@@ -106,6 +108,8 @@ function storeOn(driver: Driver): PostgresStore {
     limits: createLimits(verbs),
     feed: createFeed(driver, verbs),
     leases: createLeases(driver, verbs),
+    seals: createSeals(driver, verbs),
+    restores: createRestores(driver, verbs),
     audit: {
       write: async (entries) =>
         void (await verbs.call({ name: 'audit', text: 'SELECT @write_audit($1, @time(), NULL)' }, [auditJson(entries)])),

@@ -42,3 +42,4 @@ export {
   userOf,
   weighty,
 } from './rows.ts'
+export { epochLeap, type SealPlace, sealPlaces, sealWalk } from './seals.ts'

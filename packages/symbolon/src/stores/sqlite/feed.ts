@@ -30,8 +30,9 @@ export function revokeToken(write: Write, jti: string, expires: number, audit: r
   return writeFeed(write)
 }
 
-/** Gives the log a new id, unless somebody did already. */
+/** Gives the log a new id, unless somebody did already; the old one stays known as one that it had. */
 export function renewFeed({ db }: Write, feedId: string): FeedHead {
+  if (headOf(db).feedId === feedId) db.sql("INSERT INTO meta VALUES (?, '') ON CONFLICT (name) DO NOTHING").run(`feed ${feedId}`)
   db.sql("UPDATE feed_head SET feed_id = lower(hex(randomblob(8))) WHERE tenant = 'main' AND feed_id = ?").run(feedId)
   return headOf(db)
 }

@@ -182,12 +182,13 @@ function candidates(db: Driver, target: RevokeTarget): { readonly sids: readonly
   // By walking on through the table: an index by client would cost every sign-in a page, for what happens hardly ever.
   const after = target.after ?? ''
   const end = db.sql('SELECT sid FROM sessions WHERE sid > ? ORDER BY sid LIMIT 1 OFFSET ?').get(after, walkedBy - 1)?.[0]
+  const [condition, value] = 'client' in target ? ['client_id = ?', target.client] : ['created_at <= ?', target.before]
   const rows = db
-    .sql('SELECT sid FROM sessions WHERE sid > ? AND (? IS NULL OR sid <= ?) AND client_id = ? AND revoked_at IS NULL ORDER BY sid LIMIT ?')
-    .all(after, (end as string | undefined) ?? null, (end as string | undefined) ?? null, target.client, perBatch + 1)
+    .sql(`SELECT sid FROM sessions WHERE sid > ? AND (? IS NULL OR sid <= ?) AND ${condition} AND revoked_at IS NULL ORDER BY sid LIMIT ?`)
+    .all(after, (end as string | undefined) ?? null, (end as string | undefined) ?? null, value, perBatch + 1)
   const sids = sidsOf(rows.slice(0, perBatch))
   const next = rows.length > perBatch ? sids.at(-1) : (end as string | undefined)
-  return { sids, rest: next === undefined ? null : { client: target.client, after: next } }
+  return { sids, rest: next === undefined ? null : { ...target, after: next } }
 }
 
 /** Ends one session, or the next of a user's or client's, children with them. */

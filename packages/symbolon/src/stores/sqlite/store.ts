@@ -12,7 +12,9 @@ import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { createFinder, prepareSnapshot } from './finder.ts'
 import { listKeys } from './keys.ts'
 import { listLeases } from './leases.ts'
+import { hadFeed, pendingRestore } from './restores.ts'
 import { migrate } from './schema.ts'
+import { countSealed, notedSecrets, pageSealed } from './seals.ts'
 import { listSessions } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
 import { headOf } from './write.ts'
@@ -143,6 +145,22 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       hasToken: (jti) => guarded(path, () => isTokenRevoked(db, jti)),
       renew: (feedId) => writer.call('feed.renew', feedId),
       compact: (limit) => writer.call('feed.compact', limit),
+    },
+    seals: {
+      noted: () => guarded(path, () => notedSecrets(db)),
+      note: (secrets) => writer.call('seals.note', secrets),
+      forget: (secret) => writer.call('seals.forget', secret),
+      page: (kind, which, after, limit) => guarded(path, () => pageSealed(db, kind, which, after, limit)),
+      count: (kind, after) => guarded(path, () => countSealed(db, kind, after, now())),
+      replace: (kind, changes) => writer.call('seals.replace', kind, changes),
+    },
+    restores: {
+      pending: () => guarded(path, () => pendingRestore(db)),
+      had: (feedId) => guarded(path, () => hadFeed(db, feedId)),
+      begin: (input) => writer.call('restores.begin', input),
+      grow: (what, after) => writer.call('restores.grow', what, after),
+      dropAttempts: (limit) => writer.call('restores.dropAttempts', limit),
+      end: (audit) => writer.call('restores.end', audit),
     },
     onRevocations(listener) {
       listeners.add(listener)

@@ -7,6 +7,8 @@ import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
+import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
+import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
 import * as sessions from './sessions.ts'
 import { changeUser, createUser } from './users.ts'
 import { type Write, writeAudit } from './write.ts'
@@ -43,6 +45,13 @@ export const verbs = {
   'copy.complete': completeMove,
   'copy.open': openAgain,
   'copy.put': putRows,
+  'seals.note': noteSecrets,
+  'seals.forget': forgetSecret,
+  'seals.replace': replaceSealed,
+  'restores.begin': beginRestore,
+  'restores.grow': growEpochs,
+  'restores.dropAttempts': dropAttempts,
+  'restores.end': endRestore,
   /** Notes the time, so that it does not go back over a restart. */
   'clock.keep': () => undefined,
 } as const
