@@ -45,7 +45,6 @@ process.exitCode = await run(
     env: process.env,
     out: (text) => void process.stdout.write(`${text}\n`),
     err: (text) => void process.stderr.write(`${text}\n`),
-    ...(process.stderr.isTTY === true && { update: (line: string) => void process.stderr.write(`\r\u001b[2K${line}`) }),
     colour: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
     readInput,
     update: process.stderr.isTTY === true ? update : undefined,

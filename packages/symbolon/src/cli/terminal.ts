@@ -11,11 +11,9 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly out: (text: string) => void
   readonly err: (text: string) => void
-  /** Replaces the line that shows progress; an empty one takes it away. Only where somebody looks. */
-  readonly update?: (line: string) => void
   readonly colour: boolean
   readonly readInput: () => Promise<string>
-  /** Writes a line over the last one; only there when a person watches. */
+  /** Writes a line over the last one, an empty one takes it away; only there when a person watches. */
   readonly update?: ((text: string) => void) | undefined
   /** Asks a person, who must answer yes; only there when one can. */
   readonly ask?: ((question: string) => Promise<boolean>) | undefined
