@@ -1,7 +1,7 @@
 // What is measured: named figures, a line of progress, and the middle of several rounds.
 
 import { writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 
 /** Collects figures. */
 export interface Figures {
@@ -9,12 +9,20 @@ export interface Figures {
   begin(text: string): void
   /** Notes a figure; `floor` says what it has to reach, for the table. */
   put(name: string, value: number, unit: string, floor?: string): void
+  /** Says under what conditions the figures that follow were measured, or why one was not. */
+  note(text: string): void
 }
 
 /** The middle value. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+/** The value that a share `q` of all does not pass. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
 }
 
 /** CPU microseconds used while something ran, and how long it took on the wall. */
@@ -46,6 +54,7 @@ export async function sideBySide<K extends string>(
 /** Prints figures as they come, and writes them when asked. */
 export function createFigures(file: string | undefined): Figures & { finish(): void } {
   const all: Record<string, number> = {}
+  const notes: string[] = []
   const tty = process.stderr.isTTY === true
   const clear = () => tty && process.stderr.write('\r\u001b[K')
   const machine = {
@@ -53,8 +62,10 @@ export function createFigures(file: string | undefined): Figures & { finish(): v
     cores: cpus().length,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
+    /** What ran beside it before: much more than nothing, and the figures are noisy. */
+    load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }
-  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.platform}\n`)
+  process.stdout.write(`${machine.cpu}, ${machine.cores} cores, load ${machine.load}, Node ${machine.node}, ${machine.platform}\n`)
   return {
     begin(text) {
       clear()
@@ -67,9 +78,15 @@ export function createFigures(file: string | undefined): Figures & { finish(): v
         `${name.padEnd(34)} ${String(all[name]).padStart(10)} ${unit.padEnd(8)} ${floor === undefined ? '' : `(to reach: ${floor})`}\n`,
       )
     },
+    note(text) {
+      clear()
+      notes.push(text)
+      process.stdout.write(`${text}\n`)
+    },
     finish() {
       clear()
-      if (file !== undefined) writeFileSync(file, `${JSON.stringify({ machine, at: new Date().toISOString(), figures: all }, null, 2)}\n`)
+      if (file !== undefined)
+        writeFileSync(file, `${JSON.stringify({ machine, at: new Date().toISOString(), notes, figures: all }, null, 2)}\n`)
     },
   }
 }

@@ -20,6 +20,49 @@ const floors: Readonly<Record<string, { readonly token: number; readonly session
   hono: { token: 0.75, session: 0.55 },
 }
 
+/** A server under load. */
+export interface Target {
+  /** CPU microseconds of its process for each of `amount` requests of a path, which take turns with these headers. */
+  cpuOf(path: string, headers: readonly Readonly<Record<string, string>>[], amount: number): Promise<number>
+  stop(): void
+}
+
+/** Starts one in a process of its own: a framework, a data directory, and a database if sessions are kept in one. */
+export async function startTarget(framework: string, folder: string, database?: string): Promise<Target> {
+  const args = [framework, folder, ...(database === undefined ? [] : [database])]
+  const child = fork(fileURLToPath(new URL('./target.js', import.meta.url)), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const hear = <T>() =>
+    new Promise<T>((resolve, reject) => {
+      const ended = (code: number | null) => reject(new Error(`${framework} ended with ${code}`))
+      child.once('exit', ended)
+      child.once('message', (message) => {
+        child.off('exit', ended)
+        resolve(message as T)
+      })
+    })
+  const { port } = await hear<{ port: number }>()
+  const cpu = async () => {
+    const heard = hear<NodeJS.CpuUsage>()
+    child.send('cpu')
+    const { user, system } = await heard
+    return user + system
+  }
+  return {
+    async cpuOf(path, headers, amount) {
+      const before = await cpu()
+      const result = await autocannon({
+        url: `http://127.0.0.1:${port}`,
+        connections: 64,
+        amount,
+        requests: headers.map((one) => ({ method: 'GET', path, headers: one })),
+      })
+      if (result['2xx'] !== amount) throw new Error(`${framework} ${path}: ${result.non2xx} refused, ${result.errors} errors`)
+      return ((await cpu()) - before) / amount
+    },
+    stop: () => child.disconnect(),
+  }
+}
+
 /** Measures. */
 export async function measureHttp(figures: Figures): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
@@ -31,34 +74,16 @@ export async function measureHttp(figures: Figures): Promise<void> {
     const tokens: string[] = []
     for (const cookie of some) tokens.push((await open.core.sessions.mint(cookie)).minted.accessToken)
     await open.store.close()
+    // The same headers at every level, so that only the guard differs.
+    const headers = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
     for (const framework of Object.keys(floors)) {
-      const child = fork(fileURLToPath(new URL('./target.js', import.meta.url)), [framework, folder], {
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      })
-      const hear = <T>() => new Promise<T>((resolve) => child.once('message', (message) => resolve(message as T)))
-      const { port } = await hear<{ port: number }>()
-      const cpu = async () => {
-        const heard = hear<NodeJS.CpuUsage>()
-        child.send('cpu')
-        const { user, system } = await heard
-        return user + system
-      }
-      // The same headers at every level, so that only the guard differs.
-      const requests = tokens.map((token) => ({ method: 'GET' as const, headers: { authorization: `Bearer ${token}` } }))
-      const load = (path: string) => async () => {
+      const target = await startTarget(framework, folder)
+      const load = (path: string) => () => {
         figures.begin(`${framework} ${path}`)
-        const before = await cpu()
-        const result = await autocannon({
-          url: `http://127.0.0.1:${port}`,
-          connections: 64,
-          amount: 20_000,
-          requests: requests.map((one) => ({ ...one, path })),
-        })
-        if (result['2xx'] !== 20_000) throw new Error(`${framework} ${path}: ${result.non2xx} refused, ${result.errors} errors`)
-        return ((await cpu()) - before) / 20_000
+        return target.cpuOf(path, headers, 20_000)
       }
       const us = await sideBySide(3, { bare: load('/bare'), token: load('/token'), session: load('/session') })
-      child.disconnect()
+      target.stop()
       figures.put(`http.${framework}.bare.us`, us.bare, 'µs CPU')
       for (const level of ['token', 'session'] as const) {
         figures.put(`http.${framework}.${level}.vs_bare`, us.bare / us[level], '×', `≥ ${floors[framework]?.[level]}`)

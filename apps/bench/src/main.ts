@@ -1,9 +1,13 @@
-// `npm run bench [-- NAME… --json FILE]`: tokens, sessions, http, life, revocation. Ratios are measured side by side in one run.
+// `npm run bench [-- NAME… --json FILE --sessions N]`: tokens, sessions, http, life, revocation, postgres; and, only when it
+// is named, scale, which loads ten million sessions. Ratios are measured side by side in one run.
 
 import { createFigures, type Figures } from './figures.ts'
 import { measureHttp } from './http.ts'
 import { measureLife } from './life.ts'
+import { measurePostgres } from './postgres.ts'
+import { findPrograms } from './postgres-server.ts'
 import { measureRevocation } from './revocation.ts'
+import { measureScale } from './scale.ts'
 import { measureSessions } from './sessions.ts'
 import { measureTokens } from './tokens.ts'
 
@@ -13,16 +17,29 @@ const parts: Readonly<Record<string, (figures: Figures) => Promise<void>>> = {
   http: measureHttp,
   life: measureLife,
   revocation: measureRevocation,
+  postgres: measurePostgres,
 }
 
 const words = process.argv.slice(2)
-const at = words.indexOf('--json')
-const file = at < 0 ? undefined : words.splice(at, 2)[1]
-const unknown = words.filter((word) => parts[word] === undefined)
-if (unknown.length > 0 || (at >= 0 && file === undefined)) {
-  process.stderr.write(`Usage: npm run bench -- [${Object.keys(parts).join('|')}]… [--json FILE]\n`)
+const option = (name: string) => {
+  const at = words.indexOf(name)
+  return at < 0 ? undefined : (words.splice(at, 2)[1] ?? '')
+}
+const file = option('--json')
+const sessions = Number(option('--sessions') ?? 10_000_000)
+const unknown = words.filter((word) => parts[word] === undefined && word !== 'scale')
+if (unknown.length > 0 || file === '' || !(Number.isInteger(sessions) && sessions >= 20_000)) {
+  process.stderr.write(`Usage: npm run bench -- [${Object.keys(parts).join('|')}|scale]… [--json FILE]
+Without names: all but scale, which loads ten million sessions into PostgreSQL (or --sessions N, 20000 or more) and takes half an hour.
+`)
   process.exit(2)
 }
 const figures = createFigures(file)
-for (const name of words.length > 0 ? words : Object.keys(parts)) await parts[name]?.(figures)
+for (const name of words.length > 0 ? words : Object.keys(parts)) {
+  if (name === 'scale') await measureScale(figures, sessions)
+  // Asked for by name, it says what is missing.
+  else if (name === 'postgres' && words.length === 0 && findPrograms() === undefined)
+    figures.note('postgres: not measured (PostgreSQL is not installed)')
+  else await parts[name]?.(figures)
+}
 figures.finish()

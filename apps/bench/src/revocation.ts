@@ -10,17 +10,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { createVerifier } from '@symbolon/verifier'
-import { type Figures, sideBySide, spent } from './figures.ts'
+import { type Figures, quantile, sideBySide, spent } from './figures.ts'
 import { freePort } from './free-port.ts'
 import { fill, openCore, secret } from './rooms.ts'
 import { measureKnown } from './tokens.ts'
 
 const main = fileURLToPath(new URL('../../../packages/symbolon/dist/cli/main.js', import.meta.url))
 const now = () => performance.timeOrigin + performance.now()
-const quantile = (values: readonly number[], q: number) => {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN
-}
 
 interface Place {
   readonly issuer: string

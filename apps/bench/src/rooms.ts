@@ -7,6 +7,8 @@ export const rooms = {
   core: await room('core/index.js'),
   credential: await room('core/credential.js'),
   sqlite: await room('stores/sqlite/index.js'),
+  postgres: await room('stores/postgres/index.js'),
+  jobs: await room('embed/jobs.js'),
   crypto: await room('embed/crypto.js'),
   signer: await room('embed/signer.js'),
 }
@@ -17,8 +19,16 @@ export const issuer = 'http://localhost:3999/auth'
 export const secret = 'a secret for measuring, of more than thirty-two bytes'
 
 /** Opens a store and a core on a file; `at`: its issuer. */
-export async function openCore(path: string, at: string = issuer) {
-  const store = await rooms.sqlite.openSqliteStore({ path })
+export const openCore = async (path: string, at: string = issuer) => coreOn(await rooms.sqlite.openSqliteStore({ path }), at)
+
+/** The same on a database, with as many connections as a node has unless told otherwise. */
+export const openPostgresCore = async (url: string, schema = 'symbolon') =>
+  coreOn(await rooms.postgres.openPostgresStore({ url, schema, connections }), issuer)
+
+/** Connections of everything that is measured on a database. */
+export const connections = 10
+
+async function coreOn(store: Awaited<ReturnType<typeof rooms.sqlite.openSqliteStore>>, at: string) {
   const crypto = rooms.crypto.createCrypto([secret])
   const core = rooms.core.createCore(
     {

@@ -1,15 +1,33 @@
-// The server under load, in a process of its own: one framework, the same route bare and at both levels.
+// The server under load, in a process of its own: one framework, the same route bare and at both levels, or in front of
+// better-auth.
 
 import type { AddressInfo } from 'node:net'
 import { createAuth } from 'symbolon'
-import { issuer, secret } from './rooms.ts'
+import { connections, issuer, secret } from './rooms.ts'
 
-const [framework = 'express', data = ''] = process.argv.slice(2)
-const auth = createAuth({ issuer, dev: true, data, secrets: [secret] })
-await auth.ready()
+const [framework = 'express', data = '', url] = process.argv.slice(2)
 const answer = { hello: 'world' }
 
+/** The same route in front of better-auth. */
+async function startRival(): Promise<number> {
+  const { default: fastify } = await import('fastify')
+  const { fromNodeHeaders } = await import('better-auth/node')
+  const { openRival } = await import('./rival.ts')
+  const { auth } = await openRival(url as string)
+  const app = fastify()
+  app.get('/bare', async () => answer)
+  app.get('/session', async (request, reply) => {
+    if ((await auth.api.getSession({ headers: fromNodeHeaders(request.headers) })) !== null) return answer
+    return reply.code(401).send()
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return (app.server.address() as AddressInfo).port
+}
+
 async function start(): Promise<number> {
+  if (framework === 'better-auth') return startRival()
+  const auth = createAuth({ issuer, dev: true, data, secrets: [secret], ...(url !== undefined && { database: { url, connections } }) })
+  await auth.ready()
   if (framework === 'express') {
     const { default: express } = await import('express')
     const { createGuard } = await import('symbolon/express')

@@ -1,0 +1,77 @@
+// Guarded routes whose sessions are in PostgreSQL: CPU of the server's process for each request, against the same route
+// bare, and against a route that asks better-auth.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { drawn } from './checks.ts'
+import { type Figures, sideBySide } from './figures.ts'
+import { startTarget } from './http.ts'
+import { credentialAt } from './load.ts'
+import type { PostgresServer } from './postgres-server.ts'
+import { openRival } from './rival.ts'
+import { openPostgresCore } from './rooms.ts'
+
+const floors: Readonly<Record<string, number>> = { fastify: 0.55, express: 0.85 }
+const people = 64
+
+/** Measures on a database that has `sessions` sessions in it. */
+export async function measureHttpPostgres(figures: Figures, server: PostgresServer, database: string, sessions: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
+  try {
+    const open = await openPostgresCore(server.url(database))
+    const cookies = drawn(1000, sessions, false).map(credentialAt)
+    const tokens: string[] = []
+    for (const cookie of cookies) tokens.push((await open.core.sessions.mint(cookie)).minted.accessToken)
+    await open.store.close()
+    const bearer = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
+    for (const framework of Object.keys(floors)) {
+      const target = await startTarget(framework, folder, server.url(database))
+      try {
+        const load = (path: string) => () => {
+          figures.begin(`${framework} ${path}, PostgreSQL`)
+          return target.cpuOf(path, bearer, 20_000)
+        }
+        const us = await sideBySide(3, { bare: load('/bare'), session: load('/session') })
+        figures.put(`http.${framework}.session_pg.us`, us.session, 'µs CPU')
+        figures.put(`http.${framework}.session_pg.vs_bare`, us.bare / us.session, '×', `≥ ${floors[framework]}`)
+      } finally {
+        target.stop()
+      }
+    }
+
+    figures.begin('better-auth: sign-ups')
+    await server.sql('postgres', 'CREATE DATABASE rival')
+    const rival = await openRival(server.url('rival'))
+    await rival.migrate()
+    const theirs = (await rival.signUp(people)).map((cookie) => ({ cookie }))
+    await rival.pool.end()
+    // As many people and the same kind of credential on both sides: the session cookie.
+    const ours = cookies.slice(0, people).map((cookie) => ({ cookie: `symbolon=${cookie}` }))
+    const targets = {
+      ours: await startTarget('fastify', folder, server.url(database)),
+      theirs: await startTarget('better-auth', folder, server.url('rival')),
+    }
+    try {
+      const us = await sideBySide(3, {
+        ours: () => {
+          figures.begin('fastify /session by cookie, PostgreSQL')
+          return targets.ours.cpuOf('/session', ours, 10_000)
+        },
+        theirs: () => {
+          figures.begin('fastify with better-auth')
+          return targets.theirs.cpuOf('/session', theirs, 3000)
+        },
+      })
+      figures.note('better-auth: all of a request in the server process on both sides, the bare route’s own cost not subtracted')
+      figures.put('http.session_pg.us', us.ours, 'µs CPU')
+      figures.put('http.better_auth.us', us.theirs, 'µs CPU')
+      figures.put('http.session_pg.vs_better_auth', us.theirs / us.ours, '×', '≥ 15')
+    } finally {
+      targets.ours.stop()
+      targets.theirs.stop()
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,185 @@
+// Ten million sessions against ten thousand on PostgreSQL, a million on SQLite: a check, a refresh and the list of a user's
+// sessions, drawn at random from all; sizes; and checks while a million rows that are over are deleted.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { measureCleanUp } from './clean-up.ts'
+import { type Figures, sideBySide } from './figures.ts'
+import { credentialAt, isNative, loadPostgres, loadSqlite, userOf } from './load.ts'
+import { type PostgresServer, startServer } from './postgres-server.ts'
+import { rateOf } from './rates.ts'
+import { connections, openCore, openPostgresCore } from './rooms.ts'
+
+const few = 10_000
+const caller = { ip: null, userAgent: null }
+const short = (n: number) => (n % 1_000_000 === 0 ? `${n / 1_000_000}m` : n % 1000 === 0 ? `${n / 1000}k` : `${n}`)
+
+type Core = Awaited<ReturnType<typeof openPostgresCore>>['core']
+
+/** What is asked of one store, each time of sessions drawn at random from all of them. Returns microseconds of one call, 64 callers at once. */
+function asker(core: Core, sessions: number) {
+  const checks = 20_000
+  const refreshes = 1000
+  const lists = 4000
+  /** Credentials that a refresh replaced. */
+  const replaced = new Map<number, string>()
+  const draw = (native: boolean) => {
+    for (;;) {
+      const n = Math.floor(Math.random() * sessions)
+      if (isNative(n) === native) return n
+    }
+  }
+  return {
+    async check() {
+      const drawn = Array.from({ length: checks }, () => credentialAt(draw(false)))
+      // Not the user's activity: what is written down of it depends on how often each session comes, not on how many there are.
+      const rate = await rateOf(64, checks, async (n) => {
+        const checked = await core.sessions.check(drawn[n], 'cookie', { background: true })
+        if (!checked.ok) throw new Error(checked.code)
+      })
+      return 1_000_000 / rate
+    },
+    async refresh() {
+      const numbers = new Set<number>()
+      while (numbers.size < refreshes) numbers.add(draw(true))
+      const drawn = [...numbers].map((n) => [n, replaced.get(n) ?? credentialAt(n)] as const)
+      const rate = await rateOf(64, drawn.length, async (at) => {
+        const [n, credential] = drawn[at] as (typeof drawn)[number]
+        const outcome = await core.sessions.refresh({ credential, kind: 'token', background: false, caller })
+        if (!outcome.ok || outcome.outcome !== 'rotated') throw new Error(outcome.ok ? outcome.outcome : outcome.code)
+        replaced.set(n, outcome.credential)
+      })
+      return 1_000_000 / rate
+    },
+    async list() {
+      const users = Array.from({ length: lists }, () => userOf(Math.floor(Math.random() * sessions)))
+      const rate = await rateOf(64, lists, async (n) => {
+        const found = await core.sessions.list(users[n])
+        if (found.length === 0) throw new Error('no sessions')
+      })
+      return 1_000_000 / rate
+    },
+  }
+}
+
+/** Both sizes in turn. */
+async function compare(figures: Figures, name: string, size: string, many: Core, of: number, small: Core, floor?: string): Promise<void> {
+  const [big, little] = [asker(many, of), asker(small, few)]
+  for (const what of ['check', 'refresh', 'list'] as const) {
+    figures.begin(`${name}: ${what}, ${size} against 10k`)
+    const us = await sideBySide(5, { many: big[what], few: little[what] })
+    figures.put(`${name}.${what}.${size}.us`, us.many, 'µs')
+    figures.put(`${name}.${what}.${size}.vs_10k`, us.many / us.few, '×', what === 'check' ? floor : undefined)
+  }
+}
+
+async function putSizes(figures: Figures, server: PostgresServer, size: string, rows: number): Promise<void> {
+  const found = await server.sql(
+    'scale',
+    `SELECT c.relname AS name, pg_relation_size(c.oid)::float8 AS bytes FROM pg_class c
+     WHERE c.relnamespace = 'big'::regnamespace AND c.relkind IN ('r', 'i') AND c.relname ~ '^(sessions|users)' ORDER BY 2 DESC`,
+  )
+  let all = 0
+  for (const { name, bytes } of found as readonly { name: string; bytes: number }[]) {
+    if (name.startsWith('sessions')) all += bytes
+    figures.put(`pg.size.${size}.${name}`, bytes / 1_048_576, 'MB')
+  }
+  figures.put(`pg.size.${size}.per_session`, all / rows, 'bytes')
+}
+
+async function measurePostgresScale(figures: Figures, sessions: number): Promise<void> {
+  const server = await startServer()
+  const size = short(sessions)
+  try {
+    figures.note(`${server.settings}; ${connections} connections`)
+    await server.sql('postgres', 'CREATE DATABASE scale')
+    const url = server.url('scale')
+    const small = await openPostgresCore(url, 'small')
+    await loadPostgres(url, 'small', { from: 0, to: few, progress: figures.begin })
+    let big = await openPostgresCore(url, 'big')
+    const began = performance.now()
+    await loadPostgres(url, 'big', { from: 0, to: sessions, progress: figures.begin })
+    figures.put(`pg.load.${size}.s`, (performance.now() - began) / 1000, 's')
+    await putSizes(figures, server, size, sessions)
+    // As it is after years: what autovacuum has been at. The connections that planned before are kept: so it is in life.
+    figures.begin('VACUUM ANALYZE, CHECKPOINT')
+    await server.sql('scale', 'VACUUM ANALYZE')
+    await server.sql('scale', 'CHECKPOINT')
+    await compare(figures, 'pg', size, big.core, sessions, small.core, '≤ 1.5')
+    await small.store.close()
+
+    const over = Math.min(1_000_000, sessions)
+    await loadPostgres(url, 'big', { from: sessions, to: sessions + over, over: true, progress: figures.begin })
+    await big.store.close()
+    await server.sql('scale', 'CHECKPOINT')
+    big = await openPostgresCore(url, 'big')
+    const { check } = steady(big.core, sessions)
+    await measureCleanUp(figures, 'cleanup', '≤ 2', { core: big.core, leases: big.store.leases, check, rate: 1000, minutes: 4 })
+    await big.store.close()
+  } finally {
+    server.stop()
+  }
+}
+
+/** Checks of sessions drawn at random beforehand, so that drawing them takes no time. */
+function steady(core: Core, sessions: number) {
+  const drawn: string[] = []
+  while (drawn.length < 20_000) {
+    const n = Math.floor(Math.random() * sessions)
+    if (!isNative(n)) drawn.push(credentialAt(n))
+  }
+  let at = 0
+  return {
+    async check() {
+      const checked = await core.sessions.check(drawn[at++ % drawn.length], 'cookie', { background: true })
+      if (!checked.ok) throw new Error(checked.code)
+    },
+  }
+}
+
+async function measureSqliteScale(figures: Figures, sessions: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
+  const size = short(sessions)
+  try {
+    const opened = async (name: string, of: number, over: number) => {
+      const path = join(folder, `${name}.db`)
+      await (await openCore(path)).store.close()
+      loadSqlite(path, { from: 0, to: of, progress: figures.begin })
+      if (over > 0) loadSqlite(path, { from: of, to: of + over, over: true, progress: figures.begin })
+      return openCore(path)
+    }
+    const big = await opened('big', sessions, 0)
+    const small = await opened('small', few, 0)
+    await compare(figures, 'sqlite', size, big.core, sessions, small.core)
+    await big.store.close()
+    await small.store.close()
+    loadSqlite(join(folder, 'big.db'), {
+      from: sessions,
+      to: sessions + Math.min(1_000_000, sessions),
+      over: true,
+      progress: figures.begin,
+    })
+    const again = await openCore(join(folder, 'big.db'))
+    const { check } = steady(again.core, sessions)
+    await measureCleanUp(figures, 'sqlite.cleanup', undefined, {
+      core: again.core,
+      leases: again.store.leases,
+      check,
+      rate: 1000,
+      minutes: 2,
+    })
+    await again.store.close()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Measures; `sessions` on PostgreSQL, at most a million on SQLite. */
+export async function measureScale(figures: Figures, sessions: number): Promise<void> {
+  if (sessions !== 10_000_000) figures.note(`scale: with ${sessions} sessions, not with 10,000,000; the names of the figures say so`)
+  await measurePostgresScale(figures, sessions)
+  await measureSqliteScale(figures, Math.min(1_000_000, sessions))
+  const cores = cpus().length
+  figures.note(cores < 8 ? `two nodes: not measured (${cores} cores)` : 'two nodes: not measured yet')
+}
