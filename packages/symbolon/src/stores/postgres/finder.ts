@@ -12,15 +12,28 @@ const session = `json_build_array(${selection(sessionColumns, 's', ['credential_
 const user = `json_build_array(${selection(userColumns, 'u')})`
 const client = `json_build_array(${selection(clientColumns, 'c')})`
 
-/** `$1` sids, `$2` and `$3` the marks of session and user that are remembered for each, `$4` and `$5` clients and their marks. */
-const text = `SELECT @time()::float8, EXISTS (SELECT 1 FROM @feed WHERE kind = 'token'), (
-  SELECT json_agg(json_build_array(k.n, s.mark, CASE WHEN s.mark IS DISTINCT FROM k.s THEN ${session} END,
-    u.mark, CASE WHEN u.mark IS DISTINCT FROM k.u THEN ${user} END, c.mark, s.client_id, CASE WHEN m.id IS NULL THEN ${client} END))
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS k(sid, s, u, n)
-  JOIN @sessions s ON s.sid = k.sid
-  JOIN @users u ON u.id = s.user_id
-  JOIN @clients c ON c.tenant = s.tenant AND c.id = s.client_id
-  LEFT JOIN unnest($4::text[], $5::bigint[]) AS m(id, mark) ON m.id = c.id AND m.mark = c.mark)`
+const head = "@time()::float8, EXISTS (SELECT 1 FROM @feed WHERE kind = 'token')"
+
+/** Which of what is remembered still is as it was: `$1` sids, `$2` and `$3` the marks of session and user, `$4` and `$5` clients and their marks. */
+const same = {
+  name: 'find_same',
+  text: `SELECT ${head}, array_agg(k.n::integer),
+    NOT EXISTS (SELECT 1 FROM unnest($4::text[], $5::bigint[]) AS m(id, mark)
+      WHERE NOT EXISTS (SELECT 1 FROM @clients c WHERE c.tenant = 'main' AND c.id = m.id AND c.mark = m.mark))
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS k(sid, s, u, n)
+    JOIN @sessions s ON s.sid = k.sid AND s.mark = k.s
+    JOIN @users u ON u.id = s.user_id AND u.mark = k.u`,
+}
+/** Whole rows: `$1` sids, `$2` and `$3` clients that need not be told again, and their marks. */
+const whole = {
+  name: 'find_whole',
+  text: `SELECT ${head}, json_agg(json_build_array(k.n, s.mark, ${session}, u.mark, ${user}, c.mark, s.client_id, CASE WHEN m.id IS NULL THEN ${client} END))
+    FROM unnest($1::text[]) WITH ORDINALITY AS k(sid, n)
+    JOIN @sessions s ON s.sid = k.sid
+    JOIN @users u ON u.id = s.user_id
+    JOIN @clients c ON c.tenant = s.tenant AND c.id = s.client_id
+    LEFT JOIN unnest($2::text[], $3::bigint[]) AS m(id, mark) ON m.id = c.id AND m.mark = c.mark`,
+}
 
 const remembered = 10_000
 const clientsRemembered = 50
@@ -38,6 +51,12 @@ export function snapshotOf(now: number, [s, u, c, tokens]: readonly [Row, Row, R
   return tokens ? { ...snapshot, tokensRevoked: true } : snapshot
 }
 
+/** A list as the database takes it; written out here where nothing in it needs quotes, which is cheaper. */
+function listOf(texts: readonly string[]): string | readonly string[] {
+  const joined = texts.join(',')
+  return /^[\w,-]*$/.test(joined) ? `{${joined}}` : texts
+}
+
 /** Creates the reader. */
 export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Promise<SessionSnapshot | undefined> {
   let known = new Map<string, Known>()
@@ -52,59 +71,83 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
     }
     known.set(sid, one)
   }
+  /** Another server may have taken over meanwhile, whose clock is behind. */
+  const timeOf = (row: Row | undefined) => {
+    last = Math.max(last, row?.[0] as number)
+    return last
+  }
+  type Found = Map<string, SessionSnapshot>
+  const note = (found: Found, now: number, tokens: boolean, sid: string, { session, user }: Known, client: Client) =>
+    found.set(sid, tokens ? { now, session, user, client, tokensRevoked: true } : { now, session, user, client })
+
+  const readWhole = async (sids: readonly string[], found: Found): Promise<void> => {
+    if (sids.length === 0) return
+    // What is known of clients when it is sent, whatever another statement learns meanwhile.
+    const then = new Map(clients)
+    const marks = `{${[...then.values()].map(({ mark }) => mark).join(',')}}`
+    const [row] = await driver.read(whole, [listOf(sids), listOf([...then.keys()]), marks])
+    const now = timeOf(row)
+    type Told = readonly [number, number, Row, number, Row, number, string, Row | null]
+    for (const [n, mark, s, userMark, u, clientMark, clientId, c] of (row?.[2] ?? []) as readonly Told[]) {
+      const one: Known = { mark, userMark, session: sessionOf(s), user: userOf(u) }
+      let client = then.get(clientId)?.client
+      if (c !== null) {
+        client = clientOf(c)
+        if (clients.size >= clientsRemembered) clients.clear()
+        clients.set(clientId, { mark: clientMark, client })
+      }
+      const sid = sids[n - 1] as string
+      remember(sid, one)
+      note(found, now, row?.[1] === true, sid, one, client as Client)
+    }
+  }
+  /** Answers from memory what the database says is as it was; returns the rest, which moved on or is gone. */
+  const readSame = async (sids: readonly string[], held: readonly Known[], found: Found): Promise<readonly string[]> => {
+    if (sids.length === 0) return []
+    const then = new Map(clients)
+    const list = (numbers: readonly number[]) => `{${numbers.join(',')}}`
+    const marks = list([...then.values()].map(({ mark }) => mark))
+    const values = [
+      listOf(sids),
+      list(held.map(({ mark }) => mark)),
+      list(held.map(({ userMark }) => userMark)),
+      listOf([...then.keys()]),
+      marks,
+    ]
+    const [row] = await driver.read(same, values)
+    const now = timeOf(row)
+    if (row?.[3] === true)
+      for (const n of (row[2] ?? []) as readonly number[]) {
+        const one = held[n - 1] as Known
+        const sid = sids[n - 1] as string
+        const client = then.get(one.session.clientId)?.client
+        if (client === undefined) continue
+        if (!known.has(sid)) remember(sid, one)
+        note(found, now, row[1] === true, sid, one, client)
+      }
+    return found.size === sids.length ? [] : sids.filter((sid) => !found.has(sid))
+  }
 
   return createGroup({
     flights: 2,
     perGroup: 500,
     patience: 700,
     async run(asked: readonly string[]) {
-      const sids = [...new Set(asked)]
-      const before = sids.map(recall)
-      const values = [
-        sids,
-        before.map((one) => one?.mark ?? null),
-        before.map((one) => one?.userMark ?? null),
-        [...clients.keys()],
-      ] as const
-      // What is known of clients when it is sent, whatever another statement learns meanwhile.
-      const then = new Map(clients)
-      const marks = [...then.values()].map(({ mark }) => mark)
-      const [row] = await driver.read({ name: 'find', text }, [...values, marks])
-      // Another server may have taken over meanwhile, whose clock is behind.
-      last = Math.max(last, row?.[0] as number)
-      const found = new Map<string, SessionSnapshot>()
-      for (const [n, mark, s, userMark, u, clientMark, clientId, c] of (row?.[2] ?? []) as readonly [
-        number,
-        number,
-        Row | null,
-        number,
-        Row | null,
-        number,
-        string,
-        Row | null,
-      ][]) {
-        const held = before[n - 1]
-        const one: Known =
-          s === null && u === null && held !== undefined
-            ? held
-            : {
-                mark,
-                userMark,
-                session: s === null ? (held as Known).session : sessionOf(s),
-                user: u === null ? (held as Known).user : userOf(u),
-              }
-        let app = then.get(clientId)?.client
-        if (c !== null) {
-          app = clientOf(c)
-          if (clients.size >= clientsRemembered) clients.clear()
-          clients.set(clientId, { mark: clientMark, client: app })
+      const [remembered, unknown]: [string[], string[]] = [[], []]
+      const held: Known[] = []
+      for (const sid of new Set(asked)) {
+        const one = recall(sid)
+        if (one === undefined) unknown.push(sid)
+        else {
+          remembered.push(sid)
+          held.push(one)
         }
-        const sid = sids[n - 1] as string
-        if (one !== held || !known.has(sid)) remember(sid, one)
-        const snapshot = { now: last, session: one.session, user: one.user, client: app as Client }
-        found.set(sid, row?.[1] === true ? { ...snapshot, tokensRevoked: true } : snapshot)
       }
-      return asked.map((sid) => found.get(sid))
+      const found: Found = new Map()
+      const others: Found = new Map()
+      const [moved] = await Promise.all([readSame(remembered, held, found), readWhole(unknown, others)])
+      await readWhole(moved, others)
+      return asked.map((sid) => found.get(sid) ?? others.get(sid))
     },
   })
 }
