@@ -1,7 +1,7 @@
 // Core's cryptography on node:crypto. Every key is derived from a server secret for one purpose (HKDF, RFC 5869); the
 // first secret is the active one, the others only open what they sealed. Secrets never leave this file.
 
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomFillSync, randomInt, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, hash, hkdfSync, randomFillSync, randomInt, timingSafeEqual } from 'node:crypto'
 import type { Crypto } from '#core'
 
 /** version ‖ secret id (8) ‖ iv (12) ‖ ciphertext ‖ tag (16). */
@@ -54,7 +54,7 @@ export function createCrypto(secrets: readonly string[]): Crypto {
 
   return {
     hmac: (key, data) => createHmac('sha256', key).update(data).digest(),
-    hash: (data) => createHash('sha256').update(data).digest(),
+    hash: (data) => hash('sha256', data, 'buffer'),
     seal(plain, associated) {
       const iv = random(12)
       const cipher = createCipheriv('aes-256-gcm', active.derive('seal'), iv)
