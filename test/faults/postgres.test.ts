@@ -5,13 +5,15 @@ import { runScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
 const seed = Number(process.env.LOAD_SEED ?? Math.floor(Math.random() * 1_000_000))
-/** For how long a scenario is repeated; once unless said. */
-const seconds = Number(process.env.FAULTS_SECONDS ?? 0)
+/** Minutes over all scenarios, those whose names hold a text; each once unless said. */
+const only = process.env.FAULTS_ONLY ?? ''
+const chosen = scenarios.filter(({ name }) => name.includes(only))
+const seconds = (Number(process.env.FAULTS_MINUTES ?? 0) * 60) / Math.max(1, chosen.length)
 
 describe(`two nodes on PostgreSQL keep every promise (LOAD_SEED=${seed})`, () => {
-  it.each(scenarios)('$name', { timeout: 180_000 + seconds * 1000 }, async (scenario) => {
+  it.each(chosen)('$name', { timeout: 180_000 + seconds * 1000 }, async (scenario) => {
     const { broken, late, counts, acts } = await runScenario(scenario, { seed, lasts: seconds * 1000, spell: seconds > 0 ? 6000 : 2500 })
-    if (process.env.FAULTS_SECONDS !== undefined) console.info(scenario.name, { acts }, counts)
+    if (seconds > 0) console.info(scenario.name, { acts }, counts)
     expect({ seed, broken, late }).toEqual({ seed, broken: [], late: [] })
     expect(counts.rotated).toBeGreaterThan(10)
     expect(Math.min(...Object.values(counts.accepted))).toBeGreaterThan(10)
