@@ -166,14 +166,12 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   return server
 }
 
-/** A server as long as this process: tests of one file share it. */
-export function sharePostgres(settings: readonly string[] = []): () => Promise<Postgres> {
+/** A server that several tests of a file share, started by the first that asks for it. */
+export function sharePostgres(settings: readonly string[] = []): (() => Promise<Postgres>) & { started(): Promise<Postgres | undefined> } {
   let starting: Promise<Postgres> | undefined
-  return () => {
-    starting ??= startPostgres(settings).then((server) => {
-      process.once('exit', () => server.stop())
-      return server
-    })
+  const share = () => {
+    starting ??= startPostgres(settings)
     return starting
   }
+  return Object.assign(share, { started: async () => starting })
 }

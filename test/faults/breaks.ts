@@ -9,9 +9,12 @@ export interface Break {
   readonly name: string
   readonly edits: readonly Edit[]
   readonly breaks: readonly Broken['rule'][]
+  /** On PostgreSQL; else on SQLite. */
+  readonly database?: true
 }
 
 const store = (file: string, from: string, to: string): Edit => ({ file: `symbolon/dist/stores/sqlite/${file}.js`, from, to })
+const postgres = (file: string, from: string, to: string): Edit => ({ file: `symbolon/dist/stores/postgres/${file}.js`, from, to })
 const core = (file: string, from: string, to: string): Edit => ({ file: `symbolon/dist/core/${file}.js`, from, to })
 const verifier = (file: string, from: string, to: string): Edit => ({ file: `verifier/dist/${file}.js`, from, to })
 
@@ -20,6 +23,13 @@ const failingReads = store(
   'finder',
   '        try {\n',
   "        try {\n            if (Math.random() < 0.125) throw new Error('unreadable')\n",
+)
+
+/** What was read comes late, so that much can happen meanwhile. */
+const slowAnswers = postgres(
+  'finder',
+  'return asked.map(',
+  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return asked.map(',
 )
 
 /** The table. */
@@ -126,5 +136,51 @@ export const breaks: readonly Break[] = [
     name: 'lost answers that are theft',
     edits: [core('decide', "if (rules.recovery === 'revoke')", 'if (true)')],
     breaks: ['G7'],
+  },
+  { name: 'nothing changed but slow answers, on PostgreSQL', edits: [slowAnswers], breaks: [], database: true },
+  {
+    name: 'a rotation on PostgreSQL that compares nothing',
+    edits: [postgres('sessions', "AND s.generation = (c->>'from')::bigint AND", "AND (c->>'from')::bigint > 0 AND")],
+    breaks: ['G3', 'G7'],
+    database: true,
+  },
+  {
+    name: 'a feed numbered by a plain sequence',
+    edits: [
+      postgres('write', 'CREATE FUNCTION @log(', 'CREATE SEQUENCE @feed_numbers;\nCREATE FUNCTION @log('),
+      postgres(
+        'write',
+        "UPDATE @feed_head SET seq = seq + n WHERE tenant = 'main' RETURNING seq, feed_id INTO last, feed;",
+        `SELECT feed_id INTO feed FROM @feed_head;
+  FOR i IN 1..n LOOP last := nextval('@feed_numbers'); END LOOP;
+  PERFORM pg_sleep(random() * 0.2);`,
+      ),
+      postgres(
+        'write',
+        "PERFORM pg_notify('@channel', '');",
+        "UPDATE @feed_head SET seq = greatest(seq, last) WHERE tenant = 'main'; PERFORM pg_notify('@channel', '');",
+      ),
+    ],
+    breaks: ['G2'],
+    database: true,
+  },
+  {
+    name: 'a database that cannot be reached, and is answered for from memory',
+    edits: [
+      postgres('finder', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
+      postgres(
+        'finder',
+        'return asked.map((sid) => found.get(sid) ?? others.get(sid));\n        },\n    });',
+        `return asked.map((sid) => found.get(sid) ?? others.get(sid));
+        },
+    });
+    return (sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(
+        (found) => { memory.set(sid, found); return found; },
+        (error) => { if (memory.has(sid)) return memory.get(sid); throw error; },
+    );`,
+      ),
+    ],
+    breaks: ['G1'],
+    database: true,
   },
 ]

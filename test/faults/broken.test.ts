@@ -1,7 +1,8 @@
 // The load is held against builds that are broken on purpose: each break is found, and what is no break is not. A node is
 // killed in each run, and stays away for longer than a verifier may go without knowing.
 
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { sharePostgres } from '../postgres.ts'
 import { breaks } from './breaks.ts'
 import { breakBuild, edited } from './broken.ts'
 import { startCluster } from './cluster.ts'
@@ -19,12 +20,23 @@ const quiet = 4000
 /** How old what was found must be: calls that were under way then, and may explain it, are recorded by now. Milliseconds. */
 const settled = 1500
 
+const postgres = sharePostgres()
+afterAll(async () => (await postgres.started())?.stop())
+
+/** What leads nodes to a new database. */
+async function newDatabase() {
+  const server = await postgres()
+  const url = server.url(await server.create())
+  return () => ({ SYMBOLON_DATABASE_URL: url, SYMBOLON_DATABASE_CONNECTIONS: '8' })
+}
+
 describe(`a load on builds that are broken (LOAD_SEED=${seed})`, () => {
-  it.each(breaks)('$name', { timeout: 180_000 }, async ({ edits, breaks: expected }) => {
+  it.each(breaks)('$name', { timeout: 180_000 }, async ({ edits, breaks: expected, database }) => {
     const build = breakBuild(edits)
     const ends: (() => Promise<void> | void)[] = [build.remove]
     try {
-      const cluster = await startCluster({ count: 2, window, bound, build })
+      const env = database === undefined ? undefined : await newDatabase()
+      const cluster = await startCluster({ count: 2, window, bound, build, ...(env !== undefined && { env }) })
       ends.push(cluster.close)
       const { nodes, verifiers, clientId } = cluster
       const load = startLoad({ nodes, verifiers, clientId, window, seed })
