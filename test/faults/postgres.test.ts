@@ -7,7 +7,8 @@ import { scenarios } from './scenarios.ts'
 const seed = Number(process.env.LOAD_SEED ?? Math.floor(Math.random() * 1_000_000))
 /** Minutes over all scenarios, those whose names hold a text; each once unless said. */
 const only = process.env.FAULTS_ONLY ?? ''
-const chosen = scenarios.filter(({ name }) => name.includes(only))
+const isLong = process.env.FAULTS_MINUTES !== undefined
+const chosen = scenarios.filter(({ name, long }) => name.includes(only) && (isLong || long !== true))
 const seconds = (Number(process.env.FAULTS_MINUTES ?? 0) * 60) / Math.max(1, chosen.length)
 
 describe(`two nodes on PostgreSQL keep every promise (LOAD_SEED=${seed})`, () => {

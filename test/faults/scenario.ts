@@ -30,6 +30,8 @@ export interface Stage {
 /** One scenario. */
 export interface Scenario {
   readonly name: string
+  /** Left to the long run: what it does is near to what another one does. */
+  readonly long?: boolean
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[]
   readonly env?: (at: number) => Readonly<Record<string, string>>

@@ -31,6 +31,7 @@ async function killAndStart({ cluster, load }: Stage, at: number, away: number, 
 /** Lets a node kill itself at a step, then starts it again as it was. */
 const crashAt = (point: string): Scenario => ({
   name: `a node killed at ${point}`,
+  long: !point.endsWith('committed'),
   async act(stage) {
     const { cluster, load } = stage
     const node = cluster.nodes[1] as (typeof cluster.nodes)[number]
@@ -79,6 +80,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'the database restarted',
+    long: true,
     async act({ server }) {
       server.halt('fast')
       await server.start()
@@ -94,12 +96,12 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   { name: 'two seconds more to the database', act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 2000 }, spell) },
-  { name: 'a slow way to the database', act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 150 }, spell) },
+  { name: 'a slow way to the database', long: true, act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 150 }, spell) },
   { name: 'the way from one node to the database cut', act: ({ ways, spell }) => treat([pick(ways)], { as: 'cut' }, spell) },
   { name: 'connections to the database half open', act: ({ ways, spell }) => treat(ways, { as: 'black_hole' }, spell) },
-  { name: 'connections to the database reset', act: ({ ways, spell }) => treat(ways, { as: 'reset', after: 5000 }, spell) },
+  { name: 'connections to the database reset', long: true, act: ({ ways, spell }) => treat(ways, { as: 'reset', after: 5000 }, spell) },
   { name: 'verifiers cut off from their nodes', act: ({ links, spell }) => treat(links, { as: 'cut' }, spell) },
-  { name: 'connections of verifiers half open', act: ({ links, spell }) => treat(links, { as: 'black_hole' }, spell) },
+  { name: 'connections of verifiers half open', long: true, act: ({ links, spell }) => treat(links, { as: 'black_hole' }, spell) },
   {
     name: 'no more connections',
     settings: ['max_connections=40'],
@@ -143,6 +145,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'clocks of verifiers stepped',
+    long: true,
     async act({ cluster, spell }) {
       // More would make tokens look expired, or not yet made: that is no fault of anybody's.
       for (const offset of [4000, -4000, 0]) {
