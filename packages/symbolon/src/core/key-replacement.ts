@@ -4,12 +4,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import type { KeyState, SigningKey } from './model.ts'
 import type { Ports } from './ports.ts'
-import { sealPlace } from './seal-place.ts'
-
-const hexOf = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-
-/** The id of the secret that a sealed value names; empty when it names none. */
-const secretOf = (sealed: Uint8Array) => hexOf(sealed.subarray(1, 9))
+import { sealPlace, secretOf } from './seal-place.ts'
 
 /** Revokes the chosen keys, in whatever state they are, and makes what is missing then; how many were revoked. */
 export async function replaceKeys(

@@ -6,7 +6,7 @@ import { type FeedHead, type PublicJwk, SymbolonError } from '@symbolon/protocol
 import type { Keys } from './api.ts'
 import type { SigningKey } from './model.ts'
 import type { Ports } from './ports.ts'
-import { sealPlace } from './seal-place.ts'
+import { sealPlace, secretOf } from './seal-place.ts'
 import { refuse } from './session.ts'
 
 /** Keys as the rest of core needs them. */
@@ -26,9 +26,9 @@ const published = 24 * hour
 /** How long the longest token can live after its key stopped signing, with leeway and room. */
 const retiring = 2 * hour
 
-const unopenable = (kid: string) =>
+const unopenable = ({ kid, sealedPrivate }: SigningKey) =>
   new SymbolonError('key_unopenable', {
-    detail: `The signing key ${kid} cannot be opened with the server secrets given: put back the secret that sealed it (secrets takes several, the newest first).`,
+    detail: `The signing key ${kid} cannot be opened with the server secrets given: put back the secret ${secretOf(sealedPrivate)} that sealed it (secrets takes several, the newest first), or give up what it sealed: symbolon secrets drop ${secretOf(sealedPrivate)} --revoke`,
   })
 
 /** Creates the key ring; nothing is read before `maintain`. */
@@ -70,7 +70,7 @@ export function createKeys(ports: Ports, options: { readonly algorithm: SigningK
     for (const key of keys) {
       if ((key.state !== 'active' && key.state !== 'next') || loaded.has(key.kid)) continue
       const plain = crypto.open(key.sealedPrivate, sealPlace('key', key.kid))
-      if (plain === undefined) throw unopenable(key.kid)
+      if (plain === undefined) throw unopenable(key)
       signer.load(key.kid, key.alg, plain)
       loaded.add(key.kid)
     }

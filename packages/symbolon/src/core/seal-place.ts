@@ -9,3 +9,8 @@ export function sealPlace(kind: SealedKind, id: string, session: SessionKind | n
   if (kind === 'session') return `session key\n${session}\n${id}`
   return kind === 'key' ? `signing key\n${id}` : `attempt identifier\n${id}`
 }
+
+/** The id of the secret that a sealed value names, in hexadecimal; empty for what was emptied. */
+export function secretOf(sealed: Uint8Array): string {
+  return Array.from(sealed.subarray(1, 9), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -35,8 +35,8 @@ export interface Upkeep {
   close(): Promise<void>
 }
 
-/** The lease of whoever seals again, and how long it lasts; milliseconds. */
-const lease = { name: 're_seal', lasts: 90_000, patience: 180_000 } as const
+/** The lease of whoever seals again, how long it lasts (it is kept up; who is killed lets it go by that), and how long another one is waited for; milliseconds. */
+const lease = { name: 're_seal', lasts: 15_000, patience: 180_000 } as const
 
 /** Opens the store of the options. Throws with a sentence that says what to do. */
 export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
