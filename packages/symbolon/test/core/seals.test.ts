@@ -166,7 +166,10 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('%s', (name) => {
     await before.core.clients.create({ id: 'native', name: 'Native', transport: 'native' }, 'test')
     await before.store.users.create({ id: 'usr_ada', email: 'ada@example.com', roles: [] }, [])
     const held = await openMany(before, 250)
-    const lost = await openMany({ store: before.store, ports: { ...before.ports, crypto: createCrypto(['a secret that nobody has, of thirty-two bytes']) } }, 3)
+    const lost = await openMany(
+      { store: before.store, ports: { ...before.ports, crypto: createCrypto(['a secret that nobody has, of thirty-two bytes']) } },
+      3,
+    )
 
     const { core, store } = await node(open, y, x)
     await core.jobs.maintain()
@@ -179,7 +182,9 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('%s', (name) => {
     expect(first.unopened + second.unopened).toBe(3)
     await refreshAll(held, [...held.keys()], [core])
     const [sid, credential] = [...lost][0] as [string, string]
-    await expect(core.sessions.refresh({ credential, kind: 'token', caller, background: false })).rejects.toMatchObject({ code: 'try_later' })
+    await expect(core.sessions.refresh({ credential, kind: 'token', caller, background: false })).rejects.toMatchObject({
+      code: 'try_later',
+    })
     expect((await store.sessions.find(sid))?.session.revokedAt).toBeNull()
   })
 
