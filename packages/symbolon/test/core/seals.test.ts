@@ -125,6 +125,8 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('%s', (name) => {
       await core.jobs.maintain()
       expect(await core.seals.due()).toBe(true)
     }
+    // The node that still seals under the old one must not seal back what these do.
+    expect(await before.core.seals.due()).toBe(false)
     const batches: number[] = []
     const [one, two] = await Promise.all([
       nodes[0].core.seals.reseal(always, ({ sessions }) => void batches.push(sessions)),
