@@ -36,8 +36,13 @@ export interface ResealPlace {
 export interface Seals {
   /** Notes the secret that seals here; resolves to secrets that sealed something but are not here, as far as was noted. */
   open(): Promise<readonly string[]>
-  /** Whether something may be sealed under another secret than the first one. */
+  /**
+   * Whether something may be sealed under a secret older than the first one here. `false` where another node has begun with a
+   * newer one: two of them with different orders must not seal back and forth.
+   */
   due(): Promise<boolean>
+  /** Makes the first secret here the newest one, because somebody asked for it. */
+  prefer(): Promise<void>
   status(): Promise<readonly SealedUnder[]>
   /** Seals again as long as `go` says so, which is asked before each batch; `told` hears of each one. */
   reseal(go: () => Promise<boolean>, told?: (sofar: Resealed) => void, from?: ResealPlace | null): Promise<Resealed>
@@ -97,10 +102,16 @@ export function createSeals(
       // The first time, what is there is looked through once; from then on every secret is noted before it seals anything.
       const found =
         noted.length > 0 ? noted : (await status()).filter((one) => one.sessions + one.keys + one.attempts > 0).map((one) => one.secret)
-      if (noted.length === 0 || !noted.includes(active)) await seals.note([...new Set([...found, active])])
+      if (noted.length === 0 || !noted.includes(active)) await seals.note([...found.filter((secret) => secret !== active), active])
       return found.filter((secret) => !crypto.secretIds.includes(secret))
     },
-    due: async () => (await seals.noted()).some((secret) => secret !== active),
+    async due() {
+      const noted = await seals.noted()
+      return noted.length > 1 && noted.at(-1) === active
+    },
+    async prefer() {
+      if ((await seals.noted()).at(-1) !== active) await seals.note([active])
+    },
     async reseal(go, told = () => {}, from = null) {
       const sums = { sessions: 0, keys: 0, attempts: 0, unopened: 0 }
       const begin = from === null ? 0 : kinds.indexOf(from.kind)

@@ -23,8 +23,9 @@ export interface SealChange {
 
 /** Sealed values by the secret that they name: after one byte of version, eight bytes, here in hexadecimal. */
 export interface SealStore {
-  /** Secrets that something may be sealed under, as far as was noted. */
+  /** Secrets that something may be sealed under, as far as was noted; the newest note last. */
   noted(): Soon<readonly string[]>
+  /** Notes them in this order, each as the newest one. */
   note(secrets: readonly string[]): Promise<void>
   forget(secret: string): Promise<void>
   /** Walks on from an id through a bounded part: at most `limit` values sealed under this secret, or under another one. `next` is null at the end. */

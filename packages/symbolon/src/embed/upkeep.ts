@@ -77,6 +77,7 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
     status: seals.status,
     async reseal(told) {
       await seals.open()
+      await seals.prefer()
       const sums = { sessions: 0, keys: 0, attempts: 0, unopened: 0 }
       const add = (more: Omit<Resealed, 'left'>) => ({
         sessions: sums.sessions + more.sessions,

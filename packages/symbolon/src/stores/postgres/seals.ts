@@ -53,11 +53,12 @@ export function createSeals(driver: Driver, { call }: Verbs): SealStore {
   return {
     replace,
     async noted() {
-      const text = "SELECT substr(name, 8) FROM @meta WHERE name LIKE 'secret %' ORDER BY name"
+      const text = "SELECT substr(name, 8) FROM @meta WHERE name LIKE 'secret %' ORDER BY value::bigint"
       return (await driver.read({ name: 'noted_secrets', text }, [])).map((row) => row[0] as string)
     },
     async note(secrets) {
-      const text = "INSERT INTO @meta SELECT 'secret ' || s, '' FROM unnest($1::text[]) s ON CONFLICT (name) DO NOTHING"
+      const text = `INSERT INTO @meta SELECT 'secret ' || s, ((SELECT coalesce(max(value::bigint), 0) FROM @meta WHERE name LIKE 'secret %') + n)::text
+        FROM unnest($1::text[]) WITH ORDINALITY x(s, n) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
       await call({ name: 'note_secrets', text }, [secrets])
     },
     async forget(secret) {

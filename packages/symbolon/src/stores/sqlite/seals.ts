@@ -8,17 +8,20 @@ import type { Write } from './write.ts'
 
 const prefix = 'secret '
 
-/** Secrets noted so far. */
+/** Secrets noted so far, the newest note last. */
 export function notedSecrets(db: Driver): readonly string[] {
   return db
-    .sql("SELECT substr(name, 8) FROM meta WHERE name LIKE 'secret %' ORDER BY name")
+    .sql("SELECT substr(name, 8) FROM meta WHERE name LIKE 'secret %' ORDER BY value")
     .all()
     .map((row) => row[0] as string)
 }
 
-/** Notes secrets. */
+/** Notes secrets, or notes them anew as the newest. */
 export function noteSecrets({ db }: Write, secrets: readonly string[]): void {
-  for (const secret of secrets) db.sql("INSERT INTO meta VALUES (?, '') ON CONFLICT (name) DO NOTHING").run(prefix + secret)
+  for (const secret of secrets)
+    db.sql(
+      "INSERT INTO meta SELECT ?, coalesce(max(value), 0) + 1 FROM meta WHERE name LIKE 'secret %' ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    ).run(prefix + secret)
 }
 
 /** Forgets one. */

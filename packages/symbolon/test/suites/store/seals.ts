@@ -99,11 +99,13 @@ export function sealSuite(name: string, open: (clock: () => number) => Promise<S
       expect(Buffer.from((await attempts.find(begun.idHash))?.attempt.sealedIdentifier ?? [])).toEqual(Buffer.from(to))
     })
 
-    it('notes secrets once, and forgets them', async () => {
+    it('notes secrets once, the newest last, and forgets them', async () => {
       const { seals } = set.under.store
       expect(await seals.noted()).toEqual([])
-      await Promise.all([seals.note([old]), seals.note([fresh, old])])
+      await seals.note([old, fresh])
       expect(await seals.noted()).toEqual([old, fresh])
+      await seals.note([old])
+      expect(await seals.noted()).toEqual([fresh, old])
       await seals.forget(old)
       expect(await seals.noted()).toEqual([fresh])
     })
