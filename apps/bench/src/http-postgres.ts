@@ -36,7 +36,7 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
         figures.put(`http.${framework}.session_pg.us`, us.session, 'µs CPU')
         figures.put(`http.${framework}.session_pg.vs_bare`, us.bare / us.session, '×', `≥ ${floors[framework]}`)
       } finally {
-        target.stop()
+        await target.stop()
       }
     }
 
@@ -68,8 +68,8 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
       figures.put('http.better_auth.us', us.theirs, 'µs CPU')
       figures.put('http.session_pg.vs_better_auth', us.theirs / us.ours, '×', '≥ 15')
     } finally {
-      targets.ours.stop()
-      targets.theirs.stop()
+      await targets.ours.stop()
+      await targets.theirs.stop()
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })

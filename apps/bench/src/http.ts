@@ -24,7 +24,7 @@ const floors: Readonly<Record<string, { readonly token: number; readonly session
 export interface Target {
   /** CPU microseconds of its process for each of `amount` requests of a path, which take turns with these headers. */
   cpuOf(path: string, headers: readonly Readonly<Record<string, string>>[], amount: number): Promise<number>
-  stop(): void
+  stop(): Promise<void>
 }
 
 /** Starts one in a process of its own: a framework, a data directory, and a database if sessions are kept in one. */
@@ -59,7 +59,11 @@ export async function startTarget(framework: string, folder: string, database?: 
       if (result['2xx'] !== amount) throw new Error(`${framework} ${path}: ${result.non2xx} refused, ${result.errors} errors`)
       return ((await cpu()) - before) / amount
     },
-    stop: () => child.disconnect(),
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve())
+        child.disconnect()
+      }),
   }
 }
 
@@ -83,7 +87,7 @@ export async function measureHttp(figures: Figures): Promise<void> {
         return target.cpuOf(path, headers, 20_000)
       }
       const us = await sideBySide(3, { bare: load('/bare'), token: load('/token'), session: load('/session') })
-      target.stop()
+      await target.stop()
       figures.put(`http.${framework}.bare.us`, us.bare, 'µs CPU')
       for (const level of ['token', 'session'] as const) {
         figures.put(`http.${framework}.${level}.vs_bare`, us.bare / us[level], '×', `≥ ${floors[framework]?.[level]}`)
