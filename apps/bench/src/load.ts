@@ -90,7 +90,6 @@ export async function loadPostgres(url: string, schema: string, load: Load): Pro
   const { from, to, over = false, progress } = load
   const client = new Client({ connectionString: url })
   await client.connect()
-  const began = performance.now()
   try {
     await client.query('SET synchronous_commit = off; SET jit = off')
     const now = Date.now()
@@ -112,10 +111,7 @@ export async function loadPostgres(url: string, schema: string, load: Load): Pro
         client.query({ name: 'sessions', text: insertSessions(schema), values: columns }),
       ])
       sent.catch(() => {})
-      if (at % 100_000 < perStatement)
-        progress(
-          `loading ${over ? 'sessions that are over' : 'sessions'}: ${at - from} of ${to - from} (${Math.round((performance.now() - began) / 1000)} s)`,
-        )
+      if (at % 100_000 < perStatement) progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${at}`)
     }
     await sent
   } finally {
@@ -133,11 +129,8 @@ export function loadSqlite(path: string, load: Load): void {
     INSERT INTO sessions VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
       NULL, ?, 1, 0, ?, ?, NULL, NULL, 0)`)
   const now = Date.now()
-  const began = performance.now()
   for (let at = from; at < to; at += 50_000) {
-    progress(
-      `loading ${over ? 'sessions that are over' : 'sessions'}: ${at - from} of ${to - from} (${Math.round((performance.now() - began) / 1000)} s)`,
-    )
+    progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${at}`)
     db.exec('BEGIN')
     for (let n = at; n < Math.min(to, at + 50_000); n++) {
       const { sid, credentialHash, sealedKey } = make(n)

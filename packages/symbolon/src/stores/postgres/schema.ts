@@ -11,6 +11,7 @@ import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions } from './limits.ts'
 import { sessionFunctions } from './sessions.ts'
+import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
 import { writeFunctions } from './write.ts'
 
@@ -90,6 +91,7 @@ const steps: readonly Step[] = [
       leaseFunctions,
       feedFunctions,
       sessionFunctions,
+      sweepFunctions,
       userFunctions,
       clientFunctions,
       keyFunctions,
