@@ -2,7 +2,7 @@
 // sessions, drawn at random from all; sizes; and checks while a million rows that are over are deleted.
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureCleanUp } from './clean-up.ts'
 import { type Figures, sideBySide } from './figures.ts'
@@ -173,6 +173,4 @@ export async function measureScale(figures: Figures, sessions: number): Promise<
   if (sessions !== 10_000_000) figures.note(`scale: with ${sessions} sessions, not with 10,000,000; the names of the figures say so`)
   await measurePostgresScale(figures, sessions)
   await measureSqliteScale(figures, Math.min(1_000_000, sessions))
-  const cores = cpus().length
-  figures.note(cores < 8 ? `two nodes: not measured (${cores} cores)` : 'two nodes: not measured yet')
 }

@@ -94,6 +94,7 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   let known = new Map<string, Known>()
   let older = new Map<string, Known>()
   const clients = new Map<string, { readonly mark: number; readonly client: Client }>()
+  let glimpsed = new Set<string>()
   let last = 0
   const recall = (sid: string) => known.get(sid) ?? older.get(sid)
   const remember = (sid: string, one: Known) => {
@@ -102,6 +103,12 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
       known = new Map()
     }
     known.set(sid, one)
+  }
+  /** What comes but once is not remembered: among millions hardly any comes again soon, and to keep it costs more than to read it. */
+  const meet = (sid: string, one: Known) => {
+    if (glimpsed.delete(sid) || recall(sid) !== undefined) return remember(sid, one)
+    if (glimpsed.size >= 2 * remembered) glimpsed = new Set()
+    glimpsed.add(sid)
   }
 
   type Clients = ReadonlyMap<string, { readonly mark: number; readonly client: Client }>
@@ -159,7 +166,7 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
         }
         if (client === undefined) continue
         const sid = sids[Number(n) - 1] as string
-        remember(sid, one)
+        meet(sid, one)
         note(sid, one, client)
       }
       return asked.map((sid) => found.get(sid))
