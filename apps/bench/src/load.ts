@@ -38,6 +38,16 @@ function make(n: number): Made {
 /** The first credential of session `n`. */
 export const credentialAt = (n: number): string => make(n).credential
 
+/** Numbers of sessions that a browser, or a native client, holds, spread over all. */
+export function drawn(count: number, of: number, native: boolean): number[] {
+  const found = new Set<number>()
+  while (found.size < Math.min(count, Math.floor(of / 4))) {
+    const n = Math.floor(Math.random() * of)
+    if (isNative(n) === native) found.add(n)
+  }
+  return [...found]
+}
+
 const agents = [
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',

@@ -1,7 +1,6 @@
 // A node under load: told a number, it makes so many live checks for 64 callers, and answers how many a second they were.
 
-import { drawn } from './checks.ts'
-import { credentialAt } from './load.ts'
+import { credentialAt, drawn } from './load.ts'
 import { rateOf } from './rates.ts'
 import { openPostgresCore } from './rooms.ts'
 
