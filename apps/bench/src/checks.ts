@@ -4,7 +4,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Pool } from 'pg'
 import { type Figures, sideBySide } from './figures.ts'
-import { credentialAt, isNative, loadPostgres } from './load.ts'
+import { credentialAt, drawn, loadPostgres } from './load.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { rateOf } from './rates.ts'
 import { openRival } from './rival.ts'
@@ -12,16 +12,6 @@ import { connections, openPostgresCore } from './rooms.ts'
 
 const floors: Readonly<Record<number, number>> = { 1: 0.8, 64: 4, 512: 8 }
 const caller = { ip: null, userAgent: null }
-
-/** Numbers of sessions that a browser, or a native client, holds, spread over all. */
-export function drawn(count: number, of: number, native: boolean): number[] {
-  const found = new Set<number>()
-  while (found.size < Math.min(count, Math.floor(of / 4))) {
-    const n = Math.floor(Math.random() * of)
-    if (isNative(n) === native) found.add(n)
-  }
-  return [...found]
-}
 
 /** Measures on a database with `sessions` sessions. */
 export async function measureChecks(figures: Figures, server: PostgresServer, database: string, sessions: number): Promise<void> {

@@ -38,6 +38,16 @@ function make(n: number): Made {
 /** The first credential of session `n`. */
 export const credentialAt = (n: number): string => make(n).credential
 
+/** Numbers of sessions that a browser, or a native client, holds, spread over all. */
+export function drawn(count: number, of: number, native: boolean): number[] {
+  const found = new Set<number>()
+  while (found.size < Math.min(count, Math.floor(of / 4))) {
+    const n = Math.floor(Math.random() * of)
+    if (isNative(n) === native) found.add(n)
+  }
+  return [...found]
+}
+
 const agents = [
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
   'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1',
@@ -90,7 +100,6 @@ export async function loadPostgres(url: string, schema: string, load: Load): Pro
   const { from, to, over = false, progress } = load
   const client = new Client({ connectionString: url })
   await client.connect()
-  const began = performance.now()
   try {
     await client.query('SET synchronous_commit = off; SET jit = off')
     const now = Date.now()
@@ -112,10 +121,7 @@ export async function loadPostgres(url: string, schema: string, load: Load): Pro
         client.query({ name: 'sessions', text: insertSessions(schema), values: columns }),
       ])
       sent.catch(() => {})
-      if (at % 100_000 < perStatement)
-        progress(
-          `loading ${over ? 'sessions that are over' : 'sessions'}: ${at - from} of ${to - from} (${Math.round((performance.now() - began) / 1000)} s)`,
-        )
+      if (at % 100_000 < perStatement) progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${at}`)
     }
     await sent
   } finally {
@@ -133,11 +139,8 @@ export function loadSqlite(path: string, load: Load): void {
     INSERT INTO sessions VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
       NULL, ?, 1, 0, ?, ?, NULL, NULL, 0)`)
   const now = Date.now()
-  const began = performance.now()
   for (let at = from; at < to; at += 50_000) {
-    progress(
-      `loading ${over ? 'sessions that are over' : 'sessions'}: ${at - from} of ${to - from} (${Math.round((performance.now() - began) / 1000)} s)`,
-    )
+    progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${at}`)
     db.exec('BEGIN')
     for (let n = at; n < Math.min(to, at + 50_000); n++) {
       const { sid, credentialHash, sealedKey } = make(n)

@@ -4,6 +4,7 @@
 import { measureChecks } from './checks.ts'
 import type { Figures } from './figures.ts'
 import { measureHttpPostgres } from './http-postgres.ts'
+import { measureNodes } from './nodes.ts'
 import { startServer } from './postgres-server.ts'
 import { connections } from './rooms.ts'
 
@@ -15,6 +16,7 @@ export async function measurePostgres(figures: Figures): Promise<void> {
     await server.sql('postgres', 'CREATE DATABASE checks')
     await measureChecks(figures, server, 'checks', 100_000)
     await measureHttpPostgres(figures, server, 'checks', 100_000)
+    await measureNodes(figures, server, 'checks', 100_000)
   } finally {
     server.stop()
   }

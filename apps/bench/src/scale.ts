@@ -2,11 +2,11 @@
 // sessions, drawn at random from all; sizes; and checks while a million rows that are over are deleted.
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureCleanUp } from './clean-up.ts'
 import { type Figures, sideBySide } from './figures.ts'
-import { credentialAt, isNative, loadPostgres, loadSqlite, userOf } from './load.ts'
+import { credentialAt, isNative, type Load, loadPostgres, loadSqlite, userOf } from './load.ts'
 import { type PostgresServer, startServer } from './postgres-server.ts'
 import { rateOf } from './rates.ts'
 import { connections, openCore, openPostgresCore } from './rooms.ts'
@@ -63,6 +63,19 @@ function asker(core: Core, sessions: number) {
   }
 }
 
+/** Sessions that are over, beside so many that live. */
+const overOf = (sessions: number) => Math.min(1_000_000, sessions)
+
+/** Loads those that live and those that are over in turns, as they lie in a table that has been in use. */
+async function interleave(sessions: number, load: (part: Omit<Load, 'progress'>) => Promise<void> | void): Promise<void> {
+  const turns = 50
+  const part = (all: number, turn: number) => Math.floor((all * turn) / turns / 4) * 4
+  for (let turn = 0; turn < turns; turn++) {
+    await load({ from: part(sessions, turn), to: part(sessions, turn + 1) })
+    await load({ from: sessions + part(overOf(sessions), turn), to: sessions + part(overOf(sessions), turn + 1), over: true })
+  }
+}
+
 /** Both sizes in turn. */
 async function compare(figures: Figures, name: string, size: string, many: Core, of: number, small: Core, floor?: string): Promise<void> {
   const [big, little] = [asker(many, of), asker(small, few)]
@@ -97,11 +110,11 @@ async function measurePostgresScale(figures: Figures, sessions: number): Promise
     const url = server.url('scale')
     const small = await openPostgresCore(url, 'small')
     await loadPostgres(url, 'small', { from: 0, to: few, progress: figures.begin })
-    let big = await openPostgresCore(url, 'big')
+    const big = await openPostgresCore(url, 'big')
     const began = performance.now()
-    await loadPostgres(url, 'big', { from: 0, to: sessions, progress: figures.begin })
+    await interleave(sessions, (load) => loadPostgres(url, 'big', { ...load, progress: figures.begin }))
     figures.put(`pg.load.${size}.s`, (performance.now() - began) / 1000, 's')
-    await putSizes(figures, server, size, sessions)
+    await putSizes(figures, server, size, sessions + overOf(sessions))
     // As it is after years: what autovacuum has been at. The connections that planned before are kept: so it is in life.
     figures.begin('VACUUM ANALYZE, CHECKPOINT')
     await server.sql('scale', 'VACUUM ANALYZE')
@@ -109,11 +122,6 @@ async function measurePostgresScale(figures: Figures, sessions: number): Promise
     await compare(figures, 'pg', size, big.core, sessions, small.core, '≤ 1.5')
     await small.store.close()
 
-    const over = Math.min(1_000_000, sessions)
-    await loadPostgres(url, 'big', { from: sessions, to: sessions + over, over: true, progress: figures.begin })
-    await big.store.close()
-    await server.sql('scale', 'CHECKPOINT')
-    big = await openPostgresCore(url, 'big')
     const { check } = steady(big.core, sessions)
     await measureCleanUp(figures, 'cleanup', '≤ 2', { core: big.core, leases: big.store.leases, check, rate: 1000, minutes: 4 })
     await big.store.close()
@@ -142,34 +150,19 @@ async function measureSqliteScale(figures: Figures, sessions: number): Promise<v
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
   const size = short(sessions)
   try {
-    const opened = async (name: string, of: number, over: number) => {
+    const opened = async (name: string, load: (path: string) => Promise<void> | void) => {
       const path = join(folder, `${name}.db`)
       await (await openCore(path)).store.close()
-      loadSqlite(path, { from: 0, to: of, progress: figures.begin })
-      if (over > 0) loadSqlite(path, { from: of, to: of + over, over: true, progress: figures.begin })
+      await load(path)
       return openCore(path)
     }
-    const big = await opened('big', sessions, 0)
-    const small = await opened('small', few, 0)
+    const big = await opened('big', (path) => interleave(sessions, (load) => loadSqlite(path, { ...load, progress: figures.begin })))
+    const small = await opened('small', (path) => loadSqlite(path, { from: 0, to: few, progress: figures.begin }))
     await compare(figures, 'sqlite', size, big.core, sessions, small.core)
-    await big.store.close()
     await small.store.close()
-    loadSqlite(join(folder, 'big.db'), {
-      from: sessions,
-      to: sessions + Math.min(1_000_000, sessions),
-      over: true,
-      progress: figures.begin,
-    })
-    const again = await openCore(join(folder, 'big.db'))
-    const { check } = steady(again.core, sessions)
-    await measureCleanUp(figures, 'sqlite.cleanup', undefined, {
-      core: again.core,
-      leases: again.store.leases,
-      check,
-      rate: 1000,
-      minutes: 2,
-    })
-    await again.store.close()
+    const { check } = steady(big.core, sessions)
+    await measureCleanUp(figures, 'sqlite.cleanup', undefined, { core: big.core, leases: big.store.leases, check, rate: 1000, minutes: 2 })
+    await big.store.close()
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -180,6 +173,4 @@ export async function measureScale(figures: Figures, sessions: number): Promise<
   if (sessions !== 10_000_000) figures.note(`scale: with ${sessions} sessions, not with 10,000,000; the names of the figures say so`)
   await measurePostgresScale(figures, sessions)
   await measureSqliteScale(figures, Math.min(1_000_000, sessions))
-  const cores = cpus().length
-  figures.note(cores < 8 ? `two nodes: not measured (${cores} cores)` : 'two nodes: not measured yet')
 }

@@ -14,6 +14,7 @@ import { limitFunctions } from './limits.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
+import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
 import { writeFunctions } from './write.ts'
 
@@ -93,6 +94,7 @@ const steps: readonly Step[] = [
       leaseFunctions,
       feedFunctions,
       sessionFunctions,
+      sweepFunctions,
       userFunctions,
       clientFunctions,
       keyFunctions,

@@ -8,6 +8,7 @@ import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createFinder, snapshotOf } from './finder.ts'
 import { createGroup } from './group.ts'
+import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
 
 const bytes = ['credential_hash', 'sealed_key']
@@ -247,42 +248,11 @@ BEGIN
   RETURN json_build_object('now', now, 'sids', ended, 'after', CASE WHEN cardinality(sids) > most THEN sids[most] ELSE upto END,
     'log', @log(@ended_entries(ended, now), now));
 END $$;
-CREATE FUNCTION @sweep_sessions(most integer, walked integer) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  before bigint := @time() - 86400000;
-  since text;
-  upto text;
-  n bigint;
-  deleted bigint;
-BEGIN
-  DELETE FROM @sessions WHERE sid IN (SELECT sid FROM @sessions WHERE revoked_at < before LIMIT most FOR UPDATE SKIP LOCKED);
-  GET DIAGNOSTICS deleted = ROW_COUNT;
-  IF deleted < most THEN
-    DELETE FROM @sessions WHERE sid IN (SELECT sid FROM @sessions WHERE expires_at < before LIMIT most - deleted FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS n = ROW_COUNT;
-    deleted := deleted + n;
-  END IF;
-  IF deleted >= most THEN
-    RETURN deleted;
-  END IF;
-  -- Those left idle, by walking on through the table, a part each time: an index on last seen would cost every refresh a page.
-  SELECT value INTO since FROM @meta WHERE name = 'swept' FOR UPDATE;
-  SELECT sid INTO upto FROM @sessions WHERE sid > since ORDER BY sid LIMIT 1 OFFSET walked - 1;
-  DELETE FROM @sessions WHERE sid IN (
-    SELECT sid FROM @sessions WHERE sid > since AND (upto IS NULL OR sid <= upto) AND last_seen_at + idle < before
-    ORDER BY sid LIMIT most - deleted FOR UPDATE SKIP LOCKED);
-  GET DIAGNOSTICS n = ROW_COUNT;
-  IF n < most - deleted THEN
-    UPDATE @meta SET value = coalesce(upto, '') WHERE name = 'swept';
-  END IF;
-  RETURN deleted + n;
-END $$;
 `
 
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
 const perBatch = 1000
 const walkedBy = 10_000
-const swept = 5000
 
 const listed = `SELECT @time()::float8, coalesce(json_agg(json_build_array(${sessionSelection('s')}) ORDER BY s.created_at DESC, s.sid), '[]'::json)
   FROM (SELECT s.* FROM @sessions s, (SELECT @time() AS now) t WHERE s.user_id = $1 AND ${live} ORDER BY s.created_at DESC, s.sid LIMIT 1000) s`
@@ -381,6 +351,6 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
       const [row] = await driver.read({ name: 'list_sessions', text: listed }, [userId])
       return { now: row?.[0] as number, sessions: ((row?.[1] ?? []) as readonly Row[]).map((one) => sessionOf(one)) }
     },
-    sweep: async (limit) => Number(await call({ name: 'sweep_sessions', text: 'SELECT @sweep_sessions($1, $2)' }, [limit, swept])),
+    sweep: (limit) => sweepSessions({ call }, limit),
   }
 }

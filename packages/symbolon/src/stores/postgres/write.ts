@@ -13,20 +13,27 @@ export const feedLife = { user: 1_020_000, client: 3_720_000, published: 86_400_
 /** `@time()`: milliseconds since 1970 by the database's clock, never less than was noted. `@refuse`: ends a verb without a trace. `@log`: gives entries their numbers. */
 export const writeFunctions = `
 CREATE FUNCTION @wall() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
-CREATE FUNCTION @time() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT greatest(@wall(), (SELECT at FROM @clock))';
+-- In PL/pgSQL although it is one expression: a function in SQL is planned anew in each statement that calls it.
+CREATE FUNCTION @time() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN greatest(@wall(), (SELECT at FROM @clock));
+END $$;
 CREATE FUNCTION @keep_time() RETURNS bigint LANGUAGE sql VOLATILE AS
   'UPDATE @clock SET at = @wall() WHERE at < @wall() RETURNING at';
 CREATE FUNCTION @refuse(outcome jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION USING ERRCODE = '${refusalCode}', MESSAGE = outcome::text;
 END $$;
-CREATE FUNCTION @write_audit(lines jsonb, now bigint, of_user text) RETURNS void LANGUAGE sql VOLATILE AS $$
+CREATE FUNCTION @write_audit(lines jsonb, now bigint, of_user text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
   INSERT INTO @audit (at, tenant, event, user_id, sid, client_id, ip, detail)
   SELECT now, 'main', l->>'event', coalesce(of_user, l->>'userId'), l->>'sid', l->>'clientId', l->>'ip', l->>'detail'
-  FROM jsonb_array_elements(lines) WITH ORDINALITY AS x(l, n) ORDER BY n
-$$;
-CREATE FUNCTION @head() RETURNS json LANGUAGE sql VOLATILE AS
-  'SELECT json_build_array(feed_id, seq) FROM @feed_head WHERE tenant = ''main''';
+  FROM jsonb_array_elements(lines) WITH ORDINALITY AS x(l, n) ORDER BY n;
+END $$;
+CREATE FUNCTION @head() RETURNS json LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN (SELECT json_build_array(feed_id, seq) FROM @feed_head WHERE tenant = 'main');
+END $$;
 CREATE FUNCTION @log(entries jsonb, now bigint) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   n bigint := jsonb_array_length(entries);
