@@ -170,7 +170,7 @@ async function move(from: OpenSide, to: OpenSide, run: CopyRun): Promise<Copied>
   // First the source says where everything is, then the target opens: never are both open.
   if (!(await from.complete(closed.move, to.place)))
     throw refuseOption(`${from.place} was opened again, or is being moved elsewhere; ${to.place} stays closed.`)
-  await to.open({ move: closed.move, now: closed.now })
+  await to.open({ move: closed.move, now: closed.now, lasting: here.lasting })
   return { ...ends, before: false, tables, feed: { feedId: String(head?.[1]), seq: Number(head?.[2]) } }
 }
 

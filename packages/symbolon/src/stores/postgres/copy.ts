@@ -13,6 +13,7 @@ import {
   columns,
   copiedTables,
   isHalfOf,
+  isLasting,
   type Row,
   servingPrefix,
 } from '#stores/rows'
@@ -75,6 +76,9 @@ function sideOn(driver: Driver): CopySide {
       alone(async (query) => ({
         feedId: String((await query("SELECT feed_id FROM @feed_head WHERE tenant = 'main'"))[0]?.[0] ?? ''),
         people: await people(query),
+        lasting: (await query('SELECT name, value FROM @meta'))
+          .map((row) => row as unknown as readonly [string, string])
+          .filter(([name]) => isLasting(name)),
         ...(await notes(query)),
       })),
     close: (wanted) =>
@@ -117,6 +121,7 @@ function sideOn(driver: Driver): CopySide {
         if (arrived !== null) {
           await query('UPDATE @clock SET at = greatest(at, $1)', [arrived.now])
           await setNote(query, arrivedName, arrived.move)
+          for (const [name, value] of arrived.lasting) await setNote(query, name, value)
           await query("SELECT setval(pg_get_serial_sequence('@audit', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM @audit")
           // A planner that takes a full table for an empty one reads all of it.
           for (const { name } of copiedTables) await query(`ANALYZE @${name}`)

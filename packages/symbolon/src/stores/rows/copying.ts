@@ -39,7 +39,15 @@ export interface CopyStanding {
   readonly closing: Closing | undefined
   /** The last move that came to its end here. */
   readonly arrived: string | undefined
+  /** Notes that go along: ids that the log had before, and a restore that has not come to its end. */
+  readonly lasting: readonly (readonly [string, string])[]
 }
+
+/** Whether a note of a store goes along with its data. */
+export const isLasting = (name: string) => name.startsWith('feed ') || name === 'restoring'
+
+/** What opens a store behind a move: which one came to its end, a time that the clock must not go behind, notes that go along. */
+export type Arrived = { readonly move: string; readonly now: number } & Pick<CopyStanding, 'lasting'>
 
 /** What closing a store came to. `move`: that of the note, which a source keeps from the first time. `in_use`: for how long at most a service's claim still holds, in milliseconds. */
 export type CloseOutcome =
@@ -58,8 +66,8 @@ export interface CopySide {
   close(closing: Omit<Closing, 'at'>): Promise<CloseOutcome>
   /** Notes that everything has arrived there; `false` when the store is open again, or is being moved elsewhere. */
   complete(move: string, other: string): Promise<boolean>
-  /** Opens the store to services. `arrived`: the move that came to its end, and a time that the clock must not go behind. */
-  open(arrived: { readonly move: string; readonly now: number } | null): Promise<void>
+  /** Opens the store to services. */
+  open(arrived: Arrived | null): Promise<void>
   count(table: CopiedTable): Eventually<number>
   /** The key of the last row. */
   last(table: CopiedTable): Eventually<CopyPosition>

@@ -12,6 +12,7 @@ export {
   servingPrefix,
 } from './closing.ts'
 export {
+  type Arrived,
   type CloseOutcome,
   type CopiedTable,
   type CopyPosition,
@@ -19,6 +20,7 @@ export {
   type CopyStanding,
   copiedTables,
   isHalfOf,
+  isLasting,
   keyOfRow,
 } from './copying.ts'
 export {

@@ -1,8 +1,18 @@
 // Closing a file to services, and what a move writes into it. The note is read in every transaction that writes, so that a
 // process that slept through the closing cannot write behind it; only the verbs of this file pass.
 
-import type { Closing, CopiedTable, Row } from '#stores/rows'
-import { arrivedName, type CloseOutcome, closingName, closingOf, columns, copiedTables, isHalfOf, servingPrefix } from '#stores/rows'
+import type { Arrived, Closing, CopiedTable, Row } from '#stores/rows'
+import {
+  arrivedName,
+  type CloseOutcome,
+  closingName,
+  closingOf,
+  columns,
+  copiedTables,
+  isHalfOf,
+  isLasting,
+  servingPrefix,
+} from '#stores/rows'
 import type { Driver, Value } from './driver.ts'
 import type { Write } from './write.ts'
 
@@ -14,6 +24,13 @@ const setNote = (db: Driver, name: string, value: string) =>
 export const closingIn = (db: Driver): Closing | undefined => closingOf(note(db, closingName))
 /** The last move that came to its end here. */
 export const arrivedIn = (db: Driver) => note(db, arrivedName) as string | undefined
+/** Notes that go along with a move. */
+export const lastingIn = (db: Driver) =>
+  db
+    .sql('SELECT name, CAST(value AS TEXT) FROM meta')
+    .all()
+    .map((row) => row as readonly [string, string])
+    .filter(([name]) => isLasting(name))
 /** Users and sessions. */
 export const peopleIn = (db: Driver) => Number(db.sql('SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions)').get()?.[0])
 
@@ -44,10 +61,11 @@ export function completeMove({ db }: Write, move: string, other: string): boolea
 }
 
 /** Opens it to services. */
-export function openAgain({ db }: Write, arrived: { readonly move: string; readonly now: number } | null): void {
+export function openAgain({ db }: Write, arrived: Arrived | null): void {
   db.sql('DELETE FROM meta WHERE name = ?').run(closingName)
   if (arrived === null) return
   setNote(db, arrivedName, arrived.move)
+  for (const [name, value] of arrived.lasting) setNote(db, name, value)
   keepTime(db, arrived.now)
 }
 

@@ -2,7 +2,7 @@
 
 import { basename, dirname } from 'node:path'
 import { type CopiedTable, type CopyPosition, type CopySide, closedError, type Row, sentenceOfClosing } from '#stores/rows'
-import { arrivedIn, closingIn, peopleIn } from './closing.ts'
+import { arrivedIn, closingIn, lastingIn, peopleIn } from './closing.ts'
 import { type Driver, openDriver, storeError } from './driver.ts'
 import { migrate } from './schema.ts'
 import { headOf } from './write.ts'
@@ -46,6 +46,7 @@ export async function openSqliteCopy({ path }: { readonly path: string }): Promi
         people: peopleIn(db),
         closing: closingIn(db),
         arrived: arrivedIn(db),
+        lasting: lastingIn(db),
       })),
     close: (closing) => writer.call('copy.close', closing),
     complete: (move, other) => writer.call('copy.complete', move, other),

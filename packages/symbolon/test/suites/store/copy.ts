@@ -152,6 +152,23 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
       expect(await copyStore(from.address, to.address)).toMatchObject({ before: true })
     })
 
+    it('brings along which logs there were before, and that a restore has not come to its end', async () => {
+      const source = await from.store()
+      const { feedId } = await source.feed.head()
+      await source.feed.renew(feedId)
+      await source.restores.begin({ former: null, kids: [], audit: [] })
+      const begun = await source.restores.pending()
+      await source.close()
+      await copyStore(from.address, to.address)
+      const store = await storeOf(to)
+      expect([begun !== undefined, await store.restores.had(feedId), await store.restores.had('0123456789abcdef')]).toEqual([
+        true,
+        true,
+        false,
+      ])
+      expect(await store.restores.pending()).toEqual(begun)
+    })
+
     it('knows every table that there is', async () => {
       const store = await from.store()
       await store.close()
@@ -167,7 +184,7 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
       expect((await target.close(closing)).outcome).toBe('closed')
       const later = what.now + 10 * hour
       await target.put(table('feed_head'), await source.page(table('feed_head'), null, 1))
-      await target.open({ move: 'move', now: later })
+      await target.open({ move: 'move', now: later, lasting: [] })
       expect(closed).toMatchObject({ outcome: 'closed' })
       expect(await (await storeOf(to)).now()).toBeGreaterThanOrEqual(later)
     })
