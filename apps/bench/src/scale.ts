@@ -22,6 +22,8 @@ function asker(core: Core, sessions: number) {
   const checks = 20_000
   const refreshes = 1000
   const lists = 4000
+  const touches = 1000
+  const touched = new Set<number>()
   /** Credentials that a refresh replaced. */
   const replaced = new Map<number, string>()
   const draw = (native: boolean) => {
@@ -52,6 +54,20 @@ function asker(core: Core, sessions: number) {
       })
       return 1_000_000 / rate
     },
+    /** Writing down that sessions were used, in the batches in which a node does it. */
+    async touch() {
+      const numbers = new Set<number>()
+      while (numbers.size < touches) numbers.add(draw(false))
+      // None twice: it is written again only after a minute.
+      for (const n of numbers) if (touched.has(n)) numbers.delete(n)
+      for (const n of numbers) {
+        touched.add(n)
+        await core.sessions.check(credentialAt(n), 'cookie')
+      }
+      const began = performance.now()
+      await core.sessions.flush()
+      return ((performance.now() - began) * 1000) / numbers.size
+    },
     async list() {
       const users = Array.from({ length: lists }, () => userOf(Math.floor(Math.random() * sessions)))
       const rate = await rateOf(64, lists, async (n) => {
@@ -79,9 +95,9 @@ async function interleave(sessions: number, load: (part: Omit<Load, 'progress'>)
 /** Both sizes in turn. */
 async function compare(figures: Figures, name: string, size: string, many: Core, of: number, small: Core, floor?: string): Promise<void> {
   const [big, little] = [asker(many, of), asker(small, few)]
-  for (const what of ['check', 'refresh', 'list'] as const) {
+  for (const what of ['check', 'refresh', 'list', 'touch'] as const) {
     figures.begin(`${name}: ${what}, ${size} against 10k`)
-    const us = await sideBySide(5, { many: big[what], few: little[what] })
+    const us = await sideBySide(what === 'touch' ? 3 : 5, { many: big[what], few: little[what] })
     figures.put(`${name}.${what}.${size}.us`, us.many, 'µs')
     figures.put(`${name}.${what}.${size}.vs_10k`, us.many / us.few, '×', what === 'check' ? floor : undefined)
   }

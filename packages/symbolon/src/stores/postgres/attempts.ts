@@ -61,7 +61,7 @@ DECLARE
   c jsonb;
   done json[] := '{}';
 BEGIN
-  PERFORM 1 FROM @attempts WHERE id_hash IN (SELECT x->>'hash' FROM jsonb_array_elements(calls) x) ORDER BY id_hash FOR UPDATE;
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
   PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(b), '[]') FROM jsonb_array_elements(calls) x, jsonb_array_elements(x->'budgets') b));
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
@@ -92,7 +92,8 @@ DECLARE
   before bigint := @time() - 3600000;
   n bigint;
 BEGIN
-  DELETE FROM @attempts WHERE id_hash IN (SELECT id_hash FROM @attempts WHERE expires_at < before LIMIT most FOR UPDATE SKIP LOCKED);
+  DELETE FROM @attempts WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM @attempts WHERE expires_at < before ORDER BY expires_at LIMIT most FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS n = ROW_COUNT;
   RETURN n;
 END $$;

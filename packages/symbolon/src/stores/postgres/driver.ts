@@ -79,7 +79,7 @@ export function openDriver(options: DriverOptions): Driver {
      SET client_min_messages = warning; SET bytea_output = hex;
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
      DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE read_only_sql_transaction USING MESSAGE = 'this server is a standby'; END IF; END $$`
-  const pool = (max: number, statement: number, lock: number, wait: number) => {
+  const pool = (max: number, statement: number, lock: number, wait: number, more = '') => {
     const made = new Pool({
       ...connection,
       max,
@@ -88,7 +88,7 @@ export function openDriver(options: DriverOptions): Driver {
       idleTimeoutMillis: 60_000,
       // A connection is ours once it is set up, and leads to the primary.
       verify: (client: PoolClient, done: (error?: Error) => void) => {
-        client.query(settings(statement, lock)).then(
+        client.query(more + settings(statement, lock)).then(
           () => done(),
           (error) => done(error as Error),
         )
@@ -101,8 +101,10 @@ export function openDriver(options: DriverOptions): Driver {
   // Who waits for a connection, or for a statement, is answered in time to try elsewhere: in under two seconds for both.
   const wait = Math.round(patience * 0.7)
   const third = Math.max(2, Math.floor(options.connections / 3))
+  // Reads join few rows to one each.
+  const joins = 'SET enable_hashjoin = off; SET enable_mergejoin = off;'
   const makePools = () => ({
-    reads: pool(third, patience, Math.round(patience * 0.8), wait),
+    reads: pool(third, patience, Math.round(patience * 0.8), wait, joins),
     writes: pool(Math.max(2, options.connections - third - 1), patience, Math.round(patience * 0.8), wait),
   })
   let pools = makePools()

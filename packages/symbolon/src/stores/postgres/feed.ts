@@ -32,7 +32,7 @@ DECLARE
   now bigint := @time();
   n bigint;
 BEGIN
-  DELETE FROM @feed WHERE (tenant, seq) IN (SELECT tenant, seq FROM @feed WHERE expires < now LIMIT most);
+  DELETE FROM @feed WHERE ctid = ANY(ARRAY(SELECT ctid FROM @feed WHERE expires < now ORDER BY expires LIMIT most));
   GET DIAGNOSTICS n = ROW_COUNT;
   RETURN n;
 END $$;

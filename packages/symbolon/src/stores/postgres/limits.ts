@@ -10,7 +10,7 @@ CREATE FUNCTION @hold_budgets(wanted jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO @budgets (tenant, key, arrival)
     SELECT DISTINCT 'main', b->>'key', 0 FROM jsonb_array_elements(wanted) b ORDER BY 2 ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM @budgets WHERE tenant = 'main' AND key IN (SELECT b->>'key' FROM jsonb_array_elements(wanted) b) ORDER BY key FOR UPDATE;
+  PERFORM 1 FROM @budgets WHERE tenant = 'main' AND key = ANY(ARRAY(SELECT b->>'key' FROM jsonb_array_elements(wanted) b)) ORDER BY key FOR UPDATE;
 END $$;
 CREATE FUNCTION @spend(wanted jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -28,7 +28,8 @@ BEGIN
   now := @time();
   FOR one IN
     SELECT s.key, s.arrival, (b->>'limit')::bigint AS most, (b->>'window')::bigint AS span
-    FROM jsonb_array_elements(wanted) b JOIN @budgets s ON s.tenant = 'main' AND s.key = b->>'key'
+    FROM jsonb_array_elements(wanted) b
+    JOIN LATERAL (SELECT k.key, k.arrival FROM @budgets k WHERE k.tenant = 'main' AND k.key = b->>'key' OFFSET 0) s ON true
   LOOP
     keys := keys || one.key;
     arrivals := arrivals || (greatest(now, one.arrival) + ceil(one.span::numeric / one.most)::bigint);
@@ -38,7 +39,7 @@ BEGIN
   IF late > slack THEN
     PERFORM @refuse(jsonb_build_object('outcome', 'limited', 'retryAfterMs', late));
   END IF;
-  UPDATE @budgets s SET arrival = a.arrival FROM unnest(keys, arrivals) AS a(key, arrival) WHERE s.tenant = 'main' AND s.key = a.key;
+  UPDATE @budgets s SET arrival = a.arrival FROM unnest(keys, arrivals) AS a(key, arrival) WHERE s.tenant = 'main' AND s.key = a.key AND s.key = ANY(keys);
   RETURN now;
 END $$;
 CREATE FUNCTION @once(shown text, until bigint) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -60,9 +61,9 @@ DECLARE
   n bigint;
   m bigint;
 BEGIN
-  DELETE FROM @used WHERE (tenant, key) IN (SELECT tenant, key FROM @used WHERE expires <= now LIMIT most FOR UPDATE SKIP LOCKED);
+  DELETE FROM @used WHERE ctid = ANY(ARRAY(SELECT ctid FROM @used WHERE expires <= now ORDER BY expires LIMIT most FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS n = ROW_COUNT;
-  DELETE FROM @budgets WHERE (tenant, key) IN (SELECT tenant, key FROM @budgets WHERE arrival < now LIMIT most FOR UPDATE SKIP LOCKED);
+  DELETE FROM @budgets WHERE ctid = ANY(ARRAY(SELECT ctid FROM @budgets WHERE arrival < now ORDER BY arrival LIMIT most FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS m = ROW_COUNT;
   RETURN n + m;
 END $$;

@@ -1,6 +1,7 @@
 // Sessions: opened, rotated, touched, ended. Rows are locked in one order everywhere: attempt, user, parent, sessions by
 // sid, and the feed's head last. Each statement of these functions sees what committed before it began, so that one who
-// waited for a lock sees what the holder did.
+// waited for a lock sees what the holder did. Several rows are asked for as a list: then no plan made while the table was
+// small can walk through all of it.
 
 import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, SessionStore } from '#core'
 import { clientColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
@@ -111,10 +112,9 @@ DECLARE
   ended text[] := '{}';
 BEGIN
   -- Held in one order before anything is done, so that no two groups wait for each other.
-  PERFORM 1 FROM @attempts WHERE id_hash IN (SELECT x->>'attempt' FROM jsonb_array_elements(calls) x) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id IN (
-      SELECT u.id FROM jsonb_array_elements(calls) x JOIN @users u ON u.id = x->'user'->>'id'
-      UNION SELECT u.id FROM jsonb_array_elements(calls) x JOIN @users u ON u.tenant = 'main' AND u.email = x->'user'->>'email')
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
+      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
     ORDER BY id FOR NO KEY UPDATE;
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
@@ -136,7 +136,7 @@ DECLARE
 BEGIN
   -- Who holds several rows waits for none: what somebody else holds is left out here, and asked for again alone.
   IF jsonb_array_length(calls) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid IN (SELECT x->>'sid' FROM jsonb_array_elements(calls) x) FOR NO KEY UPDATE SKIP LOCKED);
+    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(calls) x)) FOR NO KEY UPDATE SKIP LOCKED);
   ELSE
     held := ARRAY(SELECT sid FROM @sessions WHERE sid = calls->0->>'sid' FOR NO KEY UPDATE);
   END IF;
@@ -168,7 +168,7 @@ DECLARE
   held text[];
 BEGIN
   IF jsonb_array_length(touches) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid IN (SELECT x->>'sid' FROM jsonb_array_elements(touches) x) FOR NO KEY UPDATE SKIP LOCKED);
+    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(touches) x)) FOR NO KEY UPDATE SKIP LOCKED);
   ELSE
     held := ARRAY(SELECT sid FROM @sessions WHERE sid = touches->0->>'sid' FOR NO KEY UPDATE);
   END IF;
@@ -182,9 +182,9 @@ BEGIN
     SELECT x->>'sid' AS sid, (x->>'last')::bigint AS last, (x->>'generation')::bigint AS generation, x->>'ip' AS ip, x->>'agent' AS agent,
       h.revoked_at IS NULL AND x->>'last' IS NOT NULL AS moved
     FROM jsonb_array_elements(touches) x JOIN @sessions h ON h.sid = x->>'sid' WHERE h.sid = ANY(held)) t
-  WHERE s.sid = t.sid AND (t.moved OR t.generation = s.generation);
+  WHERE s.sid = t.sid AND s.sid = ANY(held) AND (t.moved OR t.generation = s.generation);
   -- Which are there but were held by somebody.
-  RETURN array_to_json(ARRAY(SELECT sid FROM @sessions WHERE sid IN (SELECT x->>'sid' FROM jsonb_array_elements(touches) x) AND NOT sid = ANY(held)));
+  RETURN array_to_json(ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(touches) x)) AND NOT sid = ANY(held)));
 END $$;
 CREATE FUNCTION @revoke_sids(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
@@ -196,7 +196,7 @@ DECLARE
   done json[] := '{}';
 BEGIN
   IF jsonb_array_length(calls) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid IN (SELECT x->>'sid' FROM jsonb_array_elements(calls) x) FOR NO KEY UPDATE SKIP LOCKED);
+    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(calls) x)) FOR NO KEY UPDATE SKIP LOCKED);
   ELSE
     held := ARRAY(SELECT sid FROM @sessions WHERE sid = calls->0->>'sid' FOR NO KEY UPDATE);
   END IF;
