@@ -16,7 +16,7 @@ const caller = { ip: null, userAgent: null }
 /** Measures on a database with `sessions` sessions. */
 export async function measureChecks(figures: Figures, server: PostgresServer, database: string, sessions: number): Promise<void> {
   const open = await openPostgresCore(server.url(database))
-  await loadPostgres(server.url(database), 'symbolon', { from: 0, to: sessions, progress: figures.begin })
+  await loadPostgres(server.url(database), 'symbolon', { from: 0, to: sessions }, figures.begin)
   await server.sql(database, 'ANALYZE')
   const { core } = open
   // Activity is written each second, as a node does.

@@ -55,11 +55,10 @@ const agents = [
 ]
 
 /** What is loaded: sessions `from` to `to`, alive, or over for two days: half of them by their absolute end, half left idle. */
-export interface Load {
+export interface Part {
   readonly from: number
   readonly to: number
   readonly over?: boolean
-  readonly progress: Figures['begin']
 }
 
 const idle = 14 * day
@@ -96,8 +95,12 @@ const insertSessions = (schema: string) => `
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
 /** Loads a database whose tables are there. Its indexes grow with the rows, as in life. */
-export async function loadPostgres(url: string, schema: string, load: Load): Promise<void> {
-  const { from, to, over = false, progress } = load
+export async function loadPostgres(
+  url: string,
+  schema: string,
+  { from, to, over = false }: Part,
+  progress: Figures['begin'],
+): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
@@ -129,29 +132,31 @@ export async function loadPostgres(url: string, schema: string, load: Load): Pro
   }
 }
 
-/** The same for a file that no store has open. */
-export function loadSqlite(path: string, load: Load): void {
-  const { from, to, over = false, progress } = load
+/** The same for a file that no store has open, in one connection for all parts. */
+export function openSqliteLoader(path: string, progress: Figures['begin']) {
   const db = new (createRequire(import.meta.url)('libsql'))(path)
-  db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -200000')
+  // Nothing is kept of a load that does not come to its end; the store opens the file in its own mode.
+  db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000')
   const user = db.prepare("INSERT INTO users VALUES (?, 'main', ?, '[\"member\"]', 'active', 1, ?)")
   const session = db.prepare(`
     INSERT INTO sessions VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
       NULL, ?, 1, 0, ?, ?, NULL, NULL, 0)`)
   const now = Date.now()
-  for (let at = from; at < to; at += 50_000) {
-    progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${at}`)
-    db.exec('BEGIN')
-    for (let n = at; n < Math.min(to, at + 50_000); n++) {
-      const { sid, credentialHash, sealedKey } = make(n)
-      const { created, expires, seen } = timesOf(n, now, over)
-      if (n % perUser === 0) user.run([userOf(n), `user${n / perUser}@example.com`, now - 10 * day])
-      const [kind, client] = isNative(n) ? ['token', 'native'] : ['cookie', 'app']
-      const agent = agents[n % agents.length]
-      const bytes = [Buffer.from(credentialHash), Buffer.from(sealedKey)]
-      session.run([sid, kind, client, userOf(n), created, created, expires, seen, `192.0.2.${seen % 256}`, agent, created, ...bytes])
-    }
-    db.exec('COMMIT')
+  return {
+    load({ from, to, over = false }: Part) {
+      if (from % 100_000 < to - from) progress(`loading ${over ? 'sessions that are over' : 'sessions'}: number ${from}`)
+      db.exec('BEGIN')
+      for (let n = from; n < to; n++) {
+        const { sid, credentialHash, sealedKey } = make(n)
+        const { created, expires, seen } = timesOf(n, now, over)
+        if (n % perUser === 0) user.run([userOf(n), `user${n / perUser}@example.com`, now - 10 * day])
+        const [kind, client] = isNative(n) ? ['token', 'native'] : ['cookie', 'app']
+        const agent = agents[n % agents.length]
+        const bytes = [Buffer.from(credentialHash), Buffer.from(sealedKey)]
+        session.run([sid, kind, client, userOf(n), created, created, expires, seen, `192.0.2.${seen % 256}`, agent, created, ...bytes])
+      }
+      db.exec('COMMIT')
+    },
+    close: () => db.close(),
   }
-  db.close()
 }

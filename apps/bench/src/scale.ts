@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureCleanUp } from './clean-up.ts'
 import { type Figures, sideBySide } from './figures.ts'
-import { credentialAt, isNative, type Load, loadPostgres, loadSqlite, userOf } from './load.ts'
+import { credentialAt, isNative, loadPostgres, openSqliteLoader, type Part, userOf } from './load.ts'
 import { type PostgresServer, startServer } from './postgres-server.ts'
 import { rateOf } from './rates.ts'
 import { connections, openCore, openPostgresCore } from './rooms.ts'
@@ -83,10 +83,12 @@ function asker(core: Core, sessions: number) {
 const overOf = (sessions: number) => Math.min(1_000_000, sessions)
 
 /** Loads those that live and those that are over in turns, as they lie in a table that has been in use. */
-async function interleave(sessions: number, load: (part: Omit<Load, 'progress'>) => Promise<void> | void): Promise<void> {
+async function interleave(sessions: number, load: (part: Part) => Promise<void> | void): Promise<void> {
   const turns = 50
   const part = (all: number, turn: number) => Math.floor((all * turn) / turns / 4) * 4
   for (let turn = 0; turn < turns; turn++) {
+    // Whoever wants to end it is heard between two turns.
+    await new Promise((resolve) => setImmediate(resolve))
     await load({ from: part(sessions, turn), to: part(sessions, turn + 1) })
     await load({ from: sessions + part(overOf(sessions), turn), to: sessions + part(overOf(sessions), turn + 1), over: true })
   }
@@ -125,10 +127,10 @@ async function measurePostgresScale(figures: Figures, sessions: number): Promise
     await server.sql('postgres', 'CREATE DATABASE scale')
     const url = server.url('scale')
     const small = await openPostgresCore(url, 'small')
-    await loadPostgres(url, 'small', { from: 0, to: few, progress: figures.begin })
+    await loadPostgres(url, 'small', { from: 0, to: few }, figures.begin)
     const big = await openPostgresCore(url, 'big')
     const began = performance.now()
-    await interleave(sessions, (load) => loadPostgres(url, 'big', { ...load, progress: figures.begin }))
+    await interleave(sessions, (part) => loadPostgres(url, 'big', part, figures.begin))
     figures.put(`pg.load.${size}.s`, (performance.now() - began) / 1000, 's')
     await putSizes(figures, server, size, sessions + overOf(sessions))
     // As it is after years: what autovacuum has been at. The connections that planned before are kept: so it is in life.
@@ -164,23 +166,28 @@ function steady(core: Core, sessions: number) {
 
 async function measureSqliteScale(figures: Figures, sessions: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove)
   const size = short(sessions)
   try {
-    const opened = async (name: string, load: (path: string) => Promise<void> | void) => {
+    const opened = async (name: string, load: (one: (part: Part) => void) => Promise<void> | void) => {
       const path = join(folder, `${name}.db`)
       await (await openCore(path)).store.close()
-      await load(path)
+      const loader = openSqliteLoader(path, figures.begin)
+      await load(loader.load)
+      loader.close()
       return openCore(path)
     }
-    const big = await opened('big', (path) => interleave(sessions, (load) => loadSqlite(path, { ...load, progress: figures.begin })))
-    const small = await opened('small', (path) => loadSqlite(path, { from: 0, to: few, progress: figures.begin }))
+    const big = await opened('big', (load) => interleave(sessions, load))
+    const small = await opened('small', (load) => load({ from: 0, to: few }))
     await compare(figures, 'sqlite', size, big.core, sessions, small.core)
     await small.store.close()
     const { check } = steady(big.core, sessions)
     await measureCleanUp(figures, 'sqlite.cleanup', undefined, { core: big.core, leases: big.store.leases, check, rate: 1000, minutes: 2 })
     await big.store.close()
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    process.removeListener('exit', remove)
+    remove()
   }
 }
 

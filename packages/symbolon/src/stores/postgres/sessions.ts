@@ -165,26 +165,34 @@ END $$;
 CREATE FUNCTION @touch(touches jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
-  held text[];
+  t record;
+  several boolean := jsonb_array_length(touches) > 1;
+  busy text[] := '{}';
 BEGIN
-  IF jsonb_array_length(touches) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(touches) x)) FOR NO KEY UPDATE SKIP LOCKED);
-  ELSE
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = touches->0->>'sid' FOR NO KEY UPDATE);
-  END IF;
-  now := @time();
-  UPDATE @sessions s SET mark = DEFAULT,
-    last_seen_at = CASE WHEN t.moved THEN greatest(s.last_seen_at, least(t.last, now)) ELSE s.last_seen_at END,
-    ip = CASE WHEN t.moved THEN coalesce(t.ip, s.ip) ELSE s.ip END,
-    user_agent = CASE WHEN t.moved THEN coalesce(t.agent, s.user_agent) ELSE s.user_agent END,
-    seen = CASE WHEN t.generation = s.generation THEN 1 ELSE s.seen END
-  FROM (
-    SELECT x->>'sid' AS sid, (x->>'last')::bigint AS last, (x->>'generation')::bigint AS generation, x->>'ip' AS ip, x->>'agent' AS agent,
-      h.revoked_at IS NULL AND x->>'last' IS NOT NULL AS moved
-    FROM jsonb_array_elements(touches) x JOIN @sessions h ON h.sid = x->>'sid' WHERE h.sid = ANY(held)) t
-  WHERE s.sid = t.sid AND s.sid = ANY(held) AND (t.moved OR t.generation = s.generation);
+  -- One by one: as one statement, a thousand rows are joined in a time that grows with their square.
+  FOR t IN
+    SELECT x->>'sid' AS id, (x->>'last')::bigint AS last, (x->>'generation')::bigint AS generation, x->>'ip' AS ip, x->>'agent' AS agent
+    FROM jsonb_array_elements(touches) x
+  LOOP
+    IF several THEN
+      PERFORM 1 FROM @sessions s WHERE s.sid = t.id FOR NO KEY UPDATE SKIP LOCKED;
+      IF NOT FOUND THEN
+        busy := busy || t.id;
+        CONTINUE;
+      END IF;
+    ELSE
+      PERFORM 1 FROM @sessions s WHERE s.sid = t.id FOR NO KEY UPDATE;
+    END IF;
+    now := coalesce(now, @time());
+    UPDATE @sessions s SET mark = DEFAULT,
+      last_seen_at = CASE WHEN s.revoked_at IS NULL AND t.last IS NOT NULL THEN greatest(s.last_seen_at, least(t.last, now)) ELSE s.last_seen_at END,
+      ip = CASE WHEN s.revoked_at IS NULL AND t.last IS NOT NULL THEN coalesce(t.ip, s.ip) ELSE s.ip END,
+      user_agent = CASE WHEN s.revoked_at IS NULL AND t.last IS NOT NULL THEN coalesce(t.agent, s.user_agent) ELSE s.user_agent END,
+      seen = CASE WHEN t.generation = s.generation THEN 1 ELSE s.seen END
+    WHERE s.sid = t.id AND (s.revoked_at IS NULL AND t.last IS NOT NULL OR t.generation = s.generation);
+  END LOOP;
   -- Which are there but were held by somebody.
-  RETURN array_to_json(ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(touches) x)) AND NOT sid = ANY(held)));
+  RETURN array_to_json(ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(busy)));
 END $$;
 CREATE FUNCTION @revoke_sids(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
