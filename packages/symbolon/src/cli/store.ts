@@ -23,14 +23,16 @@ const longTable = 1000
 /** Says how far it is: in one line that changes, or in lines for a log. */
 function createTeller(terminal: Terminal): { tell(progress: CopyProgress): void; end(): void } {
   let said = ''
+  let line = ''
   let last = Number.NEGATIVE_INFINITY
   return {
     tell({ doing, table, done, total, part }) {
-      const line = `${`${Math.floor(part * 100)}`.padStart(3)} %  ${doing} ${table}: ${number(done)} of ${number(total)} rows`
+      const before = line
+      line = `${`${Math.floor(part * 100)}`.padStart(3)} %  ${doing} ${table}: ${number(done)} of ${number(total)} rows`
       if (terminal.update !== undefined) return terminal.update(line)
       const now = performance.now()
       const begins = said !== doing + table && total > longTable
-      if (done < total && !begins && now - last < every) return
+      if (line === before || (done < total && !begins && now - last < every)) return
       said = doing + table
       last = now
       terminal.err(line)
@@ -48,10 +50,13 @@ async function copy(terminal: Terminal, from: string, to: string, options: Commo
   const done = await copyStore(from, to, { stopped: () => stopped, progress: teller.tell }).finally(teller.end)
   if (options.json === true) return terminal.out(JSON.stringify(done, null, 2))
   if (done.before) return terminal.out(`Everything of ${done.from} was moved to ${done.to} before; nothing is left to do.`)
-  const rows = (name: string) => number(done.tables.find(({ table }) => table === name)?.rows ?? 0)
+  const rows = (name: string) => {
+    const many = done.tables.find(({ table }) => table === name)?.rows ?? 0
+    return `${number(many)} ${many === 1 ? name.slice(0, -1) : name}`
+  }
   terminal.out(
     [
-      `Moved ${rows('sessions')} sessions, ${rows('users')} users and ${rows('clients')} clients to ${done.to}; both sides are the same in all ${done.tables.length} tables.`,
+      `Moved ${rows('sessions')}, ${rows('users')} and ${rows('clients')} to ${done.to}; both sides are the same in all ${done.tables.length} tables.`,
       'Bring along the same secrets (secretsFile or SYMBOLON_SECRETS; in development, the file secret of the data directory) and',
       'the admin keys (admin-keys of the data directory): they are in no store, and nothing opens without the secrets.',
       `No service starts on ${done.from} any more. To undo, before anything is written to the new place: symbolon store reopen ${done.from}`,
