@@ -28,8 +28,8 @@ const failingReads = store(
 /** What was read comes late, so that much can happen meanwhile. */
 const slowAnswers = postgres(
   'finder',
-  'return asked.map(',
-  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return asked.map(',
+  'return asked.map((sid) =>',
+  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return asked.map((sid) =>',
 )
 
 /** The table. */
@@ -170,8 +170,8 @@ export const breaks: readonly Break[] = [
       postgres('finder', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
       postgres(
         'finder',
-        'return asked.map((sid) => found.get(sid) ?? others.get(sid));\n        },\n    });',
-        `return asked.map((sid) => found.get(sid) ?? others.get(sid));
+        'return asked.map((sid) => found.get(sid));\n        },\n    });',
+        `return asked.map((sid) => found.get(sid));
         },
     });
     return (sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(
