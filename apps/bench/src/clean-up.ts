@@ -9,6 +9,7 @@ export interface CleanUp {
   readonly core: {
     readonly jobs: { readonly sweep: () => Promise<number>; readonly maintain: () => Promise<void> }
     readonly sessions: { readonly flush: () => Promise<void> }
+    readonly seals: unknown
   }
   readonly leases: {
     take(name: string, holder: string, ms: number): Promise<boolean>
@@ -43,6 +44,7 @@ export async function watchCleanUp(figures: Figures, { core, leases, check, rate
   const stop = rooms.jobs.startJobs({
     maintain: core.jobs.maintain,
     flush: core.sessions.flush,
+    seals: core.seals,
     async sweep() {
       const count = await core.jobs.sweep()
       deleted += count
