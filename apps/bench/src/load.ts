@@ -135,8 +135,8 @@ export async function loadPostgres(
 /** The same for a file that no store has open, in one connection for all parts. */
 export function openSqliteLoader(path: string, progress: Figures['begin']) {
   const db = new (createRequire(import.meta.url)('libsql'))(path)
-  // Nothing is kept of a load that does not come to its end; the store opens the file in its own mode.
-  db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000')
+  // Nothing is kept of a load that does not come to its end.
+  db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000')
   const user = db.prepare("INSERT INTO users VALUES (?, 'main', ?, '[\"member\"]', 'active', 1, ?)")
   const session = db.prepare(`
     INSERT INTO sessions VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
