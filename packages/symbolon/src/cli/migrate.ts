@@ -4,6 +4,7 @@
 import type { Command } from 'commander'
 import { createMigrations, type Migrations } from '#embed'
 import { type CommonOptions, configurationOf, type Terminal } from './terminal.ts'
+import { common } from './verb.ts'
 
 async function withMigrations(terminal: Terminal, options: CommonOptions, run: (migrations: Migrations) => Promise<void>): Promise<void> {
   const migrations = await createMigrations(configurationOf(terminal, options).auth)
@@ -43,8 +44,6 @@ async function up(terminal: Terminal, options: CommonOptions & { readonly dryRun
 /** Adds the commands. */
 export function addMigrate(program: Command, terminal: Terminal): void {
   const migrate = program.command('migrate').description('the tables of a PostgreSQL database: status, up')
-  const common = (command: Command) =>
-    command.option('--json', 'print JSON').option('--dev', 'use the development service').option('--config <file>', 'configuration file')
   common(migrate.command('status').description('say where the tables stand')).action((options: CommonOptions) => status(terminal, options))
   common(migrate.command('up').description('bring the tables up to date; safe while nodes run'))
     .option('--dry-run', 'print the SQL and change nothing')

@@ -43,8 +43,6 @@ export interface Driver {
   alone<T>(run: (query: (text: string, values?: readonly Value[]) => Promise<readonly Row[]>) => Promise<T>): Promise<T>
   /** Hears of notices on a channel; comes back by itself when the connection is lost. Returns the function that ends it. */
   listen(channel: string, heard: () => void): () => void
-  /** Throws when the database cannot be reached now, as far as is known. */
-  reachable(): void
   close(): Promise<void>
 }
 
@@ -255,7 +253,6 @@ export function openDriver(options: DriverOptions): Driver {
         client?.end().catch(() => {})
       }
     },
-    reachable: refuse,
     async close() {
       if (closed) return
       closed = true

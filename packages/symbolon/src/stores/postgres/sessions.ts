@@ -127,6 +127,14 @@ BEGIN
   END LOOP;
   RETURN json_build_object('done', array_to_json(done), 'log', @log(@ended_entries(ended, @time()), @time()));
 END $$;
+CREATE FUNCTION @hold_sessions(calls jsonb) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+  -- Who holds several rows waits for none: what somebody else holds is left out here, and asked for again alone.
+  IF jsonb_array_length(calls) > 1 THEN
+    RETURN ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(calls) x)) FOR NO KEY UPDATE SKIP LOCKED);
+  END IF;
+  RETURN ARRAY(SELECT sid FROM @sessions WHERE sid = calls->0->>'sid' FOR NO KEY UPDATE);
+END $$;
 CREATE FUNCTION @rotate(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
@@ -134,12 +142,7 @@ DECLARE
   held text[];
   done text[] := '{}';
 BEGIN
-  -- Who holds several rows waits for none: what somebody else holds is left out here, and asked for again alone.
-  IF jsonb_array_length(calls) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(calls) x)) FOR NO KEY UPDATE SKIP LOCKED);
-  ELSE
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = calls->0->>'sid' FOR NO KEY UPDATE);
-  END IF;
+  held := @hold_sessions(calls);
   now := @time();
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     IF NOT c->>'sid' = ANY(held) THEN
@@ -203,11 +206,7 @@ DECLARE
   every text[] := '{}';
   done json[] := '{}';
 BEGIN
-  IF jsonb_array_length(calls) > 1 THEN
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = ANY(ARRAY(SELECT x->>'sid' FROM jsonb_array_elements(calls) x)) FOR NO KEY UPDATE SKIP LOCKED);
-  ELSE
-    held := ARRAY(SELECT sid FROM @sessions WHERE sid = calls->0->>'sid' FOR NO KEY UPDATE);
-  END IF;
+  held := @hold_sessions(calls);
   now := @time();
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     IF NOT c->>'sid' = ANY(held) AND EXISTS (SELECT 1 FROM @sessions WHERE sid = c->>'sid') THEN
