@@ -6,6 +6,7 @@ import type { Store } from '#core'
 import { openPostgresStore, type PostgresStore } from '#stores/postgres'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { feedSuite } from '../suites/store/feed.ts'
+import { client, id, sign } from '../suites/store/setting.ts'
 import { storeSuite } from '../suites/store/suite.ts'
 
 let server: Postgres
@@ -81,8 +82,64 @@ const others: PostgresStore[] = []
 storeSuite('PostgreSQL', open)
 feedSuite('PostgreSQL', open)
 
-describe('the database', () => {
-  it('is there', async () => {
-    expect(await server.sql('postgres', 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+describe('a node', () => {
+  it('remembers sessions that come again, and answers from memory only what the database says is as it was', async () => {
+    const url = server.url(await server.create())
+    const stores = await Promise.all([1, 2].map(() => openPostgresStore({ url })))
+    const [store, other] = stores as [PostgresStore, PostgresStore]
+    try {
+      for (const name of ['app', 'native']) await store.clients.put(client(name), null, [])
+      const sids: string[] = []
+      for (let i = 0; i < 6; i++) {
+        const user = { email: `user${i}@example.com`, create: { id: `usr_${id()}`, roles: ['member'] } }
+        const outcome = await store.sessions.open(sign({ user }, { clientId: i % 2 === 0 ? 'app' : 'native' }))
+        if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+        sids.push(outcome.snapshot.session.sid)
+      }
+      const look = async (together: boolean) => {
+        const one = async (sid: string) => {
+          const found = await store.sessions.find(sid)
+          return [found?.session.revokedAt === null, found?.session.generation, found?.user.roles[0], found?.client.name]
+        }
+        if (together) return Promise.all(sids.map(one))
+        const all: unknown[] = []
+        for (const sid of sids) all.push(await one(sid))
+        return all
+      }
+      // Often enough to be remembered.
+      for (let i = 0; i < 4; i++) for (const together of [true, false]) await look(together)
+      const [first, second, third] = sids as [string, string, string]
+      const rotation = {
+        from: 1,
+        userEpoch: 1,
+        clientEpoch: 1,
+        credentialHash: new Uint8Array(32),
+        as: 'rotated',
+        active: true,
+        audit: [],
+      } as const
+      await other.sessions.revoke({ sid: first }, 'admin', [])
+      await other.sessions.rotate({ sid: second, ...rotation })
+      const { user } = (await other.sessions.find(third)) ?? {}
+      await other.users.change(user?.id as string, { roles: ['editor'] }, [])
+      const native = await other.clients.find('native')
+      await other.clients.put({ ...(native as NonNullable<typeof native>), name: 'Changed' }, native as NonNullable<typeof native>, [])
+      const now = [
+        [false, 1, 'member', 'app'],
+        [true, 2, 'member', 'Changed'],
+        [true, 1, 'editor', 'app'],
+        [true, 1, 'member', 'Changed'],
+        [true, 1, 'member', 'app'],
+        [true, 1, 'member', 'Changed'],
+      ]
+      expect(await look(true)).toEqual(now)
+      expect(await look(false)).toEqual(now)
+      await other.sessions.revoke({ sid: third }, 'admin', [])
+      expect((await look(false))[2]).toEqual([false, 1, 'editor', 'app'])
+      await other.sessions.revoke({ sid: second }, 'admin', [])
+      expect((await look(true))[1]).toEqual([false, 2, 'member', 'Changed'])
+    } finally {
+      await Promise.all(stores.map((one) => one.close()))
+    }
   })
 })
