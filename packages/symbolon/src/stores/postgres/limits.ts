@@ -10,7 +10,9 @@ CREATE FUNCTION @hold_budgets(wanted jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO @budgets (tenant, key, arrival)
     SELECT DISTINCT 'main', b->>'key', 0 FROM jsonb_array_elements(wanted) b ORDER BY 2 ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM @budgets WHERE tenant = 'main' AND key = ANY(ARRAY(SELECT b->>'key' FROM jsonb_array_elements(wanted) b)) ORDER BY key FOR UPDATE;
+  -- One look into the index for each key: for a list of them, the index may be walked by its first column alone.
+  PERFORM 1 FROM (SELECT DISTINCT b->>'key' AS key FROM jsonb_array_elements(wanted) b ORDER BY 1) w
+    CROSS JOIN LATERAL (SELECT 1 FROM @budgets k WHERE k.tenant = 'main' AND k.key = w.key FOR UPDATE) held;
 END $$;
 CREATE FUNCTION @spend(wanted jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -39,7 +41,9 @@ BEGIN
   IF late > slack THEN
     PERFORM @refuse(jsonb_build_object('outcome', 'limited', 'retryAfterMs', late));
   END IF;
-  UPDATE @budgets s SET arrival = a.arrival FROM unnest(keys, arrivals) AS a(key, arrival) WHERE s.tenant = 'main' AND s.key = a.key AND s.key = ANY(keys);
+  FOR i IN 1..cardinality(keys) LOOP
+    UPDATE @budgets SET arrival = arrivals[i] WHERE tenant = 'main' AND key = keys[i];
+  END LOOP;
   RETURN now;
 END $$;
 CREATE FUNCTION @once(shown text, until bigint) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -60,9 +60,11 @@ BEGIN
     IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
   END IF;
   LOOP
-    SELECT id, status INTO person FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
+    IF wanted->>'id' IS NOT NULL THEN
+      SELECT id, status INTO person FROM @users WHERE id = wanted->>'id' FOR NO KEY UPDATE;
+    ELSE
+      SELECT id, status INTO person FROM @users WHERE tenant = 'main' AND email = wanted->>'email' FOR NO KEY UPDATE;
+    END IF;
     EXIT WHEN FOUND;
     IF wanted->>'id' IS NOT NULL OR wanted->>'create' IS NULL THEN PERFORM @refuse('{"outcome":"user_unknown"}'); END IF;
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
@@ -110,8 +112,9 @@ DECLARE
 BEGIN
   -- Held in one order before anything is done, so that no two groups wait for each other.
   PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
-      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
+      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
+      FROM jsonb_array_elements(calls) x))
     ORDER BY id FOR NO KEY UPDATE;
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
