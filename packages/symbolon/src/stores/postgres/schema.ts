@@ -3,17 +3,17 @@
 // cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { attemptFunctions } from './attempts.ts'
+import { attemptFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
 import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
-import { limitFunctions } from './limits.ts'
+import { limitFunctions, spendFunctions } from './limits.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
-import { sessionFunctions } from './sessions.ts'
+import { finishFunctions, sessionFunctions } from './sessions.ts'
 import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
 import { writeFunctions } from './write.ts'
@@ -125,6 +125,7 @@ const steps: readonly Step[] = [
     ].join('\n'),
   },
   { sql: [marksOfUsers, 'ALTER TABLE @budgets SET (fillfactor = 50);', again(limitFunctions), again(sessionFunctions)].join('\n') },
+  { sql: [spendFunctions, loginFunctions, finishFunctions].join('\n') },
 ]
 
 /** How many steps this version knows. */

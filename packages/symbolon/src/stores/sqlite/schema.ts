@@ -58,6 +58,19 @@ const steps: readonly string[] = [
   CREATE INDEX used_by_end ON used (expires);
   `,
   'CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT, until INTEGER NOT NULL, ran_at INTEGER) STRICT, WITHOUT ROWID;',
+  `
+  ALTER TABLE attempts ADD COLUMN state TEXT;
+  ALTER TABLE attempts ADD COLUMN step INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE attempts ADD COLUMN link_hash TEXT;
+  ALTER TABLE attempts ADD COLUMN ends_at INTEGER;
+  ALTER TABLE attempts ADD COLUMN user_agent TEXT;
+  ALTER TABLE attempts ADD COLUMN return_to TEXT;
+  ALTER TABLE attempts ADD COLUMN user_id TEXT;
+  ALTER TABLE attempts ADD COLUMN proven TEXT;
+  ALTER TABLE attempts ADD COLUMN sid TEXT;
+  ALTER TABLE attempts ADD COLUMN need TEXT;
+  ALTER TABLE attempts ADD COLUMN action TEXT;
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -1,0 +1,92 @@
+// The end of a sign-in: the attempt is consumed and the session opened in one transaction, by what was proven and nothing
+// else. Who did not prove enough never comes here.
+
+import type { Refused, SignedIn } from '../api.ts'
+import { knownDevice, rememberDevice } from '../device.ts'
+import type { Proof } from '../model.ts'
+import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
+import { refuse } from '../session.ts'
+import { newUserId } from '../users.ts'
+import type { Found } from './attempt.ts'
+import { reached } from './levels.ts'
+import type { LoginParts, Taker } from './parts.ts'
+
+/** Creates what ends a sign-in. */
+export function createFinish(parts: LoginParts) {
+  const { ports, policyOf } = parts
+  const { store, crypto, courier } = ports
+
+  /** Tells a person of a sign-in on a device that was not known. It cannot fail the sign-in, which is done. */
+  const tell = ({ user, client, session, now }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
+    if (created || !policyOf(client).newDeviceNotice || knownDevice(crypto, device, user.email) !== null) return
+    const { device: name = '', language = 'en' } = caller
+    try {
+      courier.queue({ kind: 'notice', to: user.email, clientName: client.name, at: now, device: name, language })
+    } catch {
+      ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
+    }
+  }
+
+  return {
+    /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
+    async open(
+      { idHash, client, identifier }: Found,
+      proven: readonly Proof[],
+      userId: string | null,
+      input: Taker,
+      ends: string | null,
+    ): Promise<SignedIn | Refused | 'at the limit'> {
+      const policy = policyOf(client)
+      const level = reached(proven)
+      if (level === undefined) return refuse('login_failed')
+      const kind = client.transport === 'native' ? 'token' : 'cookie'
+      const method = proven.map((proof) => proof.method).join(' ')
+      const { sid, credential, credentialHash, sealedKey } = parts.credential(kind)
+      const { ip, userAgent } = input.caller
+      const opened = await store.sessions.open({
+        session: {
+          sid,
+          kind,
+          parent: null,
+          clientId: client.id,
+          acr: level.acr,
+          amr: level.amr,
+          idle: policy.idle,
+          absolute: policy.absolute,
+          ip,
+          userAgent,
+          binding: null,
+          credentialHash,
+          sealedKey,
+        },
+        attempt: idHash,
+        user:
+          userId === null
+            ? { email: identifier, create: policy.signUp === 'open' ? { id: newUserId(crypto.random), roles: [] } : null }
+            : { id: userId },
+        maxSessions: policy.maxSessions,
+        onLimit: policy.onLimit,
+        ends,
+        replaces: input.replaces === null ? null : ((await parts.genuine(input.replaces)) ?? null),
+        audit: [{ event: 'session.opened', userId: null, sid, clientId: client.id, ip, detail: { method } }],
+      })
+      if (opened.outcome === 'limit' && policy.onLimit === 'ask') return 'at the limit'
+      if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
+      ports.crashPoint('login.opened')
+      const { snapshot, created } = opened
+      tell(snapshot, created, input)
+      ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
+      const minted = kind === 'token' ? await parts.mint(snapshot) : null
+      return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, snapshot.user.email), created }
+    },
+  }
+}
+
+const refusals: Readonly<Record<Exclude<OpenOutcome['outcome'], 'opened'>, 'login_failed' | 'session_limit'>> = {
+  attempt_gone: 'login_failed',
+  user_unknown: 'login_failed',
+  user_disabled: 'login_failed',
+  client_disabled: 'login_failed',
+  parent_gone: 'login_failed',
+  limit: 'session_limit',
+}

@@ -1,0 +1,47 @@
+// What is sent for a sign-in: a code, and a link beside it where the client's policy and its browser allow one. Everybody
+// costs one read and one delivery, whether something leaves or not; the answer never waits for it.
+
+import { routes } from '@symbolon/protocol'
+import type { Caller } from '../answers.ts'
+import type { SentFactor } from '../factors/factor.ts'
+import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
+import type { Attempts } from './attempt.ts'
+import type { LoginParts } from './parts.ts'
+
+/** An attempt that a message is for. */
+export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly client: Client; readonly identifier: string }
+
+/** The sending half of a service. */
+export type Sending = ReturnType<typeof createSending>
+
+/** Creates what makes and sends messages. */
+export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'options'>, attempts: Attempts) {
+  const { store, crypto, courier } = ports
+
+  /** Whether this person gets a message at all. Decided from one read that everybody costs. */
+  const mayReceive = (user: User | undefined, policy: ClientPolicy) =>
+    user === undefined ? policy.signUp === 'open' : user.status === 'active'
+
+  return {
+    /** What budgets of an account are kept under. */
+    accountOf: (identifier: string) => attempts.factors.find((one) => one.kind === 'sent')?.account(identifier) ?? identifier,
+    /** A new code for an attempt; `send` queues it. */
+    newMessage(factor: SentFactor, place: MessagePlace) {
+      const { client, identifier } = place
+      const code = factor.newCode(crypto)
+      // Only a browser can come back to where it started. The host is the issuer's, whatever a request says.
+      const allowed = factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
+      const link = allowed ? attempts.newLink(place.idHash) : null
+      const address = link === null ? null : `${options.issuer}${routes.loginLink}?token=${link.token}`
+      return {
+        codeHash: attempts.codeHashes(place, code)[0] as Uint8Array,
+        linkHash: link?.hash ?? null,
+        async send(caller: Caller) {
+          const user = await store.users.find({ email: identifier })
+          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
+          courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
+        },
+      }
+    },
+  }
+}
