@@ -176,4 +176,21 @@ describe('a node', () => {
       await Promise.all(stores.map((one) => one.close()))
     }
   })
+  it('reads the user of a session that was opened before rows noted it, and follows their changes from then on', async () => {
+    const name = await server.create()
+    const store = await openPostgresStore({ url: server.url(name) })
+    try {
+      await store.clients.put(client('app'), null, [])
+      const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['member'] } }
+      const outcome = await store.sessions.open(sign({ user }, { clientId: 'app' }))
+      if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+      const { sid } = outcome.snapshot.session
+      await server.sql(name, 'UPDATE symbolon.sessions SET user_now = NULL')
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ id: user.create.id, roles: ['member'], status: 'active', epoch: 1 })
+      await store.users.change(user.create.id, { roles: [] }, [])
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ roles: [], epoch: 2 })
+    } finally {
+      await store.close()
+    }
+  })
 })
