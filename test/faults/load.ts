@@ -3,7 +3,7 @@
 
 import type { HistoryEvent } from './history/events.ts'
 import { createCalls, type Held, type LoadNode, type LoadVerifier } from './load/calls.ts'
-import { runOperator, runThief, runWatcher } from './load/others.ts'
+import { runOperator, runSentry, runThief, runWatcher } from './load/others.ts'
 import { createPerson, type Person, pause } from './load/people.ts'
 import { createChance } from './load/random.ts'
 
@@ -72,6 +72,7 @@ export function startLoad(options: LoadOptions): Load {
     ...people.map((person) => person.run()),
     ...(victims > 0 ? [runThief({ ...parts('thief'), victims: people.slice(0, victims), window })] : []),
     runOperator({ ...parts('operator'), people, pace: 3 * pace }),
+    runSentry({ ...parts('sentry'), name: `sentry-${seed}`, pace }),
     ...['watcher1', 'watcher2'].map((name) =>
       runWatcher({ ...parts(name), verifiers, people, dead: () => dead.map(({ held }) => held), pace }),
     ),

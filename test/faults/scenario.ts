@@ -53,7 +53,7 @@ export interface Scenario {
 /** How a scenario is run. Milliseconds. */
 export interface Run {
   readonly seed: number
-  /** Acts are repeated until this is over. */
+  /** Acts are repeated until this is over, counted from the beginning. */
   readonly lasts: number
   readonly spell: number
   readonly build?: Build
@@ -68,6 +68,7 @@ export interface Outcome {
   /** Refusals because of the store that took two seconds or more. */
   readonly late: readonly string[]
   readonly acts: number
+  readonly calls: number
 }
 
 const window = 1000
@@ -85,6 +86,7 @@ const serves = (history: readonly HistoryEvent[], node: string, since: number) =
 export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome> {
   const { words = [], patient } = scenario
   const ends: (() => Promise<void> | void)[] = []
+  const began = performance.now()
   try {
     let server = await startPostgres(scenario.settings ?? [], scenario.disk && { disk: scenario.disk })
     ends.push(() => server.stop())
@@ -134,7 +136,6 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
     ends.push(async () => {
       for (const one of undo.splice(0).reverse()) await one()
     })
-    const began = performance.now()
     let acts = 0
     do {
       await pause(1500)
@@ -152,7 +153,7 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
         ({ kind, node, startedAt, endedAt, answer }) =>
           `${kind} at ${node}: ${answer?.code} after ${Math.round((endedAt ?? 0) - startedAt)} ms`,
       )
-    return { broken: broken.map(({ rule, sentence }) => ({ rule, sentence })), counts, longestMs, late, acts }
+    return { broken: broken.map(({ rule, sentence }) => ({ rule, sentence })), counts, longestMs, late, acts, calls: load.history.length }
   } finally {
     for (const end of ends.reverse()) await end()
   }
