@@ -180,9 +180,9 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
         meet(one.session.sid, one)
         note(Number(n) - 1, one, client)
       }
-      if (sids.length === asked.length) return found
-      const places = new Map(sids.map((sid, at) => [sid, at]))
-      return asked.map((sid) => found[places.get(sid) as number])
+      const places = sids.length === asked.length ? null : new Map(sids.map((sid, at) => [sid, at]))
+      const answers = places === null ? found : asked.map((sid) => found[places.get(sid) as number])
+      return answers
     },
   })
 }
