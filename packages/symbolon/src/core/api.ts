@@ -3,6 +3,8 @@
 
 import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { FeedHub } from './feed.ts'
+import type { FailureMode } from './foreign.ts'
+import type { HookOptions } from './hooks.ts'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
@@ -198,7 +200,7 @@ export interface AbortSignalLike {
 export interface RefreshStep {
   readonly name: string
   readonly budget: number
-  readonly onFailure: 'deny' | 'defer' | 'degrade'
+  readonly onFailure: FailureMode
   run(context: RefreshContext): void | Promise<void>
 }
 
@@ -337,6 +339,7 @@ export interface CoreOptions {
   readonly algorithm: SigningKey['alg']
   readonly keyRotation: number
   readonly steps: readonly PlacedStep[]
+  readonly hooks?: HookOptions
   /** Claims from what is known of the user; reserved names refused. */
   readonly claims?: (user: User) => Readonly<Record<string, unknown>>
   /** Guess and send budgets: `limit` per `window`. */

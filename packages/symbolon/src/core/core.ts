@@ -6,6 +6,7 @@ import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import { createFeed } from './feed.ts'
+import { createHooks } from './hooks.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
@@ -82,6 +83,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
       options,
       clients,
       policyOf,
+      hooks: createHooks(ports, options.hooks),
       credential: (kind) => newCredential(crypto, kind),
       genuine: async (text) => {
         const credential = parseCredential(text)

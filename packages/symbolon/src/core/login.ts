@@ -9,11 +9,11 @@ import type { NewCredential } from './credential.ts'
 import { knownDevice, rememberDevice } from './device.ts'
 import { emailCode } from './factors/email-code.ts'
 import type { Factor } from './factors/factor.ts'
+import type { Hooks } from './hooks.ts'
 import type { Attempt, Client, ClientPolicy, SessionKind, User } from './model.ts'
 import type { Limited, OpenOutcome, Ports, SessionSnapshot } from './ports.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
-import { newUserId } from './users.ts'
 
 /** What sign-in stands on. */
 export interface LoginParts {
@@ -21,6 +21,7 @@ export interface LoginParts {
   readonly options: Pick<CoreOptions, 'budgets'>
   readonly clients: Pick<Clients, 'find'>
   readonly policyOf: (client: Client) => ClientPolicy
+  readonly hooks: Hooks
   readonly credential: (kind: SessionKind) => NewCredential
   readonly mint: (snapshot: SessionSnapshot) => Promise<Minted>
   /** The sid of a session credential that was really ours. */
@@ -36,8 +37,8 @@ const browserId = /^[A-Za-z0-9_-]{22}$/
 
 /** Creates the sign-in verbs. */
 export function createLogin(parts: LoginParts): Login {
-  const { ports, clients, policyOf } = parts
-  const { store, crypto, courier } = ports
+  const { ports, clients, policyOf, hooks } = parts
+  const { store, crypto } = ports
   const budgets = createBudgets(crypto, parts.options.budgets)
 
   const hashOf = (text: string) => toBase64url(crypto.hash(text))
@@ -58,8 +59,10 @@ export function createLogin(parts: LoginParts): Login {
     caller: { readonly language?: string; readonly device?: string },
   ) => {
     const user = await store.users.find({ email: identifier })
-    const message = { code, clientName: nameOf(client), device: caller.device ?? '', language: caller.language ?? 'en' }
-    courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
+    const language = caller.language ?? 'en'
+    const message = { code, clientName: nameOf(client), device: caller.device ?? '', language }
+    const delivery = mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : ({ kind: 'none' } as const)
+    hooks.send(delivery, { clientId: client.id, userId: user?.id ?? null, language })
   }
   const started = (id: string, attempt: Attempt): LoginStarted => ({
     ok: true,
@@ -177,6 +180,8 @@ export function createLogin(parts: LoginParts): Login {
       }
 
       const policy = policyOf(client)
+      const admitted = await hooks.admit({ email: identifier, clientId: client.id, method: factor.method, caller: input.caller }, policy)
+      if (!admitted.ok) return admitted
       const kind = client.transport === 'native' ? 'token' : 'cookie'
       const { sid, credential, credentialHash, sealedKey } = parts.credential(kind)
       const { ip, userAgent } = input.caller
@@ -197,7 +202,7 @@ export function createLogin(parts: LoginParts): Login {
           sealedKey,
         },
         attempt: idHash,
-        user: { email: identifier, create: policy.signUp === 'open' ? { id: newUserId(crypto.random), roles: [] } : null },
+        user: { email: identifier, create: admitted.create },
         maxSessions: policy.maxSessions,
         onLimit: policy.onLimit,
         replaces: input.replaces === null ? null : ((await parts.genuine(input.replaces)) ?? null),
@@ -206,6 +211,7 @@ export function createLogin(parts: LoginParts): Login {
       if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
       ports.crashPoint('login.opened')
       ports.observe({ event: 'login.succeeded', method: factor.method, clientId: client.id, created: opened.created })
+      hooks.signedIn(opened, factor.method, input.caller)
       const { snapshot, created } = opened
       const minted = kind === 'token' ? await parts.mint(snapshot) : null
       return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, identifier), created }

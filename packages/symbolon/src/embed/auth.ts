@@ -182,6 +182,7 @@ export function createAuth(options: AuthOptions): AuthObject {
           algorithm: settings.keys.algorithm,
           keyRotation: settings.keys.rotation,
           steps: settings.refresh.steps ?? [],
+          hooks: definedOnly(settings.hooks),
           budgets: { ...defaultBudgets, ...definedOnly(settings.budgets) },
           ...(settings.claims !== undefined && { claims: settings.claims }),
         },

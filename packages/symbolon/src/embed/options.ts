@@ -3,7 +3,7 @@
 
 import { type Duration, isClientId, milliseconds, type PublicJwk, parseDuration, SymbolonError } from '@symbolon/protocol'
 import { z } from 'zod'
-import type { CoreEvent, Courier, PlacedStep, User } from '#core'
+import type { CoreEvent, Courier, HookOptions, PlacedStep, User } from '#core'
 
 const duration = z
   .string()
@@ -70,6 +70,34 @@ const step = z.strictObject({
     onFailure: z.enum(['deny', 'defer', 'degrade']),
     run: z.custom<PlacedStep['step']['run']>((value) => typeof value === 'function', 'must be a function'),
   }),
+})
+
+const ran = <K extends keyof HookOptions>() =>
+  z.custom<NonNullable<HookOptions[K]>['run']>((value) => typeof value === 'function', 'must be a function')
+
+/** Those that decide refuse when they fail, unless told otherwise. */
+const hooks = z.strictObject({
+  beforeUserCreated: z
+    .strictObject({
+      run: ran<'beforeUserCreated'>(),
+      budget: within('1ms', '10s').default(2000),
+      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
+    })
+    .optional(),
+  afterSignIn: z
+    .strictObject({
+      run: ran<'afterSignIn'>(),
+      budget: within('1ms', '60s').default(10_000),
+      onFailure: z.literal('degrade', "must be 'degrade': the sign-in is committed by then").default('degrade'),
+    })
+    .optional(),
+  beforeMessage: z
+    .strictObject({
+      run: ran<'beforeMessage'>(),
+      budget: within('1ms', '10s').default(2000),
+      onFailure: z.enum(['deny', 'degrade'], "must be 'deny' or 'degrade': who asked was answered before").default('deny'),
+    })
+    .optional(),
 })
 
 const smtp = z.strictObject({
@@ -142,6 +170,7 @@ const schema = z.strictObject({
     })
     .default({}),
   signUp: signUp.default('open'),
+  hooks: hooks.default({}),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
   keys: z

@@ -12,6 +12,7 @@ import {
   type Delivery,
   defaultBudgets,
   defaultPolicy,
+  type HookOptions,
   type PlacedStep,
   type Ports,
   type SignedIn,
@@ -45,6 +46,7 @@ export interface Wishes {
   readonly policy?: Partial<ClientPolicy>
   readonly budgets?: Partial<typeof defaultBudgets>
   readonly steps?: readonly PlacedStep[]
+  readonly hooks?: HookOptions
   readonly algorithm?: Algorithm
 }
 
@@ -84,6 +86,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       algorithm: wishes.algorithm ?? 'ES256',
       keyRotation: 30 * 86_400_000,
       steps: wishes.steps ?? [],
+      ...(wishes.hooks !== undefined && { hooks: wishes.hooks }),
       budgets: { ...defaultBudgets, ...wishes.budgets },
     }
     setting.core = createCore(ports, setting.options)
