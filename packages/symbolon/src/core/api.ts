@@ -3,8 +3,7 @@
 
 import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { FeedHub } from './feed.ts'
-import type { FailureMode } from './foreign.ts'
-import type { HookOptions } from './hooks.ts'
+import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
@@ -191,11 +190,6 @@ export interface RefreshContext {
   readonly signal: AbortSignalLike
 }
 
-/** As much of an AbortSignal as core knows without a platform. */
-export interface AbortSignalLike {
-  readonly aborted: boolean
-}
-
 /** A step of the refresh pipeline. `budget` in milliseconds. */
 export interface RefreshStep {
   readonly name: string
@@ -339,7 +333,6 @@ export interface CoreOptions {
   readonly algorithm: SigningKey['alg']
   readonly keyRotation: number
   readonly steps: readonly PlacedStep[]
-  readonly hooks?: HookOptions
   /** Claims from what is known of the user; reserved names refused. */
   readonly claims?: (user: User) => Readonly<Record<string, unknown>>
   /** Guess and send budgets: `limit` per `window`. */

@@ -6,7 +6,7 @@ import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import { createFeed } from './feed.ts'
-import { createHooks } from './hooks.ts'
+import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
@@ -25,7 +25,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: Ports, options: CoreOptions): Core {
+export function createCore(ports: Ports, options: CoreOptions & { readonly hooks?: HookOptions }): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -110,7 +110,13 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {
-        const counts = [store.sessions.sweep(500), store.attempts.sweep(500), store.limits.sweep(500), store.feed.compact(500)]
+        const counts = [
+          store.sessions.sweep(500),
+          store.attempts.sweep(500),
+          store.limits.sweep(500),
+          store.feed.compact(500),
+          store.webhooks.sweep(500),
+        ]
         return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
       },
     },

@@ -1,8 +1,12 @@
 // Code that is not ours, such as a step of the refresh or a hook, run within a time budget: it comes to its end, is late,
 // or fails, and what it does after that has no effect. What each of these means is decided by who calls.
 
-import type { AbortSignalLike } from './api.ts'
 import type { Clock } from './ports.ts'
+
+/** As much of an AbortSignal as core knows without a platform. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+}
 
 /** What stands for an answer that did not come: refuse; 503 `try_later` with nothing written; go on without. */
 export type FailureMode = 'deny' | 'defer' | 'degrade'

@@ -3,8 +3,8 @@
 // proven an identifier, and a hook that fails never grants more than one that refuses, unless it was told to.
 
 import { SymbolonError } from '@symbolon/protocol'
-import type { AbortSignalLike, Caller, Refused } from './api.ts'
-import { type Ended, type FailureMode, runForeign } from './foreign.ts'
+import type { Caller, Refused } from './api.ts'
+import { type AbortSignalLike, type Ended, type FailureMode, runForeign } from './foreign.ts'
 import type { ClientPolicy } from './model.ts'
 import type { Delivery, OpenOutcome, OpenSession, Ports } from './ports.ts'
 import { refuse } from './session.ts'

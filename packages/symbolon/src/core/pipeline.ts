@@ -2,8 +2,8 @@
 // cannot be removed or loosened; custom ones come after one of them. A step can shorten, deny, ask for a step-up, add claims.
 
 import { SymbolonError } from '@symbolon/protocol'
-import type { AbortSignalLike, Caller, PlacedStep, RefreshContext, RefreshStep, StepTrace } from './api.ts'
-import { runForeign } from './foreign.ts'
+import type { Caller, PlacedStep, RefreshContext, RefreshStep, StepTrace } from './api.ts'
+import { type AbortSignalLike, runForeign } from './foreign.ts'
 import { isExpired, limitsOf } from './limits.ts'
 import { foreignClaims, type Shape } from './mint.ts'
 import type { Client, ClientPolicy } from './model.ts'

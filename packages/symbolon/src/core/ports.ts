@@ -4,6 +4,7 @@
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { WebhookStore } from './webhook-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -252,6 +253,7 @@ export interface Store {
   readonly feed: FeedStore
   readonly seals: SealStore
   readonly restores: RestoreStore
+  readonly webhooks: WebhookStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
   now(): Eventually<number>
   /** One line per finding for `doctor`; empty when all is well. */

@@ -32,7 +32,7 @@ export interface Setting {
   readonly sent: Delivery[]
   readonly events: { readonly event: string; readonly [field: string]: unknown }[]
   readonly path: string
-  readonly options: CoreOptions
+  readonly options: CoreOptions & { readonly hooks?: HookOptions }
   /** The wall clock; tests move it. */
   time: number
   /** Called at each named step of core, at once; tests set it. */

@@ -16,6 +16,7 @@ import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
 import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
+import { webhookSchema } from './webhooks.ts'
 import { writeFunctions } from './write.ts'
 
 /** One step. `needs`: the oldest number of steps that a version must know to run on what this one leaves. */
@@ -104,6 +105,7 @@ const steps: readonly Step[] = [
       restoreFunctions,
     ].join('\n'),
   },
+  { sql: webhookSchema },
 ]
 
 /** How many steps this version knows. */
