@@ -8,7 +8,15 @@ export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError
 export { type AuthEvent, type EventData, type EventField, type EventName, type EventRow, events } from './events.ts'
 export { isClientId, isOpaque, isSid, isUserId } from './ids.ts'
 export { readJsonObject } from './json.ts'
-export type { IntrospectionAnswer, LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
+export type {
+  IntrospectionAnswer,
+  LoginStartAnswer,
+  LoginStepAnswer,
+  LoginVerifyAnswer,
+  RefreshAnswer,
+  SessionView,
+  TokenAnswer,
+} from './wire/answers.ts'
 export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
 export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'
 export {

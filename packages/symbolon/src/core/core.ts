@@ -8,7 +8,7 @@ import { isGenuine, newCredential, openSessionKey, parseCredential } from './cre
 import { createFeed } from './feed.ts'
 import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
-import { createLogin } from './login.ts'
+import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
 import { createPipeline } from './pipeline.ts'

@@ -44,6 +44,7 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
   'session.sign_out': { type: 'session.ended', tell: ended('sign_out') },
   'session.signed_out_elsewhere': { type: 'session.ended', tell: ended('signed_out_elsewhere') },
   'session.admin': { type: 'session.ended', tell: ended('admin') },
+  'session.evicted': { type: 'session.ended', tell: ended('evicted') },
   'session.restored': { type: 'session.ended', tell: ended('restored') },
   'session.reused': { type: 'session.reused', tell: (line) => ({ type: 'session.reused', data: ofSession(line) }) },
   'session.rolled_back': { type: 'session.rolled_back', tell: (line) => ({ type: 'session.rolled_back', data: ofSession(line) }) },

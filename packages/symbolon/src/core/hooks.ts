@@ -3,10 +3,10 @@
 // proven an identifier, and a hook that fails never grants more than one that refuses, unless it was told to.
 
 import { SymbolonError } from '@symbolon/protocol'
-import type { Caller, Refused } from './api.ts'
+import type { Caller, Refused } from './answers.ts'
 import { type AbortSignalLike, type Ended, type FailureMode, runForeign } from './foreign.ts'
 import type { ClientPolicy } from './model.ts'
-import type { Delivery, OpenOutcome, OpenSession, Ports } from './ports.ts'
+import type { Delivery, NewUser, OpenOutcome, Ports } from './ports.ts'
 import { refuse } from './session.ts'
 import { areRoles, newUserId } from './users.ts'
 
@@ -73,7 +73,7 @@ export interface Hooks {
   admit(
     who: { readonly email: string; readonly clientId: string; readonly method: string; readonly caller: Caller },
     policy: Pick<ClientPolicy, 'signUp'>,
-  ): Promise<{ readonly ok: true; readonly create: Extract<OpenSession['user'], { email: string }>['create'] } | Refused>
+  ): Promise<{ readonly ok: true; readonly create: NewUser | null } | Refused>
   /** Tells of a sign-in; returns at once. */
   signedIn(opened: Extract<OpenOutcome, { outcome: 'opened' }>, method: string, caller: Caller): void
   /** Queues a delivery, unless it is suppressed; returns at once. Throws `try_later` when too many wait, whoever they are for. */
@@ -134,8 +134,10 @@ export function createHooks(
   return {
     async admit({ email, clientId, method, caller }, { signUp }) {
       const id = newUserId(crypto.random)
+      const line = { event: 'user.created', userId: id, sid: null, clientId, ip: caller.ip, detail: { by: 'sign_in', method } }
+      const born = (roles: readonly string[]) => ({ id, roles, audit: [line] })
       if (signUp !== 'open') return { ok: true, create: null }
-      if (beforeUserCreated === undefined) return { ok: true, create: { id, roles: [] } }
+      if (beforeUserCreated === undefined) return { ok: true, create: born([]) }
       // Who is a user now, and is none when the session opens, was not asked about: then nobody is created.
       if ((await store.users.find({ email })) !== undefined) return { ok: true, create: null }
       let denied = false
@@ -156,8 +158,8 @@ export function createHooks(
         },
       }))
       const mode = denied ? 'deny' : beforeUserCreated.onFailure
-      if (ended === 'done' && !denied) return { ok: true, create: { id, roles } }
-      if (mode === 'degrade') return { ok: true, create: { id, roles: [] } }
+      if (ended === 'done' && !denied) return { ok: true, create: born(roles) }
+      if (mode === 'degrade') return { ok: true, create: born([]) }
       if (mode === 'defer') return { ok: false, code: 'try_later', options: { retryAfter: 1 } }
       const because = denied ? 'denied' : ended
       await store.audit.write([{ event: 'user.refused', userId: null, sid: null, clientId, ip: caller.ip, detail: { method, because } }])

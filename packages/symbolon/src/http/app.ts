@@ -105,9 +105,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: loginSchemas.loginStarted,
   })
   add('post', routes.loginVerify, login.verify(site), {
-    summary: 'Finish a sign-in by its code.',
+    summary: 'Take the next step of a sign-in: the session, or what is still wanted.',
     body: loginSchemas.loginVerify,
-    answer: schemas.signedIn,
+    answer: schemas.signedIn.or(loginSchemas.loginStep),
   })
   add('post', routes.sessionToken, session.mint(site), {
     summary: 'Mint an access token from the session cookie.',

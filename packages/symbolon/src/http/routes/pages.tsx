@@ -159,7 +159,7 @@ export function pageRoutes(site: Site) {
       const client = await pageClient(form.client_id)
       const returnTo = returnAddress(client, form.return_to)
       try {
-        await completeLogin(c, site, form.login_id, form.code)
+        await completeLogin(c, site, form.login_id, { code: form.code })
       } catch (error) {
         return showCode(c, journeyOf(c, client, returnTo, browserOf(c, site)), form.login_id, expected(error))
       }

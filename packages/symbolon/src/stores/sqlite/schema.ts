@@ -59,6 +59,19 @@ const steps: readonly string[] = [
   `,
   'CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT, until INTEGER NOT NULL, ran_at INTEGER) STRICT, WITHOUT ROWID;',
   `
+  ALTER TABLE attempts ADD COLUMN state TEXT;
+  ALTER TABLE attempts ADD COLUMN step INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE attempts ADD COLUMN link_hash TEXT;
+  ALTER TABLE attempts ADD COLUMN ends_at INTEGER;
+  ALTER TABLE attempts ADD COLUMN user_agent TEXT;
+  ALTER TABLE attempts ADD COLUMN return_to TEXT;
+  ALTER TABLE attempts ADD COLUMN user_id TEXT;
+  ALTER TABLE attempts ADD COLUMN proven TEXT;
+  ALTER TABLE attempts ADD COLUMN sid TEXT;
+  ALTER TABLE attempts ADD COLUMN need TEXT;
+  ALTER TABLE attempts ADD COLUMN action TEXT;
+  `,
+  `
   CREATE TABLE targets (
     name TEXT PRIMARY KEY, tenant TEXT NOT NULL, lines TEXT NOT NULL, created_at INTEGER NOT NULL, named_at INTEGER NOT NULL,
     failures INTEGER NOT NULL, failing_since INTEGER, retry_at INTEGER NOT NULL, fault TEXT, delivered_at INTEGER) STRICT, WITHOUT ROWID;

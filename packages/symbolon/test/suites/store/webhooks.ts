@@ -52,12 +52,26 @@ export function webhookSuite(name: string, open: (clock: () => number) => Promis
     it('writes what waits with the change, and nothing with a change that was refused', async () => {
       await webhooks().name([{ name: 'all', lines: ['session.opened', 'user.disabled'] }])
       const { snapshot } = await set.opened({ audit: [line('session.opened')] })
+      expect(snapshot.user.roles).toEqual(['member'])
       const again = await set.under.store.sessions.open(set.sign({ attempt: 'gone', audit: [line('session.opened')] }))
       expect(again.outcome).toBe('attempt_gone')
       await set.under.store.users.change(snapshot.user.id, { status: 'active' }, [line('user.disabled')])
       const [first, ...rest] = await webhooks().due(['all'], 10)
       expect(first?.line).toMatchObject({ event: 'session.opened', userId: snapshot.user.id, at: set.time })
       expect(rest).toEqual([])
+    })
+
+    it('tells of a user that a sign-in created before it tells of the sign-in, and of one that was there not at all', async () => {
+      await webhooks().name([{ name: 'all', lines: ['session.opened', 'user.created'] }])
+      const create = { id: 'usr_new', roles: [], audit: [{ ...line('user.created'), userId: 'usr_new' }] }
+      await set.opened({ user: { email: 'new@example.com', create }, audit: [line('session.opened')] })
+      const again = { ...create, id: 'usr_other', audit: [{ ...line('user.created'), userId: 'usr_other' }] }
+      await set.opened({ user: { email: 'new@example.com', create: again }, audit: [line('session.opened')] })
+      expect((await webhooks().due(['all'], 10)).map((one) => [one.line?.event, one.line?.userId])).toEqual([
+        ['user.created', 'usr_new'],
+        ['session.opened', 'usr_new'],
+        ['session.opened', 'usr_new'],
+      ])
     })
 
     it('keeps it over a restart until it was delivered, in order', async () => {
