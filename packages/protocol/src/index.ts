@@ -38,3 +38,4 @@ export {
 export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
 export { backgroundHeader, issuerPath, nonceHeader, routes } from './wire/routes.ts'
 export { securityHeaders } from './wire/security.ts'
+export { fromBase64, readWebhookSecret, toBase64, webhookHeaders, webhookPreamble, webhookScheme, webhookSecret } from './wire/webhook.ts'

@@ -70,8 +70,10 @@ export interface WebhookMessage {
   readonly body: string
 }
 
-/** Sends one, signed; `fault` in a word, of which nothing is a secret. Never throws, never takes longer than its time. */
+/** Sends one, signed; `fault` in a word, of which nothing is a secret. `stopped`: it was given up, and nothing is known of it. Never throws, never takes longer than its time. */
 export type SendWebhook = (
   target: string,
   message: WebhookMessage,
-) => Promise<{ readonly ok: true; readonly status: number } | { readonly ok: false; readonly fault: string; readonly retryAfter?: number }>
+) => Promise<
+  { readonly ok: true; readonly status: number } | { readonly ok: false; readonly fault: string; readonly retryAfter?: number } | 'stopped'
+>
