@@ -231,7 +231,7 @@ export function createAuth(options: AuthOptions): AuthObject {
         core,
         webhooks,
         http: createHttp(parts),
-        admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
+        admin: createAdminHttp({ ...parts, webhooks, adminKeyHashes: hashes, metrics: settings.metrics }),
         mark,
         stopJobs: async () => void (await Promise.all([stop(), stopWebhooks()])),
         letGo,

@@ -19,8 +19,8 @@ export interface WebhookWork {
 }
 
 /** A lease outlives a delivery, which has its time-out, and a node that died by no more than this; it is kept up while a turn goes on. Milliseconds. */
-const lasts = 30_000
-const keptEvery = 8_000
+const lasts = 15_000
+const keptEvery = 2_000
 /** How long one turn goes on before others may have the target. */
 const turnLasts = 60_000
 /** How often targets are named anew. */

@@ -37,6 +37,7 @@ export async function serve(configuration: Configuration, options: ServeOptions 
   const metrics = createMetrics(
     async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }),
     () => auth.jobs(),
+    () => auth.webhooks.list(),
   )
   const auth: AuthObject = createAuth({
     ...configuration.auth,
