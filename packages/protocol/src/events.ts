@@ -33,7 +33,7 @@ const table = {
     data: { user_id: 'text', sid: 'text', client_id: 'text', method: 'text' },
   },
   'session.ended': {
-    when: 'A session was ended. Without `sid`: all of this user, of this client, or, with neither, all there were.',
+    when: 'A session was ended. Without `sid`: all of this user (but the one that asked, when `reason` is `signed_out_elsewhere`), of this client, or, with neither, all there were.',
     data: { user_id: 'text or null', sid: 'text or null', client_id: 'text or null', reason: 'text', by: 'text' },
   },
   'session.reused': {
