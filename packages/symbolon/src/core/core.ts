@@ -5,6 +5,7 @@ import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
+import type { CorePorts } from './factors/factor.ts'
 import { createFeed } from './feed.ts'
 import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
@@ -13,7 +14,6 @@ import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
-import type { Ports } from './ports.ts'
 import { createRefresh } from './refresh.ts'
 import { createRevoke } from './revoke.ts'
 import { createSeals } from './seals.ts'
@@ -25,7 +25,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: Ports, options: CoreOptions & { readonly hooks?: HookOptions }): Core {
+export function createCore(ports: CorePorts, options: CoreOptions & { readonly hooks?: HookOptions }): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -76,7 +76,7 @@ export function createCore(ports: Ports, options: CoreOptions & { readonly hooks
     flush: touches.flush,
   }
 
-  const clients = createClients(ports, policyOf, options.budgets)
+  const clients = createClients(ports, policyOf, options)
   return {
     login: createLogin({
       ports,

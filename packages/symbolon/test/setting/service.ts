@@ -12,6 +12,7 @@ import {
   type Delivery,
   defaultBudgets,
   defaultPolicy,
+  type Factor,
   type HookOptions,
   type PlacedStep,
   type Ports,
@@ -48,6 +49,7 @@ export interface Wishes {
   readonly steps?: readonly PlacedStep[]
   readonly hooks?: HookOptions
   readonly algorithm?: Algorithm
+  readonly factors?: readonly Factor[]
 }
 
 const secret = 'a secret of at least thirty-two bytes, for tests'
@@ -89,7 +91,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       ...(wishes.hooks !== undefined && { hooks: wishes.hooks }),
       budgets: { ...defaultBudgets, ...wishes.budgets },
     }
-    setting.core = createCore(ports, setting.options)
+    setting.core = createCore({ ...ports, factors: wishes.factors ?? [] }, setting.options)
     await setting.core.jobs.maintain()
   }
   await open()

@@ -2,14 +2,10 @@
 
 import type { SessionView } from '@symbolon/protocol'
 import { pageTexts } from '#messages'
-import { type Look, Page } from './frame.tsx'
+import { type Look, Page, When } from './frame.tsx'
 
 function Token({ value }: { readonly value: string }) {
   return <input type="hidden" name="form_token" value={value} />
-}
-
-function When({ at }: { readonly at: string }) {
-  return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
 }
 
 /** The account page. `now` in milliseconds since 1970. */
@@ -90,6 +86,9 @@ export function NoticePage(props: {
   )
 }
 
+const codeIn = (text: string) => /^ +(\d{6})$/m.exec(text)?.[1]
+const linkIn = (text: string) => /^https?:\/\/\S+\/login\/link\?token=[\w-]+$/m.exec(text)?.[0]
+
 /** The development mailbox: newest first, codes large. */
 export function MailboxPage(props: {
   readonly look: Look
@@ -102,10 +101,18 @@ export function MailboxPage(props: {
       {props.mails.length === 0 ? <p>No mail yet.</p> : null}
       {[...props.mails].reverse().map((mail) => (
         <div class="mail" key={mail.at}>
-          <span class="big">{/\b\d{6}\b/.exec(mail.text)?.[0] ?? mail.subject}</span>
+          <span class={codeIn(mail.text) === undefined ? undefined : 'big'}>{codeIn(mail.text) ?? mail.subject}</span>
           <span>{mail.to}</span>
           <span class="about">
             {mail.subject} · <When at={mail.at} />
+            {linkIn(mail.text) === undefined ? null : (
+              <>
+                {' · '}
+                <a href={linkIn(mail.text)} target="_blank" rel="noreferrer">
+                  Open its link
+                </a>
+              </>
+            )}
           </span>
         </div>
       ))}
