@@ -44,6 +44,8 @@ type Outcome = Awaited<ReturnType<SendWebhook>>
 const usualTimeout = 10_000
 /** Bytes of an answer that are let by for the sake of its connection. */
 const mostAnswer = 16_384
+/** Look-ups at once. */
+const mostLookups = 2
 const refusedAddress = 'ERR_ADDRESS_REFUSED'
 
 const systemResolve: Resolve = (host) =>
@@ -57,15 +59,15 @@ export function signWebhook(secrets: readonly Uint8Array[], id: string, timestam
   return secrets.map((secret) => `${webhookScheme}${toBase64(sign(secret))}`).join(' ')
 }
 
-/** A look-up that fails when any address that a name leads to is not public: which of them is taken is not ours to hope for. */
-export function checkedLookup(resolve: Resolve): LookupFunction {
+/** A look-up by `resolve`. Without `anywhere` it fails when any address that a name leads to is not public: which of them is taken is not ours to hope for. */
+export function lookupBy(resolve: Resolve, anywhere: boolean): LookupFunction {
   return (host, options, callback) => {
     const fail = (code: string) => callback(Object.assign(new Error('lookup'), { code }), '', 0)
     resolve(host).then(
       (found) => {
         const [first] = found
         if (first === undefined) return fail('ENOTFOUND')
-        if (!found.every(({ address }) => isPublicAddress(address))) return fail(refusedAddress)
+        if (!anywhere && !found.every(({ address }) => isPublicAddress(address))) return fail(refusedAddress)
         if (options.all === true) callback(null, [...found])
         else callback(null, first.address, first.family)
       },
@@ -74,11 +76,37 @@ export function checkedLookup(resolve: Resolve): LookupFunction {
   }
 }
 
+/**
+ * Few look-ups at once, and one for each name: the system's wait in threads that everybody shares, and a name whose
+ * servers do not answer must not take them all.
+ */
+export function gatherLookups(resolve: Resolve): Resolve {
+  const under = new Map<string, ReturnType<Resolve>>()
+  const line: (() => void)[] = []
+  let running = 0
+  const run = async (host: string) => {
+    if (running < mostLookups) running++
+    else await new Promise<void>((next) => line.push(next))
+    try {
+      return await resolve(host)
+    } finally {
+      const next = line.shift()
+      if (next === undefined) running--
+      else next()
+    }
+  }
+  return (host) => {
+    const known = under.get(host) ?? run(host).finally(() => under.delete(host))
+    under.set(host, known)
+    return known
+  }
+}
+
 /** Creates the sender. */
 export function createWebhookSender(endpoints: readonly WebhookEndpoint[], options: WebhookSenderOptions = {}): WebhookSender {
   const { timeout = usualTimeout, resolve = systemResolve, now = () => Math.floor(Date.now() / 1000) } = options
-  const checked = checkedLookup(resolve)
-  const open: LookupFunction = (host, asked, callback) => systemLookup(host, asked, callback)
+  const gathered = gatherLookups(resolve)
+  const lookups = { anywhere: lookupBy(gathered, true), checked: lookupBy(gathered, false) }
   const agents = new Map(
     endpoints.map(({ name, url, ca }) => [
       name,
@@ -100,7 +128,7 @@ export function createWebhookSender(endpoints: readonly WebhookEndpoint[], optio
       const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)(target, {
         method: 'POST',
         agent: agents.get(name),
-        lookup: allowPrivate ? open : checked,
+        lookup: allowPrivate ? lookups.anywhere : lookups.checked,
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(body),

@@ -14,7 +14,7 @@ import { verifyWebhook } from '@symbolon/verifier/webhook'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createWebhookSender, type Resolve, type WebhookEndpoint } from '#delivery'
 import { isPublicAddress } from '../../src/delivery/public-address.ts'
-import { signWebhook } from '../../src/delivery/webhook.ts'
+import { gatherLookups, signWebhook } from '../../src/delivery/webhook.ts'
 
 describe('an address', () => {
   it.each([
@@ -90,6 +90,32 @@ it('signs as the scheme does', () => {
   const [id, time, body] = ['msg_p5jXN8AQM9LWM0D4loKWxJek', '1614265330', '{"test": 2432232314}'] as const
   expect(signWebhook([secret], id, time, body)).toBe(signature)
   expect(signWebhook([randomBytes(24), secret], id, time, body).split(' ')[1]).toBe(signature)
+})
+
+it('looks up two names at once, each once, and goes on when one of them never answers', async () => {
+  const asked: string[] = []
+  const answers = new Map<string, (found: Awaited<ReturnType<Resolve>>) => void>()
+  const look = gatherLookups((host) => {
+    asked.push(host)
+    return new Promise((resolve) => answers.set(host, resolve))
+  })
+  const found = [{ address: '8.8.8.8', family: 4 }]
+  const dead = Promise.all([look('dead.example'), look('dead.example'), look('dead.example')])
+  const [one, two] = [look('one.example'), look('two.example')]
+  await Promise.resolve()
+  expect(asked).toEqual(['dead.example', 'one.example'])
+  answers.get('one.example')?.(found)
+  expect(await one).toEqual(found)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(asked).toEqual(['dead.example', 'one.example', 'two.example'])
+  answers.get('two.example')?.(found)
+  expect(await two).toEqual(found)
+  answers.get('dead.example')?.([])
+  expect(await dead).toEqual([[], [], []])
+  const again = look('dead.example')
+  expect(asked).toHaveLength(4)
+  answers.get('dead.example')?.(found)
+  expect(await again).toEqual(found)
 })
 
 const bytes = randomBytes(32)
