@@ -17,6 +17,7 @@ import { sealFunctions } from './seals.ts'
 import { finishFunctions, sessionFunctions } from './sessions.ts'
 import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
+import { webhookSchema } from './webhooks.ts'
 import { writeFunctions } from './write.ts'
 
 /** One step. `needs`: the oldest number of steps that a version must know to run on what this one leaves. */
@@ -136,6 +137,7 @@ const steps: readonly Step[] = [
   },
   { sql: [sessionsOfUsers, 'ALTER TABLE @budgets SET (fillfactor = 50);', again(limitFunctions), again(sessionFunctions)].join('\n') },
   { sql: [spendFunctions, loginFunctions, finishFunctions].join('\n') },
+  { sql: webhookSchema },
 ]
 
 /** How many steps this version knows. */

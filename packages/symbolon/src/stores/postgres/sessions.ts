@@ -281,7 +281,10 @@ BEGIN
       WHERE s.sid = asked->>'ends' AND s.user_id = person AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live};
     given := @end_sessions(given, 'evicted', now);
   END IF;
-  opened := @open_one(asked || '{"attempt":null}')::jsonb;
+  opened := @open_one(asked || '{"attempt":null,"audit":[]}')::jsonb;
+  now := (opened->>'now')::bigint;
+  IF (opened->>'created')::boolean THEN PERFORM @write_audit(wanted->'create'->'audit', now, NULL); END IF;
+  PERFORM @write_audit(asked->'audit', now, opened->'snapshot'->1->>${userColumns.indexOf('id')});
   RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
 END $$;
 ${opens('finish_sessions', 'finish_one')}`
@@ -305,11 +308,12 @@ type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly r
 
 /** A sign-in as the database takes it. */
 function askedOf({ session, audit, user, ...rest }: OpenSession) {
-  const create = 'email' in user && user.create !== null ? { create: { ...user.create, roles: JSON.stringify(user.create.roles) } } : {}
+  const made = 'email' in user ? user.create : null
+  const create = made && { ...made, roles: JSON.stringify(made.roles), audit: auditLines(made.audit ?? []) }
   const sealed = { amr: JSON.stringify(session.amr), credentialHash: hex(session.credentialHash), sealedKey: hex(session.sealedKey) }
   // To the database `ask` is `deny`: what is to end is named.
   const onLimit = rest.onLimit === 'ask' ? 'deny' : rest.onLimit
-  return { ...rest, onLimit, user: { ...user, ...create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
+  return { ...rest, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }
