@@ -3,6 +3,7 @@
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyStore } from './passkey-ports.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
@@ -246,6 +247,7 @@ export interface Store {
   readonly clients: ClientStore
   readonly keys: KeyStore
   readonly attempts: AttemptStore
+  readonly passkeys: PasskeyStore
   readonly limits: LimitStore
   readonly leases: LeaseStore
   readonly audit: AuditStore

@@ -11,6 +11,7 @@ import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions } from './limits.ts'
+import { passkeySchema } from './passkeys.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
@@ -104,6 +105,7 @@ const steps: readonly Step[] = [
       restoreFunctions,
     ].join('\n'),
   },
+  { sql: passkeySchema },
 ]
 
 /** How many steps this version knows. */

@@ -35,6 +35,8 @@ export {
   keyColumns,
   keyOf,
   leaseOf,
+  passkeyColumns,
+  passkeyOf,
   type Row,
   revocationOf,
   sessionColumns,

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
+import { passkeySuite } from './passkeys.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -11,6 +12,7 @@ import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
 export function storeSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
   sessionSuite(name, open)
   sealSuite(name, open)
+  passkeySuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
     const { opened, attempt, find } = set
