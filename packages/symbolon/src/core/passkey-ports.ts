@@ -30,8 +30,8 @@ export interface PasskeyStore {
     audit: readonly Line[],
   ): Promise<{ readonly outcome: 'added'; readonly passkey: Passkey } | { readonly outcome: 'conflict' | 'limit' | 'user_gone' }>
   find(id: string): Soon<PasskeyFound | undefined>
-  /** Oldest first. */
-  list(userId: string): Soon<readonly Passkey[]>
+  /** Oldest first, and the person's handle if they have one. */
+  list(userId: string): Soon<{ readonly handle: string | null; readonly passkeys: readonly Passkey[] }>
   /**
    * Notes a use, whose signature was verified before. Counters only grow, unless both are zero (WebAuthn §6.1.1): with
    * `counter_back` nothing changes but the audit log, which these lines go to.

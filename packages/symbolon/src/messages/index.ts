@@ -3,3 +3,4 @@
 export { type Language, languages, pickLanguage } from './language.ts'
 export { type CodeMail, codeMail, escapeHtml, type Mail } from './mail.ts'
 export { type PageTexts, pageTexts } from './page.ts'
+export { type PasskeyTexts, passkeyTexts } from './passkeys.ts'

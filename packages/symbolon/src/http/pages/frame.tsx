@@ -9,7 +9,7 @@ export interface Look {
   readonly brand: Brand
   readonly mount: string
   readonly dev: boolean
-  readonly assets: { readonly style: string; readonly script: string }
+  readonly assets: { readonly style: string; readonly script: string; readonly passkeys: string }
   readonly language: Language
 }
 
@@ -23,6 +23,16 @@ export function Mark({ apart }: { readonly apart: boolean }) {
   )
 }
 
+/** A form's proof of where it was shown. */
+export function Token({ value }: { readonly value: string }) {
+  return <input type="hidden" name="form_token" value={value} />
+}
+
+/** A time, which the script writes as it is where the reader is. */
+export function When({ at }: { readonly at: string }) {
+  return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
+}
+
 /** A whole page. */
 export function Page(props: {
   readonly look: Look
@@ -30,6 +40,8 @@ export function Page(props: {
   readonly apart: boolean
   readonly wide?: boolean
   readonly reload?: number
+  /** Whether its script for passkeys comes along. */
+  readonly passkeys?: boolean
   readonly children?: Child
 }) {
   const { look, title } = props
@@ -44,6 +56,7 @@ export function Page(props: {
         <link rel="stylesheet" href={look.assets.style} />
         <link rel="icon" href="data:," />
         <script src={look.assets.script} defer></script>
+        {props.passkeys === true ? <script src={look.assets.passkeys} defer></script> : null}
       </head>
       <body data-reload={props.reload === undefined ? undefined : String(props.reload)}>
         <main class={props.wide === true ? 'wide' : undefined}>

@@ -109,8 +109,11 @@ export function createPasskeys(driver: Driver, { call }: Verbs): PasskeyStore {
       return { now, handle, passkey: recordOf(passkey), user: userOf(user) }
     },
     async list(userId) {
-      const text = `SELECT ${row} FROM @passkeys p WHERE p.tenant = 'main' AND p.user_id = $1 ORDER BY p.created_at, p.id`
-      return (await driver.read({ name: 'list_passkeys', text }, [userId])).map((one) => recordOf(one[0] as Row))
+      const text = `SELECT (SELECT handle FROM @user_handles WHERE tenant = 'main' AND user_id = $1),
+        (SELECT coalesce(json_agg(${row} ORDER BY p.created_at, p.id), '[]') FROM @passkeys p WHERE p.tenant = 'main' AND p.user_id = $1)`
+      const [found] = await driver.read({ name: 'list_passkeys', text }, [userId])
+      const [handle, rows] = found as readonly [string | null, readonly Row[]]
+      return { handle, passkeys: rows.map(recordOf) }
     },
     use: (id, { counter, backedUp }, whenBack) =>
       call({ name: 'use_passkey', text: 'SELECT @use_passkey($1, $2, $3, $4)' }, [id, counter, Number(backedUp), auditJson(whenBack)]),

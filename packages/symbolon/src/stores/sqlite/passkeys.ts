@@ -20,8 +20,13 @@ export function findPasskey(db: Driver, id: string, now: number): PasskeyFound |
   return { now, handle: row[0] as string, passkey: passkeyOf(row, 1), user: userOf(row, 1 + passkeyColumns.length) }
 }
 
-/** Those of a user, oldest first. */
-export function listPasskeys(db: Driver, userId: string): readonly Passkey[] {
+/** A user's handle, and their passkeys, oldest first. */
+export function listPasskeys(db: Driver, userId: string): { handle: string | null; passkeys: readonly Passkey[] } {
+  const row = db.sql("SELECT handle FROM user_handles WHERE tenant = 'main' AND user_id = ?").get(userId)
+  return { handle: (row?.[0] as string | undefined) ?? null, passkeys: passkeysOf(db, userId) }
+}
+
+function passkeysOf(db: Driver, userId: string): readonly Passkey[] {
   return db
     .sql(`${select} AND user_id = ? ORDER BY created_at, id`)
     .all(userId)
@@ -44,7 +49,7 @@ export function addPasskey(
 ): { outcome: 'added'; passkey: Passkey } | { outcome: 'conflict' | 'limit' | 'user_gone' } {
   const { db, now } = write
   if (db.sql('SELECT status FROM users WHERE id = ?').get(passkey.userId)?.[0] !== 'active') return { outcome: 'user_gone' }
-  if (listPasskeys(db, passkey.userId).length >= most) return { outcome: 'limit' }
+  if (passkeysOf(db, passkey.userId).length >= most) return { outcome: 'limit' }
   const added = db
     .sql(`INSERT INTO passkeys (${columns(passkeyColumns)}) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING`)
     .run(
@@ -100,7 +105,7 @@ export function removePasskey(
   keepOne: boolean,
   audit: readonly AuditDraft[],
 ): 'removed' | 'last' | 'gone' {
-  const held = listPasskeys(write.db, userId)
+  const held = passkeysOf(write.db, userId)
   if (!held.some((one) => one.id === id)) return 'gone'
   if (keepOne && held.length === 1) return 'last'
   write.db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ? AND id = ?").run(userId, id)
