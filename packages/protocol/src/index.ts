@@ -7,7 +7,15 @@ export { type Duration, milliseconds, parseDuration } from './durations.ts'
 export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'
 export { isClientId, isOpaque, isSid, isUserId } from './ids.ts'
 export { readJsonObject } from './json.ts'
-export type { IntrospectionAnswer, LoginStartAnswer, LoginVerifyAnswer, RefreshAnswer, SessionView, TokenAnswer } from './wire/answers.ts'
+export type {
+  IntrospectionAnswer,
+  LoginStartAnswer,
+  LoginStepAnswer,
+  LoginVerifyAnswer,
+  RefreshAnswer,
+  SessionView,
+  TokenAnswer,
+} from './wire/answers.ts'
 export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
 export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'
 export {

@@ -43,6 +43,18 @@ export interface LoginStartAnswer {
   readonly login_id: string
   readonly expires_at: string
   readonly resend_at: string
+  /** What the browser is to answer, for a method that asks it something. */
+  readonly challenge?: unknown
+}
+
+/** The answer of `POST /v1/login/verify` when something was proven and more is wanted. */
+export interface LoginStepAnswer {
+  /** `verify`: a code was sent; `challenge`: `challenge`, or a code that the person makes, is to be answered; `choose`: one of `methods`; `limit`: one of `sessions` has to end. */
+  readonly state: 'verify' | 'challenge' | 'choose' | 'limit'
+  readonly expires_at: string
+  readonly methods?: readonly string[]
+  readonly challenge?: unknown
+  readonly sessions?: readonly { readonly sid: string; readonly device: string; readonly last_seen_at: string }[]
 }
 
 /** The answer of `POST /v1/login/verify`: with tokens for a native client, without for a cookie client. */

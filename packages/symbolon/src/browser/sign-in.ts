@@ -6,8 +6,7 @@ import { isCancelled, post, say } from './service.ts'
 
 interface Started {
   readonly login_id: string
-  readonly expires_at: string
-  readonly public_key: PublicKeyCredentialRequestOptionsJSON
+  readonly challenge: { readonly public_key: PublicKeyCredentialRequestOptionsJSON }
 }
 
 /** Shows the button of a form, and listens. */
@@ -34,7 +33,7 @@ export function offerPasskeys(form: HTMLFormElement): void {
     const started = await challenge()
     if (started === undefined) return
     try {
-      const response = await startAuthentication({ optionsJSON: started.public_key, useBrowserAutofill })
+      const response = await startAuthentication({ optionsJSON: started.challenge.public_key, useBrowserAutofill })
       held = undefined
       const fill = (name: string, value: string) => {
         const input = form.elements.namedItem(name)

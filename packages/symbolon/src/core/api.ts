@@ -1,93 +1,17 @@
 // What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
-import type { AccessTokenClaims, ErrorCode, ErrorOptions, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { AccessTokenClaims, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
-import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { Login } from './login/api.ts'
+import type { AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
-/** A refusal: a code of the error table. */
-export interface Refused {
-  readonly ok: false
-  readonly code: ErrorCode
-  readonly options?: ErrorOptions
-}
-
-/** Where a request comes from, as the server that received it knows. */
-export interface Caller {
-  /** Canonical address (from the socket or trusted hops); null when unknown. */
-  readonly ip: string | null
-  readonly userAgent: string | null
-  /** BCP 47, from Accept-Language. */
-  readonly language?: string
-  /** The device in words for people, such as "Firefox on Linux". */
-  readonly device?: string
-}
-
-/** An access token fresh from the mint. `expiresIn`, `refreshIn` in seconds; `serverTime` in milliseconds since 1970. */
-export interface Minted {
-  readonly accessToken: string
-  readonly claims: AccessTokenClaims
-  readonly expiresIn: number
-  readonly refreshIn: number
-  readonly serverTime: number
-}
-
-export interface LoginStart {
-  readonly method: string
-  readonly identifier: string
-  readonly clientId: string
-  /** The browser's login cookie (128 bits, base64url), made by the door when the browser has none; null for native clients. */
-  readonly browser: string | null
-  /** The device cookie's value, if any. */
-  readonly device: string | null
-  readonly caller: Caller
-}
-
-/** `loginId` is secret: it goes to the starter alone. Times in milliseconds since 1970. */
-export interface LoginStarted {
-  readonly ok: true
-  readonly loginId: string
-  readonly expiresAt: number
-  readonly resendAt: number
-}
-
-/** A signed-in session. `credential` is the session token or the refresh token. */
-export interface SignedIn {
-  readonly ok: true
-  readonly snapshot: SessionSnapshot
-  readonly credential: string
-  /** For native clients; cookie clients mint when they need. */
-  readonly minted: Minted | null
-  /** The new value of the device cookie. */
-  readonly device: string
-  readonly created: boolean
-}
-
-export interface Login {
-  start(input: LoginStart): Promise<LoginStarted | Refused>
-  resend(input: {
-    readonly loginId: string
-    readonly browser: string | null
-    readonly device: string | null
-    readonly caller: Caller
-  }): Promise<LoginStarted | Refused>
-  /** `replaces`: the session credential the browser sent, ended when the new session opens. */
-  verify(input: {
-    readonly loginId: string
-    readonly code: string
-    readonly browser: string | null
-    readonly device: string | null
-    readonly replaces: string | null
-    readonly caller: Caller
-  }): Promise<SignedIn | Refused>
-  /** What the code page shows; refuses when the browser is not the starting one. */
-  view(
-    loginId: string,
-    browser: string | null,
-  ): Promise<(LoginStarted & { readonly clientId: string; readonly identifier: string }) | Refused>
-}
+export type * from './answers.ts'
+export type * from './login/api.ts'
 
 /** A refresh as asked for at its own door. */
 export interface RefreshInput {
@@ -303,6 +227,37 @@ export interface Clients {
   policyOf(client: Client): ClientPolicy
 }
 
+/** A person's passkeys. `handle`: what passkeys know the person by; null until one was asked for. */
+export interface OwnedPasskeys {
+  readonly handle: string | null
+  readonly passkeys: readonly Passkey[]
+}
+
+/** Whose doing a change is. */
+export interface Actor {
+  readonly actor: string
+  readonly caller?: Caller
+}
+
+export interface Passkeys {
+  /** Where they are good; undefined where there can be none. */
+  readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
+  list(userId: string): Promise<OwnedPasskeys>
+  /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
+  start(
+    snapshot: SessionSnapshot,
+    caller: Caller,
+  ): Promise<{ readonly ok: true; readonly registrationId: string; readonly expiresAt: number; readonly options: PasskeyJson } | Refused>
+  /** Adds it. `name`: what the person calls it, else what made it or where it was made. */
+  finish(
+    snapshot: SessionSnapshot,
+    input: { readonly registrationId: string; readonly response: unknown; readonly name?: string; readonly caller: Caller },
+  ): Promise<{ readonly ok: true; readonly passkey: Passkey } | Refused>
+  rename(userId: string, id: string, name: string, by: Actor): Promise<{ readonly ok: true } | Refused>
+  /** Removes one; it signs in nowhere from then on. Sessions stay. `at`: the last one stays (`conflict`) where a person gets in at this client by passkeys only. */
+  remove(userId: string, id: string, by: Actor, at?: Client): Promise<{ readonly ok: true } | Refused>
+}
+
 export interface Audit {
   list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
 }
@@ -322,6 +277,7 @@ export interface Core {
   readonly keys: Keys
   readonly users: Users
   readonly clients: Clients
+  readonly passkeys: Passkeys
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

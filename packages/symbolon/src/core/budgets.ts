@@ -27,9 +27,9 @@ export function networkOf(ip: string | null): string {
     .join(':')}::/64`
 }
 
-/** Whose budgets an act spends. `device`: a device known to this account, by its id. */
+/** Whose budgets an act spends. `mailbox`: null while nobody has said who they are. `device`: a device known to this account, by its id. */
 export interface Spender {
-  readonly mailbox: string
+  readonly mailbox: string | null
   readonly ip: string | null
   readonly device: string | null
 }
@@ -43,15 +43,25 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
   return {
     /** For a start or a resend. A known device has its own, which nobody else can use up. */
     start: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
-      device === null ? budget('start account', mailbox, rates.startPerAccount) : budget('start device', device, rates.startPerAccount),
+      ...(device !== null
+        ? [budget('start device', device, rates.startPerAccount)]
+        : mailbox === null
+          ? []
+          : [budget('start account', mailbox, rates.startPerAccount)]),
       budget('start address', networkOf(ip), rates.startPerAddress),
       budget('start overall', '', rates.startOverall),
     ],
     /** For a guess. */
     verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
-      device === null ? budget('verify account', mailbox, rates.verifyPerAccount) : budget('verify device', device, rates.verifyPerDevice),
+      ...(device !== null
+        ? [budget('verify device', device, rates.verifyPerDevice)]
+        : mailbox === null
+          ? []
+          : [budget('verify account', mailbox, rates.verifyPerAccount)]),
       budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
+    /** For beginning to add a way of signing in: by a person who is signed in. */
+    enrol: (userId: string): readonly Budget[] => [budget('enrol user', userId, rates.verifyPerAccount)],
     /** For a client's secret. By client and address together: a stranger elsewhere cannot lock the client out. */
     secret: ({ clientId, ip }: { readonly clientId: string; readonly ip: string | null }): readonly Budget[] => [
       budget('secret client', `${clientId.slice(0, 100)}\n${networkOf(ip)}`, rates.secretPerClient),

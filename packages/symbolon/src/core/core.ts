@@ -3,16 +3,19 @@
 import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
+import { createBudgets } from './budgets.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
+import type { CorePorts } from './factors/factor.ts'
+import { createPasskeyFactor } from './factors/passkey.ts'
 import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
-import { createLogin } from './login.ts'
+import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
+import { createPasskeys } from './passkeys.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
-import type { Ports } from './ports.ts'
 import { createRefresh } from './refresh.ts'
 import { createRevoke } from './revoke.ts'
 import { createSeals } from './seals.ts'
@@ -24,7 +27,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: Ports, options: CoreOptions): Core {
+export function createCore(ports: CorePorts, options: CoreOptions): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -76,9 +79,10 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
   }
 
   const clients = createClients(ports, policyOf, options.budgets)
+  const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
-      ports,
+      ports: rules === undefined ? ports : { ...ports, factors: [...(ports.factors ?? []), createPasskeyFactor({ ports, rules })] },
       options,
       clients,
       policyOf,
@@ -102,6 +106,12 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     keys,
     users: createUsers(ports),
     clients,
+    passkeys: createPasskeys({
+      ports,
+      rules,
+      budgets: createBudgets(crypto, options.budgets),
+      onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
+    }),
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

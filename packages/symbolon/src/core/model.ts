@@ -137,7 +137,8 @@ export interface ClientPolicy {
   readonly absolute: number
   /** Sessions per user; 0: no limit. */
   readonly maxSessions: number
-  readonly onLimit: 'deny' | 'evict_oldest'
+  /** `ask`: the person chooses which session ends. */
+  readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
   readonly tokenLifetime: number
   /** `always` for refresh tokens; for cookies `never` or an interval of at least ten windows. */
   readonly rotate: 'always' | 'never' | number
@@ -146,6 +147,10 @@ export interface ClientPolicy {
   readonly recovery: 'allow' | 'step_up' | 'revoke'
   /** Whether an unknown identifier that proves itself becomes a user. */
   readonly signUp: 'open' | 'closed'
+  /** Ways of signing in that may be used here; names of the table in `login/levels.ts`. */
+  readonly methods: readonly string[]
+  /** What a sign-in must reach before a session opens; a row of that table. */
+  readonly acr: string
   readonly scope: readonly string[]
   /** Audiences that a service's own tokens may be for, beside the issuer's default one and those it owns. */
   readonly targets: readonly string[]
@@ -169,28 +174,71 @@ export interface SigningKey {
   readonly changedAt: number
 }
 
+/** What an attempt is for: a new session, a stronger or fresher proof in one that is there, or a further way of signing in. */
+export type AttemptPurpose = 'sign_in' | 'step_up' | 'enrol'
+
+/** Where an attempt stands; what may be done there is the table in `login/machine.ts`. */
+export type AttemptState = 'verify' | 'challenge' | 'choose' | 'limit'
+
+/** A factor that was proven in an attempt. `amr`: RFC 8176 names. */
+export interface Proof {
+  readonly method: string
+  readonly amr: readonly string[]
+  readonly at: number
+}
+
+/** What a step-up must reach (RFC 9470 §3). `maxAge` in seconds. */
+export interface Need {
+  readonly acr?: string
+  readonly amr?: readonly string[]
+  readonly maxAge?: number
+}
+
 /** A sign-in under way. Stored under hashes only: the row alone starts and finishes nothing. */
 export interface Attempt {
   /** SHA-256 of the secret `login_id`, base64url. */
   readonly idHash: string
   readonly tenant: string
   readonly clientId: string
-  readonly purpose: 'sign_in'
+  readonly purpose: AttemptPurpose
+  /** The method whose answer is waited for, or was proven last. */
   readonly method: string
-  /** The normalised identifier, sealed. */
+  /** The normalised identifier, and behind a line break what the factor keeps of its challenge; sealed together. */
   readonly sealedIdentifier: Uint8Array
   /** SHA-256 of the browser's login cookie, base64url; null for a client without cookies. */
   readonly bindingHash: string | null
-  /** Keyed hash of the code, bound to attempt, identifier, purpose and browser. */
+  /** Keyed hash of the code, bound to attempt, identifier, purpose and browser; random where no code is waited for. */
   readonly codeHash: Uint8Array
   /** Guesses charged so far, and how many there are. */
   readonly tries: number
   readonly maxTries: number
   readonly sends: number
   readonly createdAt: number
+  /** Until when the code or the answer to a challenge is taken. */
   readonly expiresAt: number
   readonly resendAt: number
   readonly consumedAt: number | null
+  readonly state: AttemptState
+  /** Grows with each change of state: who decided on an older one has lost. */
+  readonly step: number
+  /** Keyed hash of the link's token, base64url; null when none was sent. */
+  readonly linkHash: string | null
+  /** Until when the attempt lives, its link included. */
+  readonly endsAt: number
+  /** Where it was started, as the person sees it when the link is opened elsewhere. */
+  readonly userAgent: string | null
+  /** Where the person goes when it is done; checked against the client's list again then. */
+  readonly returnTo: string | null
+  /** Who it is, once that is known. */
+  readonly userId: string | null
+  /** What was proven so far. */
+  readonly proven: readonly Proof[]
+  /** The session that a step-up is for. */
+  readonly sid: string | null
+  /** What a step-up must reach. */
+  readonly need: Need | null
+  /** The one act that a step-up is for, when it is bound to one. */
+  readonly action: string | null
 }
 
 /** One line of the audit log: ids and words only. */

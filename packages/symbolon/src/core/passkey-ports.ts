@@ -78,9 +78,6 @@ export type PasskeyFault =
   | 'handle'
   | 'signature'
 
-/** Whether a person has to be verified on the device (PIN, fingerprint, face), not only be there. */
-export type UserVerification = 'required' | 'preferred'
-
 /** Knows WebAuthn. Bound to one relying party; never throws for what was sent. */
 export interface PasskeyRules {
   /** Whether the service's host can have passkeys at all: an address of numbers cannot. */
@@ -93,16 +90,23 @@ export interface PasskeyRules {
     readonly challenge: string
     readonly owner: PasskeyOwner
     readonly have: readonly Pick<Passkey, 'id' | 'transports'>[]
-    readonly verification: UserVerification
     /** Milliseconds. */
     readonly timeout: number
   }): PasskeyJson
-  /** Options for `navigator.credentials.get` that name no passkey, so that they tell nothing about anybody. */
-  request(input: { readonly challenge: string; readonly verification: UserVerification; readonly timeout: number }): PasskeyJson
+  /**
+   * Options for `navigator.credentials.get`. Without `have` they name no passkey, and tell nothing about anybody; with it, to
+   * somebody who has proven before who they are, only those.
+   */
+  request(input: {
+    readonly challenge: string
+    readonly have: readonly Pick<Passkey, 'id' | 'transports'>[]
+    /** Milliseconds. */
+    readonly timeout: number
+  }): PasskeyJson
   /** Judges the answer to `creation` (WebAuthn §7.1). */
   made(
     response: unknown,
-    expected: { readonly challenge: string; readonly verification: UserVerification },
+    expected: { readonly challenge: string },
   ): Promise<{ readonly ok: true; readonly passkey: PasskeyMade } | { readonly ok: false; readonly fault: PasskeyFault }>
   /** The passkey that an answer to `request` names; undefined when it cannot be one. */
   named(response: unknown): string | undefined
@@ -111,8 +115,9 @@ export interface PasskeyRules {
     response: unknown,
     expected: {
       readonly challenge: string
-      readonly verification: UserVerification
+      /** The owner's; a response may leave it out only where `named`: somebody who is known by now was asked for one of theirs. */
       readonly handle: string
+      readonly named: boolean
       readonly passkey: Pick<Passkey, 'id' | 'publicKey' | 'backupEligible'>
     },
   ): Promise<

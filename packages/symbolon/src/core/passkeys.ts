@@ -2,44 +2,12 @@
 // attempt, bound to the session that asked for it, and judged once. Whether somebody has just signed in is asked by the door.
 
 import { toBase64url } from '@symbolon/protocol'
-import type { Caller, Refused } from './api.ts'
+import type { Actor, Passkeys } from './api.ts'
 import type { Budget, Client, Passkey, Session, User } from './model.ts'
-import type { PasskeyJson, PasskeyRules, UserVerification } from './passkey-ports.ts'
-import type { AuditDraft, Ports, SessionSnapshot } from './ports.ts'
+import type { PasskeyRules } from './passkey-ports.ts'
+import type { AuditDraft, Ports } from './ports.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
-
-/** A person's passkeys. `handle`: what passkeys know the person by; null until one was asked for. */
-export interface OwnedPasskeys {
-  readonly handle: string | null
-  readonly passkeys: readonly Passkey[]
-}
-
-/** Whose doing it is. */
-interface By {
-  readonly actor: string
-  readonly caller?: Caller
-}
-
-/** What is offered for passkeys. */
-export interface Passkeys {
-  /** Where they are good; undefined where there can be none. */
-  readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
-  list(userId: string): Promise<OwnedPasskeys>
-  /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
-  start(
-    snapshot: SessionSnapshot,
-    caller: Caller,
-  ): Promise<{ readonly ok: true; readonly registrationId: string; readonly expiresAt: number; readonly options: PasskeyJson } | Refused>
-  /** Adds it. `name`: what the person calls it, else what made it or where it was made. */
-  finish(
-    snapshot: SessionSnapshot,
-    input: { readonly registrationId: string; readonly response: unknown; readonly name?: string; readonly caller: Caller },
-  ): Promise<{ readonly ok: true; readonly passkey: Passkey } | Refused>
-  rename(userId: string, id: string, name: string, by: By): Promise<{ readonly ok: true } | Refused>
-  /** Removes one; it signs in nowhere from then on. Sessions stay. `at`: the last one stays (`conflict`) where a person gets in at this client by passkeys only. */
-  remove(userId: string, id: string, by: By, at?: Client): Promise<{ readonly ok: true } | Refused>
-}
 
 /** Passkeys of one person. */
 const most = 20
@@ -74,7 +42,6 @@ export function passkeyName(text: string): string {
 export interface PasskeyParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
   readonly rules: PasskeyRules | undefined
-  readonly verification: UserVerification
   readonly budgets: { enrol(userId: string): readonly Budget[] }
   /** Whether people get in at a client by passkeys only. */
   readonly onlyByPasskey: (client: Client) => boolean
@@ -82,10 +49,9 @@ export interface PasskeyParts {
 
 /** Creates the verbs. */
 export function createPasskeys(parts: PasskeyParts): Passkeys {
-  const { ports, verification } = parts
+  const { ports, rules } = parts
   const { store, crypto } = ports
-  const rules = parts.rules?.possible === true ? parts.rules : undefined
-  const line = (event: string, userId: string, by: By, detail: AuditDraft['detail'], session?: Session): AuditDraft => ({
+  const line = (event: string, userId: string, by: Actor, detail: AuditDraft['detail'], session?: Session): AuditDraft => ({
     event,
     userId,
     sid: session?.sid ?? null,
@@ -134,7 +100,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       const handle = await ownHandle(user)
       if (handle === undefined) return refuse('session_revoked')
       const owner = { handle, name: user.email }
-      const options = rules.creation({ challenge, owner, have: passkeys, verification, timeout: passkeyPatience })
+      const options = rules.creation({ challenge, owner, have: passkeys, timeout: passkeyPatience })
       return { ok: true, registrationId: id, expiresAt: begun.attempt.expiresAt, options }
     },
 
@@ -150,7 +116,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       const sealed = crypto.open(attempt.sealedIdentifier, sealPlace('attempt', idHash))
       if (charged.outcome !== 'charged' || sealed === undefined) return refuse('passkey_refused')
       const challenge = String.fromCharCode(...sealed)
-      const made = await rules.made(response, { challenge, verification })
+      const made = await rules.made(response, { challenge })
       if (!made.ok) {
         ports.observe({ event: 'passkey.refused', fault: made.fault, userId: user.id })
         return refuse('passkey_refused')
@@ -176,9 +142,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
 
     async remove(userId, id, by, at) {
       const keepOne = at !== undefined && parts.onlyByPasskey(at)
-      const removed = await store.passkeys.remove(userId, id, keepOne, [
-        line('passkey.removed', userId, by, { passkey: id }),
-      ])
+      const removed = await store.passkeys.remove(userId, id, keepOne, [line('passkey.removed', userId, by, { passkey: id })])
       if (removed === 'gone') return refuse('not_found')
       if (removed === 'last') return refuse('conflict')
       ports.observe({ event: 'passkey.removed', userId })

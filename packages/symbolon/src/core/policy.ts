@@ -1,6 +1,7 @@
 // What holds unless somebody says otherwise: the policy of sessions and tokens, and the budgets that guard guessing.
 
 import type { CoreOptions } from './api.ts'
+import { levels } from './login/levels.ts'
 import type { Client, ClientPolicy } from './model.ts'
 
 const minute = 60_000
@@ -18,6 +19,8 @@ export const defaultPolicy: ClientPolicy = {
   window: 10_000,
   recovery: 'allow',
   signUp: 'open',
+  methods: ['email_otp', 'email_link', 'passkey'],
+  acr: levels[0].acr,
   scope: [],
   targets: [],
 }

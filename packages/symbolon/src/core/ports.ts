@@ -3,7 +3,7 @@
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
-import type { PasskeyStore } from './passkey-ports.ts'
+import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
@@ -40,7 +40,10 @@ export interface OpenSession {
     | { readonly id: string }
     | { readonly email: string; readonly create: { readonly id: string; readonly roles: readonly string[] } | null }
   readonly maxSessions: number
-  readonly onLimit: 'deny' | 'evict_oldest'
+  /** `ask` refuses as `deny` does: the person is asked, and names what to end in `ends`. */
+  readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
+  /** A live session of this user at this client that the person gives up for the new one (`evicted`). */
+  readonly ends?: string | null
   /** The session that the same browser held before: ended (`replaced`), whoever's it was. */
   readonly replaces: string | null
   readonly audit: readonly AuditDraft[]
@@ -165,9 +168,25 @@ export interface KeyStore {
 }
 
 /** An attempt to be stored; the store adds the times from these lengths (milliseconds). */
-export interface NewAttempt extends Omit<Attempt, 'tenant' | 'tries' | 'sends' | 'createdAt' | 'expiresAt' | 'resendAt' | 'consumedAt'> {
+export interface NewAttempt
+  extends Pick<Attempt, 'idHash' | 'clientId' | 'purpose' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'maxTries'>,
+    Partial<Pick<Attempt, 'state' | 'linkHash' | 'userAgent' | 'returnTo' | 'userId' | 'sid' | 'need' | 'action'>> {
   readonly lifetime: number
   readonly resendAfter: number
+  /** How long it lives at all; as long as its code unless said. */
+  readonly ends?: number
+}
+
+/** An attempt's next state, decided at step `from`. Lengths in milliseconds; `ends` counts from the attempt's creation. */
+export interface AttemptChange
+  extends Pick<
+    Attempt,
+    'state' | 'method' | 'sealedIdentifier' | 'codeHash' | 'linkHash' | 'userId' | 'proven' | 'tries' | 'maxTries' | 'sends'
+  > {
+  readonly from: number
+  readonly lifetime: number
+  readonly resendAfter: number
+  readonly ends: number
 }
 
 export type Limited = { readonly outcome: 'limited'; readonly retryAfterMs: number }
@@ -185,12 +204,20 @@ export interface AttemptStore {
     idHash: string,
     budgets: readonly Budget[],
   ): Promise<{ readonly outcome: 'charged'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
-  /** Replaces the code if `resendAt` has come; tries are not given back; the expiry stays. */
+  /** Replaces code and link if `resendAt` has come; tries are not given back; the expiry stays. */
   resend(
     idHash: string,
-    change: { readonly codeHash: Uint8Array; readonly resendAfter: number; readonly maxSends: number },
+    change: { readonly codeHash: Uint8Array; readonly linkHash?: string | null; readonly resendAfter: number; readonly maxSends: number },
     budgets: readonly Budget[],
   ): Promise<{ readonly outcome: 'resent'; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
+  /** Moves an attempt that lives on to its next state, if it still stands at that step. Both ends stay before the attempt's own. */
+  advance(
+    idHash: string,
+    change: AttemptChange,
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly outcome: 'advanced'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' }>
+  /** Uses up an attempt that opens no session: once, while it lives. */
+  consume(idHash: string): Promise<boolean>
   sweep(limit: number): Promise<number>
 }
 
@@ -299,6 +326,8 @@ export type Delivery =
       readonly code: string
       readonly clientName: string
       readonly minutes: number
+      /** An address that signs in too, from the browser that asked for it; null where none is sent. */
+      readonly link: { readonly address: string; readonly minutes: number } | null
       readonly device: string
       readonly language: string
     }
@@ -328,6 +357,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly courier: Courier
+  /** Who knows WebAuthn; without it there are no passkeys. */
+  readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void
   /** For tests that kill the process at a named step; nothing otherwise. */
   crashPoint(step: string): void

@@ -24,6 +24,7 @@ import {
   type FeedHub,
   type Keys,
   type Lease,
+  type Passkeys,
   type Seals,
   type Sessions,
   type Store,
@@ -31,6 +32,7 @@ import {
   type Users,
 } from '#core'
 import { createOutbox, createSmtp } from '#delivery'
+import { createPasskeyRules } from '#factors'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
@@ -68,6 +70,8 @@ export interface AuthObject {
   readonly clients: Omit<Clients, 'policyOf'>
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
+  /** A person's passkeys: listed, and removed in an operator's name. */
+  readonly passkeys: Pick<Passkeys, 'list' | 'remove'>
   readonly audit: Audit
   /** How much is sealed under which server secret, by the ids of the secrets. */
   readonly secrets: Pick<Seals, 'status'>
@@ -165,6 +169,7 @@ export function createAuth(options: AuthOptions): AuthObject {
           crypto,
           signer: createSigner(),
           courier: post.courier,
+          passkeys: createPasskeyRules({ ...settings.passkeys, issuer, name: settings.brand.name ?? new URL(issuer).host }),
           clock: {
             now: () => performance.now(),
             after: (ms, run) => {
@@ -282,6 +287,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     ]),
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
+    passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     jobs: async () => {
       const { now, leases } = await (await ready()).store.leases.list()

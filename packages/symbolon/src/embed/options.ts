@@ -4,6 +4,7 @@
 import { type Duration, isClientId, milliseconds, type PublicJwk, parseDuration, SymbolonError } from '@symbolon/protocol'
 import { z } from 'zod'
 import type { CoreEvent, Courier, PlacedStep, User } from '#core'
+import { passkeyPartyFault } from '#factors'
 
 const duration = z
   .string()
@@ -94,6 +95,15 @@ const brand = z.strictObject({
   radius: z.number().int().min(0).max(24).optional(),
 })
 
+const passkeys = z.strictObject({
+  /** The issuer's host unless said: a domain above it makes passkeys good for every host below that. */
+  rpId: z.string().min(1).max(253).optional(),
+  /** Origins of other domains whose pages use the same passkeys (`/.well-known/webauthn`). */
+  origins: z.array(origin).max(20).default([]),
+  /** `preferred` also takes devices that do not look who is there; such a sign-in reaches `urn:symbolon:acr:key` only. */
+  verification: z.enum(['required', 'preferred']).default('required'),
+})
+
 const databaseUrl = z
   .string()
   .refine(
@@ -144,6 +154,7 @@ const schema = z.strictObject({
   signUp: signUp.default('open'),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
+  passkeys: passkeys.prefault({}),
   keys: z
     .strictObject({
       algorithm: z.enum(['ES256', 'Ed25519', 'RS256', 'PS256']).default('ES256'),
@@ -210,7 +221,11 @@ export function readOptions(options: AuthOptions): Settings {
   const read = schema.safeParse(options)
   if (!read.success) throw refuseOption(sentenceOf(read.error.issues[0]))
   const settings = read.data
-  const fault = issuerFault(settings.issuer, settings.dev) ?? secretFault(settings) ?? rotateFault(settings)
+  const fault =
+    issuerFault(settings.issuer, settings.dev) ??
+    secretFault(settings) ??
+    rotateFault(settings) ??
+    passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer })
   if (fault !== undefined) throw refuseOption(fault)
   return settings
 }

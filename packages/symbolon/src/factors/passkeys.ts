@@ -14,6 +14,8 @@ export interface PasskeyParty {
   readonly rpId?: string | undefined
   /** Origins beside the issuer's own that use the same passkeys (WebAuthn §5.11). */
   readonly origins: readonly string[]
+  /** Whether a person has to be verified on the device (PIN, fingerprint, face), not only be there. */
+  readonly verification: 'required' | 'preferred'
 }
 
 /** COSE algorithms: Ed25519, ES256, RS256 (RFC 9053, RFC 8812), what authenticators make; no SHA-1. */
@@ -33,6 +35,11 @@ export function passkeyPartyFault({ issuer, rpId }: Pick<PasskeyParty, 'issuer' 
   return undefined
 }
 
+const descriptor = ({ id, transports }: { readonly id: string; readonly transports: readonly string[] }) => ({
+  id,
+  type: 'public-key',
+  transports,
+})
 const refused = (fault: PasskeyFault) => ({ ok: false, fault }) as const
 const load = () => import('@simplewebauthn/server')
 /** The library's errors name what they are; their sentences repeat what was sent. */
@@ -42,6 +49,7 @@ const faultOf = (error: unknown): PasskeyFault => ((error as Error | null)?.name
 export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
   const fault = passkeyPartyFault(party)
   if (fault !== undefined) throw new SymbolonError('invalid_option', { detail: fault })
+  const { verification } = party
   const rpId = party.rpId ?? hostOf(party.issuer)
   const origins = [new URL(party.issuer).origin, ...party.origins]
 
@@ -50,28 +58,28 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
     rpId,
     origins: party.origins,
 
-    creation: ({ challenge, owner, have, verification, timeout }): PasskeyJson => ({
+    creation: ({ challenge, owner, have, timeout }): PasskeyJson => ({
       challenge,
       rp: { id: rpId, name: party.name },
       user: { id: owner.handle, name: owner.name, displayName: owner.name },
       pubKeyCredParams: algorithms.map((alg) => ({ alg, type: 'public-key' })),
       timeout,
       attestation: 'none',
-      excludeCredentials: have.map(({ id, transports }) => ({ id, type: 'public-key', transports })),
+      excludeCredentials: have.map(descriptor),
       // Sign-in asks for no name first, so a passkey must be found by itself.
       authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: verification },
       extensions: { credProps: true },
     }),
 
-    request: ({ challenge, verification, timeout }): PasskeyJson => ({
+    request: ({ challenge, have, timeout }): PasskeyJson => ({
       challenge,
       rpId,
       timeout,
-      allowCredentials: [],
+      allowCredentials: have.map(descriptor),
       userVerification: verification,
     }),
 
-    async made(response, { challenge, verification }) {
+    async made(response, { challenge }) {
       const answered = answeredOf(response)
       if (answered === undefined) return refused('malformed')
       const wrong = dataFault(answered, { type: 'webauthn.create', challenge, origins })
@@ -122,7 +130,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
 
     named: idOf,
 
-    async used(response, { challenge, verification, handle, passkey }) {
+    async used(response, { challenge, handle, named, passkey }) {
       const answered = answeredOf(response)
       if (answered === undefined || answered.id !== passkey.id) return refused('malformed')
       const wrong = dataFault(answered, { type: 'webauthn.get', challenge, origins })
@@ -133,8 +141,8 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
         bytesText(sent.signature, 'signature'),
       ]
       if (authenticatorData === undefined || signature === undefined) return refused('malformed')
-      // Nobody was named before, so the passkey must say whose it is (WebAuthn §7.2 step 6).
-      if (sent.userHandle !== handle) return refused('handle')
+      // Where nobody was named before, the passkey must say whose it is (WebAuthn §7.2 step 6).
+      if (sent.userHandle !== handle && !(named && (sent.userHandle === undefined || sent.userHandle === null))) return refused('handle')
       const flags = flagsFault(fromBase64url(authenticatorData) ?? new Uint8Array(), verification)
       if (flags !== undefined) return refused(flags)
       const library = await load()

@@ -11,8 +11,10 @@ import * as login from './routes/login.ts'
 import * as meta from './routes/meta.ts'
 import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
+import * as passkeys from './routes/passkeys.ts'
 import * as session from './routes/session.ts'
 import * as loginSchemas from './schemas/login.ts'
+import * as passkeySchemas from './schemas/passkeys.ts'
 import * as schemas from './schemas/session.ts'
 
 type Method = 'get' | 'post' | 'delete'
@@ -105,9 +107,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: loginSchemas.loginStarted,
   })
   add('post', routes.loginVerify, login.verify(site), {
-    summary: 'Finish a sign-in by its code.',
+    summary: 'Take the next step of a sign-in: the session, or what is still wanted.',
     body: loginSchemas.loginVerify,
-    answer: schemas.signedIn,
+    answer: schemas.signedIn.or(loginSchemas.loginStep),
   })
   add('post', routes.sessionToken, session.mint(site), {
     summary: 'Mint an access token from the session cookie.',
@@ -128,6 +130,26 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: schemas.ended,
   })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
+  add('post', routes.passkeyStart, passkeys.start(site), {
+    summary: 'Begin to add a passkey; only who has just signed in.',
+    body: passkeySchemas.passkeyStart,
+    answer: passkeySchemas.passkeyStarted,
+  })
+  add('post', routes.passkeyFinish, passkeys.finish(site), {
+    summary: 'Add the passkey that the browser made.',
+    body: passkeySchemas.passkeyFinish,
+    answer: passkeySchemas.passkey,
+    status: 201,
+  })
+  add('post', routes.passkeyName, passkeys.rename(site), { summary: 'Name a passkey.', body: passkeySchemas.passkeyName, status: 204 })
+  add('delete', routes.passkeyById, passkeys.remove(site), { summary: 'Remove a passkey.', status: 204 })
+  add('get', routes.webauthn, passkeys.related(site), {
+    summary: 'Other origins that use the same passkeys (WebAuthn §5.11).',
+    answer: passkeySchemas.relatedOrigins,
+  })
+  // Browsers look for it at the host's root only.
+  if (mount !== '') app.get(routes.webauthn, passkeys.related(site))
   const form = 'application/x-www-form-urlencoded'
   add('post', routes.token, oauth.token(site), { summary: 'A token for a client in its own name.', body: oauth.grant, type: form })
   add('post', routes.revoke, oauth.revoke(site), { summary: 'End a token (RFC 7009).', body: oauth.aboutToken, type: form })
@@ -164,6 +186,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', '/login/resend', pages.resend)
   add('get', routes.account, pages.account)
   add('post', '/account/sign-out', pages.signOut)
+  add('post', '/login/passkey', pages.passkey)
+  add('post', '/account/passkeys/rename', pages.renamePasskey)
+  add('post', '/account/passkeys/remove', pages.removePasskey)
   add('get', '/assets/:name', pages.asset)
   if (parts.dev && parts.outbox !== undefined) {
     add('get', routes.devMailbox, pages.mailbox)

@@ -1,7 +1,7 @@
 // Records as they stand on the wire.
 
-import type { SessionView, TokenAnswer } from '@symbolon/protocol'
-import type { Client, Core, FollowerView, Minted, Passkey, Session, SigningKey, User } from '#core'
+import type { LoginStepAnswer, SessionView, TokenAnswer } from '@symbolon/protocol'
+import type { Client, Core, FollowerView, LoginStep, Minted, Passkey, Session, SigningKey, User } from '#core'
 import { limitsOf } from '#core'
 import { deviceName } from './context.ts'
 
@@ -36,6 +36,17 @@ export async function sessionViews(core: Core, user: User, current: string | nul
     return client === undefined ? [] : [sessionView(session, user, client, core, current)]
   })
 }
+
+/** What a sign-in still wants. */
+export const stepView = ({ state, methods, challenge, sessions, expiresAt }: LoginStep): LoginStepAnswer => ({
+  state,
+  expires_at: iso(expiresAt),
+  ...(methods.length > 0 && { methods }),
+  ...(challenge !== null && { challenge }),
+  ...(state === 'limit' && {
+    sessions: sessions.map((one) => ({ sid: one.sid, device: deviceName(one.userAgent), last_seen_at: iso(one.lastSeenAt) })),
+  }),
+})
 
 /** A fresh access token. */
 export function tokenAnswer(minted: Minted): TokenAnswer {

@@ -145,5 +145,6 @@ export async function signIn(
     caller,
   })
   if (!verified.ok) throw new Error(verified.code)
+  if ('state' in verified) throw new Error(verified.state)
   return verified
 }

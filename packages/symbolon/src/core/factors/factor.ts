@@ -1,35 +1,87 @@
-// What a factor is: one way to prove identity by something that was sent. A later factor is one file like
-// `email-code.ts` and one row in the table of `login.ts`.
+// What a factor is: one way to prove identity. One port for all of them; a later factor is one file that makes one of these
+// three, one row in `login/levels.ts`, and a part of a page. A factor decides nothing about sessions, and stores no attempt.
 
-import type { Crypto, Delivery } from '../ports.ts'
+import type { Caller } from '../answers.ts'
+import type { User } from '../model.ts'
+import type { Crypto, Delivery, Eventually, Ports } from '../ports.ts'
 
-/** What a message says beside its code. */
+/** What a message says. `link`: null where none is sent. */
 export interface Message {
   readonly code: string
+  readonly link: string | null
   readonly clientName: string
   readonly device: string
   readonly language: string
 }
 
-/** A factor whose secret is sent to the person. Lengths in milliseconds. */
-export interface Factor {
-  /** Its name on the wire. */
+/** What every factor says of itself. Lengths in milliseconds. */
+interface Common {
+  /** Its name on the wire and in a client's `methods`. */
   readonly method: string
-  /** What a sign-in by it alone reaches. */
-  readonly acr: string
-  /** RFC 8176 names. */
-  readonly amr: readonly string[]
+  /** How long its code or challenge can be answered, and how many answers are heard. */
   readonly lifetime: number
   readonly maxTries: number
+}
+
+/** A factor whose secret is sent to the person. */
+export interface SentFactor extends Common {
+  readonly kind: 'sent'
+  /** RFC 8176 names. */
+  readonly amr: readonly string[]
   readonly maxSends: number
+  /** A link beside the code: the method that opening it proves, and how long it lives. */
+  readonly link: { readonly method: string; readonly lifetime: number } | null
   /** How long to wait after this many sends. */
   resendAfter(sends: number): number
   /** The normalised identifier, or `undefined`. */
   identify(text: string): string | undefined
   /** What budgets of an account are kept under: aliases fall together. */
   account(identifier: string): string
+  /** Where it reaches a user who is known already; `undefined` when it does not. */
+  addressOf(user: User): string | undefined
   newCode(crypto: Crypto): string
   /** The code as it was made, from what a person typed; `undefined` when it cannot be one. */
   readCode(text: string): string | undefined
   deliver(to: string, message: Message): Delivery
+}
+
+/** What a challenge is made for. `user`: null when the answer is to say who it is. */
+export interface ChallengeContext {
+  readonly clientId: string
+  readonly user: User | null
+  readonly caller: Caller
+}
+
+/** What a checked answer says. */
+export type Proven =
+  | { readonly ok: true; readonly userId: string; readonly method: string; readonly amr: readonly string[] }
+  | { readonly ok: false; readonly reason: string }
+
+/** A factor that asks the browser something, such as a signature by a key. */
+export interface ChallengeFactor extends Common {
+  readonly kind: 'challenge'
+  /** Whether a sign-in can begin with it: its answer says who somebody is. */
+  readonly first: boolean
+  /** Whether this user has set it up. */
+  has(user: User): Eventually<boolean>
+  /** `options` (JSON) go to the browser; `state` (one line of ASCII) is sealed into the attempt. */
+  begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
+  /** Checks an answer of the browser, which may hold anything. */
+  finish(context: ChallengeContext & { readonly state: string; readonly response: unknown }): Eventually<Proven>
+}
+
+/** A factor whose secret the person keeps, and types something made from it. */
+export interface SecretFactor extends Common {
+  readonly kind: 'secret'
+  has(user: User): Eventually<boolean>
+  /** Checks what was typed, and lets no answer pass twice. */
+  check(context: { readonly user: User; readonly text: string; readonly caller: Caller }): Eventually<Proven>
+}
+
+/** One way to prove identity. */
+export type Factor = SentFactor | ChallengeFactor | SecretFactor
+
+/** What core is given, with ways of signing in beside e-mail, each from a library. */
+export interface CorePorts extends Ports {
+  readonly factors?: readonly Factor[]
 }

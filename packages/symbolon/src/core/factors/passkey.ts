@@ -2,7 +2,7 @@
 // anybody. Unknown passkeys, disabled people and wrong signatures are refused in the same words.
 
 import { toBase64url } from '@symbolon/protocol'
-import type { PasskeyRules, UserVerification } from '../passkey-ports.ts'
+import type { PasskeyRules } from '../passkey-ports.ts'
 import { passkeyPatience } from '../passkeys.ts'
 import type { Ports } from '../ports.ts'
 import type { ChallengeFactor } from './factor.ts'
@@ -11,7 +11,6 @@ import type { ChallengeFactor } from './factor.ts'
 export interface PasskeyFactorParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
   readonly rules: PasskeyRules
-  readonly verification: UserVerification
 }
 
 /**
@@ -19,7 +18,7 @@ export interface PasskeyFactorParts {
  * one that cannot, since without attestation nobody knows whether hardware holds it, and `hwk` would claim that; `user`:
  * somebody was there; `mfa` when the device verified them, since what they have and what they know or are is two factors.
  */
-export function createPasskeyFactor({ ports, rules, verification }: PasskeyFactorParts): ChallengeFactor {
+export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): ChallengeFactor {
   const { store, crypto, observe } = ports
   return {
     kind: 'challenge',
@@ -29,9 +28,10 @@ export function createPasskeyFactor({ ports, rules, verification }: PasskeyFacto
     // A challenge is answered once.
     maxTries: 1,
     has: async (user) => (await store.passkeys.list(user.id)).passkeys.length > 0,
-    begin() {
+    async begin({ user }) {
       const challenge = toBase64url(crypto.random(32))
-      return { options: rules.request({ challenge, verification, timeout: passkeyPatience }), state: challenge }
+      const have = user === null ? [] : (await store.passkeys.list(user.id)).passkeys
+      return { options: { public_key: rules.request({ challenge, have, timeout: passkeyPatience }) }, state: challenge }
     },
     async finish({ clientId, user, caller, state, response }) {
       const id = rules.named(response)
@@ -39,7 +39,7 @@ export function createPasskeyFactor({ ports, rules, verification }: PasskeyFacto
       if (found === undefined) return { ok: false, reason: 'unknown' }
       const { passkey, handle, user: owner } = found
       if (user !== null && user.id !== owner.id) return { ok: false, reason: 'other_user' }
-      const used = await rules.used(response, { challenge: state, verification, handle, passkey })
+      const used = await rules.used(response, { challenge: state, handle, named: user !== null, passkey })
       if (!used.ok) return { ok: false, reason: used.fault }
       const noted = await store.passkeys.use(passkey.id, used, [
         {

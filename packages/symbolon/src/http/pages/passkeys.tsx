@@ -1,13 +1,14 @@
 // The parts of pages that deal in passkeys: a button to sign in, and the list on the account page. What needs a script is
 // hidden until that script shows it; naming and removing need none.
 
+import type { Child } from 'hono/jsx'
 import { pageTexts, passkeyTexts } from '#messages'
 import type { PasskeyView } from '../views.ts'
 import { type Look, Token, When } from './frame.tsx'
-import { Hidden, type Journey } from './login.tsx'
 
-/** Signing in by a passkey: a form that the script fills in. */
-export function PasskeyButton({ look, journey }: { readonly look: Look; readonly journey: Journey }) {
+/** Signing in by a passkey: a form that the script fills in, around the fields that every form of the way has. */
+export function PasskeyButton(props: { readonly look: Look; readonly clientId: string; readonly children?: Child }) {
+  const { look } = props
   const t = passkeyTexts(look.language)
   return (
     <form
@@ -16,11 +17,11 @@ export function PasskeyButton({ look, journey }: { readonly look: Look; readonly
       hidden
       data-passkey="sign-in"
       data-start={`${look.mount}/v1/login/start`}
-      data-client={journey.clientId}
+      data-client={props.clientId}
       data-failed={t.signInFailed}
       data-limited={pageTexts(look.language).errors.rate_limited}
     >
-      <Hidden journey={journey} />
+      {props.children}
       <input type="hidden" name="login_id" />
       <input type="hidden" name="response" />
       <p class="or">

@@ -1,12 +1,12 @@
 // Sign-in over the API. A cookie client gets its session in a cookie; a native one gets tokens, and is refused to browsers.
 
-import { type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
-import type { Client } from '#core'
+import { type LoginStartAnswer, type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
+import type { Client, LoginAnswer, LoginStarted, LoginStep, SignedIn } from '#core'
 import { readJson } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
 import { refuseCrossSite } from '../guard.ts'
 import { loginResend, loginStart, loginVerify } from '../schemas/login.ts'
-import { sessionView, tokenAnswer } from '../views.ts'
+import { sessionView, stepView, tokenAnswer } from '../views.ts'
 
 const yearAndMore = 34_560_000
 
@@ -19,10 +19,11 @@ export function browserOf(c: Http, site: Site): string {
   return made
 }
 
-const started = (answer: { readonly loginId: string; readonly expiresAt: number; readonly resendAt: number }) => ({
+const started = (answer: LoginStarted): LoginStartAnswer => ({
   login_id: answer.loginId,
   expires_at: new Date(answer.expiresAt).toISOString(),
   resend_at: new Date(answer.resendAt).toISOString(),
+  ...(answer.challenge !== null && { challenge: answer.challenge }),
 })
 
 /** `POST /v1/login/start` */
@@ -33,12 +34,14 @@ export const start = (site: Site) => async (c: Http) => {
   await refuseBrowser(c, site, client)
   const answer = await core.login.start({
     method: body.method,
-    identifier: body.identifier,
+    identifier: body.identifier ?? '',
     clientId: body.client_id,
     browser: client?.transport === 'cookie' ? browserOf(c, site) : null,
     device: c.var.cookies.device ?? null,
     caller: c.var.caller,
   })
+  if (!answer.ok && answer.code === 'invalid_identifier' && body.identifier === undefined)
+    throw new SymbolonError('invalid_request', { field: 'identifier' })
   if (!answer.ok) throw refusal(answer)
   return c.json(started(answer))
 }
@@ -71,32 +74,40 @@ export const resend = (site: Site) => async (c: Http) => {
   return c.json(started(answer))
 }
 
-/** Verifies, and gives a cookie client its cookies. Shared with the page. */
-export async function completeLogin(c: Http, site: Site, loginId: string, code: string) {
-  const { core } = site.parts
+/** Takes a step, and gives a cookie client its cookies when it was the last. Shared with the pages. */
+export async function completeLogin(c: Http, site: Site, loginId: string, given: LoginAnswer): Promise<SignedIn | LoginStep> {
   const { cookies, caller } = c.var
-  const answer = await core.login.verify({
+  const answer = await site.parts.core.login.verify({
     loginId,
-    code,
     browser: cookies.login ?? null,
     device: cookies.device ?? null,
     replaces: cookies.session ?? null,
     caller,
+    ...given,
   })
   if (!answer.ok) throw refusal(answer)
-  if (answer.minted === null) {
-    const life = core.clients.policyOf(answer.snapshot.client).absolute
-    giveCookie(c, site, 'session', answer.credential, Math.floor(life / 1000))
-    giveCookie(c, site, 'device', answer.device, yearAndMore)
-  }
+  if (!('state' in answer)) giveSession(c, site, answer)
   return answer
+}
+
+/** Gives a cookie client its cookies. */
+export function giveSession(c: Http, site: Site, { minted, snapshot, credential, device }: SignedIn): void {
+  if (minted !== null) return
+  const life = site.parts.core.clients.policyOf(snapshot.client).absolute
+  giveCookie(c, site, 'session', credential, Math.floor(life / 1000))
+  giveCookie(c, site, 'device', device, yearAndMore)
 }
 
 /** `POST /v1/login/verify` */
 export const verify = (site: Site) => async (c: Http) => {
-  const body = await readJson(c, loginVerify)
-  await refuseBrowserAt(c, site, body.login_id)
-  const { snapshot, credential, minted } = await completeLogin(c, site, body.login_id, body.code)
+  const { login_id, ...given } = await readJson(c, loginVerify)
+  const [one, ...more] = Object.entries(given).filter(([, value]) => value !== undefined)
+  if (one === undefined) throw new SymbolonError('invalid_request', { field: 'code' })
+  if (more.length > 0) throw new SymbolonError('invalid_request')
+  await refuseBrowserAt(c, site, login_id)
+  const taken = await completeLogin(c, site, login_id, Object.fromEntries([one]) as never)
+  if ('state' in taken) return c.json(stepView(taken))
+  const { snapshot, credential, minted } = taken
   const { session, user, client } = snapshot
   const view = sessionView(session, user, client, site.parts.core, session.sid)
   const answer: LoginVerifyAnswer =

@@ -2,20 +2,22 @@
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
 import { z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSameSite, readJsonObject, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Client } from '#core'
-import { pageTexts } from '#messages'
+import type { Client, Refused, SessionSnapshot } from '#core'
+import { pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { pagePolicy } from '../guard.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import type { Look } from '../pages/frame.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
+import { passkeyScript } from '../pages/passkey-script.ts'
 import { pageScript, styleSheet } from '../pages/style.ts'
-import { sessionViews } from '../views.ts'
+import { passkeyView, sessionViews } from '../views.ts'
 import { browserOf, completeLogin } from './login.ts'
+import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
 
 const text = (most: number) => z.string().max(most)
@@ -25,6 +27,9 @@ const formToken = { form_token: text(100) }
 const identifierForm = z.strictObject({ ...formToken, ...journeyFields, identifier: text(320) })
 const codeForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128), code: text(64) })
 const resendForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128) })
+const passkeyForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128), response: text(12_000) })
+const renameForm = z.strictObject({ ...formToken, id: text(1400), name: text(200) })
+const removeForm = z.strictObject({ ...formToken, id: text(1400) })
 const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), scope: z.enum(['others', 'all']).optional() })
 
 /** Creates the routes of the pages. */
@@ -33,7 +38,16 @@ export function pageRoutes(site: Site) {
   const { core, crypto } = parts
   const style = styleSheet(parts.brand)
   const tag = (content: string) => toBase64url(crypto.hash(content)).slice(0, 12)
-  const assets = { style: `${mount}/assets/page-${tag(style)}.css`, script: `${mount}/assets/page-${tag(pageScript)}.js` }
+  const assets = {
+    style: `${mount}/assets/page-${tag(style)}.css`,
+    script: `${mount}/assets/page-${tag(pageScript)}.js`,
+    passkeys: `${mount}/assets/passkeys-${tag(passkeyScript)}.js`,
+  }
+  const served: Readonly<Record<string, readonly [string, string]>> = {
+    [assets.style]: [style, 'text/css'],
+    [assets.script]: [pageScript, 'text/javascript'],
+    [assets.passkeys]: [passkeyScript, 'text/javascript'],
+  }
 
   const lookOf = (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language })
   const show = async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
@@ -97,7 +111,7 @@ export function pageRoutes(site: Site) {
       error === null ? 200 : statusOf(error),
     )
   }
-  const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null) =>
+  const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null, problem?: string) =>
     show(
       c,
       <IdentifierPage
@@ -105,7 +119,8 @@ export function pageRoutes(site: Site) {
         journey={journey}
         name={nameOf(client)}
         identifier={identifier}
-        problem={error === null ? null : problemOf(c, error.code)}
+        passkeys={core.passkeys.party !== undefined && core.clients.policyOf(client).methods.includes('passkey')}
+        problem={error === null ? null : (problem ?? problemOf(c, error.code))}
       />,
       error === null ? 200 : statusOf(error),
     )
@@ -119,10 +134,38 @@ export function pageRoutes(site: Site) {
     throw error
   }
 
+  /** Where a session, or a more recent one, is wanted: signing in, and back to the account. */
+  const signInFirst = (c: Http, error: unknown) => {
+    if (expected(error).status !== 401) throw error
+    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
+  }
+  const ownPasskeys = async (userId: string) => {
+    const { party } = core.passkeys
+    if (party === undefined) return null
+    const { handle, passkeys } = await core.passkeys.list(userId)
+    return { rpId: party.rpId, handle, passkeys: passkeys.map(passkeyView) }
+  }
+  /** A change of a person's own passkeys, and back to the page. */
+  const changed = async <S extends z.ZodType<{ readonly form_token: string }>>(
+    c: Http,
+    schema: S,
+    change: (form: z.output<S>, by: ReturnType<typeof byOwner>, snapshot: SessionSnapshot) => Promise<{ readonly ok: true } | Refused>,
+  ) => {
+    const form = await readForm(c, schema)
+    try {
+      const snapshot = await ownRecent(c, site)
+      ownForm(c, `account\n${snapshot.session.sid}`, form.form_token)
+      const done = await change(form, byOwner(c, snapshot), snapshot)
+      if (!done.ok) throw refusal(done)
+    } catch (error) {
+      return signInFirst(c, error)
+    }
+    return c.redirect(`${mount}/account#passkeys`, 303)
+  }
+
   return {
     asset: (c: Http) => {
-      const [body, type] =
-        c.req.path === assets.style ? [style, 'text/css'] : c.req.path === assets.script ? [pageScript, 'text/javascript'] : []
+      const [body, type] = served[c.req.path] ?? []
       if (body === undefined || type === undefined) throw new SymbolonError('not_found')
       return c.body(body, 200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'public, max-age=31536000, immutable' })
     },
@@ -159,9 +202,25 @@ export function pageRoutes(site: Site) {
       const client = await pageClient(form.client_id)
       const returnTo = returnAddress(client, form.return_to)
       try {
-        await completeLogin(c, site, form.login_id, form.code)
+        await completeLogin(c, site, form.login_id, { code: form.code })
       } catch (error) {
         return showCode(c, journeyOf(c, client, returnTo, browserOf(c, site)), form.login_id, expected(error))
+      }
+      return c.redirect(returnTo ?? `${mount}/account`, 303)
+    },
+
+    passkey: async (c: Http) => {
+      const form = await readForm(c, passkeyForm)
+      ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
+      const client = await pageClient(form.client_id)
+      const returnTo = returnAddress(client, form.return_to)
+      try {
+        await completeLogin(c, site, form.login_id, { response: readJsonObject(form.response) ?? {} })
+      } catch (error) {
+        const failed = expected(error)
+        const journey = journeyOf(c, client, returnTo, browserOf(c, site))
+        const sentence = failed.code === 'login_failed' ? passkeyTexts(c.var.language).signInFailed : undefined
+        return showIdentifier(c, journey, client, '', failed, sentence)
       }
       return c.redirect(returnTo ?? `${mount}/account`, 303)
     },
@@ -186,13 +245,23 @@ export function pageRoutes(site: Site) {
         const sessions = await sessionViews(core, user, session.sid)
         return show(
           c,
-          <AccountPage look={lookOf(c)} email={user.email} sessions={sessions} formToken={proof(`account\n${session.sid}`)} now={now} />,
+          <AccountPage
+            look={lookOf(c)}
+            email={user.email}
+            sessions={sessions}
+            formToken={proof(`account\n${session.sid}`)}
+            passkeys={await ownPasskeys(user.id)}
+            now={now}
+          />,
         )
       } catch (error) {
-        if (expected(error).status !== 401) throw error
-        return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
+        return signInFirst(c, error)
       }
     },
+
+    renamePasskey: (c: Http) => changed(c, renameForm, ({ id, name }, by, { user }) => core.passkeys.rename(user.id, id, name, by)),
+
+    removePasskey: (c: Http) => changed(c, removeForm, ({ id }, by, { user, client }) => core.passkeys.remove(user.id, id, by, client)),
 
     signOut: async (c: Http) => {
       const form = await readForm(c, signOutForm)

@@ -1,42 +1,51 @@
 // Attempts to sign in: started, guessed at, sent again. A guess is charged here, in its own committed transaction,
 // before anybody compares anything.
 
-import type { AttemptStore, Budget } from '#core'
+import type { AttemptStore, Budget, NewAttempt } from '#core'
 import { attemptColumns, attemptOf, type Row } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createGroup } from './group.ts'
 import { budgetJson } from './limits.ts'
-import { auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
+import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
-const row = `json_build_array(${selection(attemptColumns, 'a', ['sealed_identifier', 'code_hash'])})`
+const rowOf = (names: readonly string[]) => `json_build_array(${selection(names, 'a', ['sealed_identifier', 'code_hash'])})`
+const row = rowOf(attemptColumns)
+/** As the first step left them: nodes of that version run on what it made. */
+const firstColumns = attemptColumns.slice(0, 15)
+const firstRow = rowOf(firstColumns)
+
+/** Calls of one moment, each in a savepoint of its own; `held` is held before, in one order. */
+const grouped = (name: string, held: string, one: string) => `
+CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  c jsonb;
+  done json[] := '{}';
+BEGIN
+  ${held}PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(b), '[]') FROM jsonb_array_elements(calls) x, jsonb_array_elements(x->'budgets') b));
+  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
+    BEGIN
+      done := done || ${one};
+    EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
+      done := done || json_build_object('refused', SQLERRM::json);
+    END;
+  END LOOP;
+  RETURN array_to_json(done);
+END $$;`
+const holdAttempts =
+  "PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;\n  "
 
 export const attemptFunctions = `
 CREATE FUNCTION @start_attempt(asked jsonb, budgets jsonb, lines jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint := @spend(budgets);
 BEGIN
-  INSERT INTO @attempts (${attemptColumns.join(', ')})
+  INSERT INTO @attempts (${firstColumns.join(', ')})
     VALUES (asked->>'idHash', 'main', asked->>'clientId', asked->>'purpose', asked->>'method', decode(asked->>'sealedIdentifier', 'hex'), asked->>'bindingHash',
       decode(asked->>'codeHash', 'hex'), 0, (asked->>'maxTries')::integer, 1, now, now + (asked->>'lifetime')::bigint, now + (asked->>'resendAfter')::bigint, NULL);
   PERFORM @write_audit(lines, now, NULL);
-  RETURN (SELECT ${row} FROM @attempts a WHERE a.id_hash = asked->>'idHash');
-END $$;
-CREATE FUNCTION @start_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  c jsonb;
-  done json[] := '{}';
-BEGIN
-  PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(b), '[]') FROM jsonb_array_elements(calls) x, jsonb_array_elements(x->'budgets') b));
-  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
-    BEGIN
-      done := done || @start_attempt(c->'attempt', c->'budgets', c->'audit');
-    EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
-      done := done || json_build_object('refused', SQLERRM::json);
-    END;
-  END LOOP;
-  RETURN array_to_json(done);
-END $$;
+  RETURN (SELECT ${firstRow} FROM @attempts a WHERE a.id_hash = asked->>'idHash');
+END $$;${grouped('start_attempts', '', "@start_attempt(c->'attempt', c->'budgets', c->'audit')")}
 CREATE FUNCTION @living_attempt(hash text) RETURNS @attempts LANGUAGE plpgsql AS $$
 DECLARE
   one @attempts;
@@ -54,24 +63,8 @@ BEGIN
   PERFORM @living_attempt(hash);
   now := @spend(budgets);
   UPDATE @attempts SET tries = tries + 1 WHERE id_hash = hash;
-  RETURN json_build_array(now, (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash));
-END $$;
-CREATE FUNCTION @charge_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  c jsonb;
-  done json[] := '{}';
-BEGIN
-  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(b), '[]') FROM jsonb_array_elements(calls) x, jsonb_array_elements(x->'budgets') b));
-  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
-    BEGIN
-      done := done || @charge_attempt(c->>'hash', c->'budgets');
-    EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
-      done := done || json_build_object('refused', SQLERRM::json);
-    END;
-  END LOOP;
-  RETURN array_to_json(done);
-END $$;
+  RETURN json_build_array(now, (SELECT ${firstRow} FROM @attempts a WHERE a.id_hash = hash));
+END $$;${grouped('charge_attempts', holdAttempts, "@charge_attempt(c->>'hash', c->'budgets')")}
 CREATE FUNCTION @resend_attempt(hash text, code text, later bigint, most integer, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   one @attempts := @living_attempt(hash);
@@ -85,7 +78,7 @@ BEGIN
   END IF;
   now := @spend(budgets);
   UPDATE @attempts SET code_hash = decode(code, 'hex'), sends = sends + 1, resend_at = now + later WHERE id_hash = hash;
-  RETURN (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash);
+  RETURN (SELECT ${firstRow} FROM @attempts a WHERE a.id_hash = hash);
 END $$;
 CREATE FUNCTION @sweep_attempts(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -99,7 +92,71 @@ BEGIN
 END $$;
 `
 
+/** Attempts of several factors, and links: columns that an older node does not know, and verbs beside those that it calls. */
+export const loginFunctions = `
+ALTER TABLE @attempts ADD COLUMN state text, ADD COLUMN step integer NOT NULL DEFAULT 0, ADD COLUMN link_hash text, ADD COLUMN ends_at bigint,
+  ADD COLUMN user_agent text, ADD COLUMN return_to text, ADD COLUMN user_id text COLLATE "C", ADD COLUMN proven text, ADD COLUMN sid text COLLATE "C", ADD COLUMN need text,
+  ADD COLUMN action text;
+CREATE FUNCTION @begin_attempt(asked jsonb, budgets jsonb, lines jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @spend(budgets);
+BEGIN
+  INSERT INTO @attempts (${attemptColumns.join(', ')})
+    VALUES (asked->>'idHash', 'main', asked->>'clientId', asked->>'purpose', asked->>'method', decode(asked->>'sealedIdentifier', 'hex'), asked->>'bindingHash',
+      decode(asked->>'codeHash', 'hex'), 0, (asked->>'maxTries')::integer, 1, now, now + (asked->>'lifetime')::bigint, now + (asked->>'resendAfter')::bigint, NULL,
+      coalesce(asked->>'state', 'verify'), 0, asked->>'linkHash', now + coalesce(asked->>'ends', asked->>'lifetime')::bigint, asked->>'userAgent',
+      asked->>'returnTo', asked->>'userId', NULL, asked->>'sid', asked->>'need', asked->>'action');
+  PERFORM @write_audit(lines, now, NULL);
+  RETURN (SELECT ${row} FROM @attempts a WHERE a.id_hash = asked->>'idHash');
+END $$;${grouped('begin_attempts', '', "@begin_attempt(c->'attempt', c->'budgets', c->'audit')")}
+CREATE FUNCTION @guess_attempt(hash text, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  charged json := @charge_attempt(hash, budgets);
+BEGIN
+  RETURN json_build_array(charged->0, (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash));
+END $$;${grouped('guess_attempts', holdAttempts, "@guess_attempt(c->>'hash', c->'budgets')")}
+CREATE FUNCTION @renew_attempt(hash text, code text, link text, later bigint, most integer, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM @resend_attempt(hash, code, later, most, budgets);
+  UPDATE @attempts SET link_hash = link WHERE id_hash = hash;
+  RETURN (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash);
+END $$;
+CREATE FUNCTION @advance_attempt(hash text, change jsonb, lines jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint;
+BEGIN
+  PERFORM 1 FROM @attempts WHERE id_hash = hash FOR UPDATE;
+  now := @time();
+  UPDATE @attempts SET state = change->>'state', step = step + 1, method = change->>'method', sealed_identifier = decode(change->>'sealedIdentifier', 'hex'),
+    code_hash = decode(change->>'codeHash', 'hex'), link_hash = change->>'linkHash', user_id = change->>'userId', proven = change->>'proven',
+    tries = (change->>'tries')::integer, max_tries = (change->>'maxTries')::integer, sends = (change->>'sends')::integer,
+    expires_at = least(now + (change->>'lifetime')::bigint, created_at + (change->>'ends')::bigint), ends_at = created_at + (change->>'ends')::bigint,
+    resend_at = now + (change->>'resendAfter')::bigint
+    WHERE id_hash = hash AND step = (change->>'from')::integer AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
+  IF NOT FOUND THEN PERFORM @refuse('{"outcome":"gone"}'); END IF;
+  PERFORM @write_audit(lines, now, NULL);
+  RETURN json_build_array(now, (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash));
+END $$;
+CREATE FUNCTION @consume_attempt(hash text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint;
+BEGIN
+  PERFORM 1 FROM @attempts WHERE id_hash = hash FOR UPDATE;
+  now := @time();
+  UPDATE @attempts SET consumed_at = now WHERE id_hash = hash AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
+  RETURN FOUND;
+END $$;
+`
+
 const recordOf = (found: Row) => attemptOf(withBytes(found, [5, 7]))
+
+/** An attempt as the database takes it. */
+const askedOf = ({ sealedIdentifier, codeHash, need = null, ...rest }: NewAttempt) => ({
+  ...rest,
+  sealedIdentifier: hex(sealedIdentifier),
+  codeHash: hex(codeHash),
+  need: need === null ? null : JSON.stringify(need),
+})
 
 type Started = Awaited<ReturnType<AttemptStore['start']>>
 type Charged = Awaited<ReturnType<AttemptStore['charge']>>
@@ -111,11 +168,11 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
     ...group,
     async run(inputs: readonly Parameters<AttemptStore['start']>[]): Promise<readonly Started[]> {
       const calls = inputs.map(([attempt, budgets, audit]) => ({
-        attempt: { ...attempt, sealedIdentifier: hex(attempt.sealedIdentifier), codeHash: hex(attempt.codeHash) },
+        attempt: askedOf(attempt),
         budgets,
         audit: auditLines(audit),
       }))
-      const done = await call<(Row | { refused: Started })[]>({ name: 'start_attempts', text: 'SELECT @start_attempts($1)' }, [
+      const done = await call<(Row | { refused: Started })[]>({ name: 'begin_attempts', text: 'SELECT @begin_attempts($1)' }, [
         JSON.stringify(calls),
       ])
       return done.map((one) => ('refused' in one ? one.refused : { outcome: 'started', attempt: recordOf(one) }))
@@ -124,7 +181,7 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
   const charge = createGroup({
     ...group,
     async run(inputs: readonly { readonly hash: string; readonly budgets: readonly Budget[] }[]): Promise<readonly Charged[]> {
-      const statement = { name: 'charge_attempts', text: 'SELECT @charge_attempts($1)' }
+      const statement = { name: 'guess_attempts', text: 'SELECT @guess_attempts($1)' }
       const done = await call<([number, Row] | { refused: Charged })[]>(statement, [JSON.stringify(inputs)])
       return done.map((one) => ('refused' in one ? one.refused : { outcome: 'charged', now: one[0], attempt: recordOf(one[1]) }))
     },
@@ -137,11 +194,18 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
       const [found] = await driver.read({ name: 'find_attempt', text }, [idHash])
       return found === undefined ? undefined : { now: found[0] as number, attempt: recordOf(found[1] as Row) }
     },
-    resend(idHash, { codeHash, resendAfter, maxSends }, budgets) {
-      const values = [idHash, hex(codeHash), resendAfter, maxSends, budgetJson(budgets)]
-      const resent = call<Row>({ name: 'resend_attempt', text: 'SELECT @resend_attempt($1, $2, $3, $4, $5)' }, values)
+    resend(idHash, { codeHash, linkHash = null, resendAfter, maxSends }, budgets) {
+      const values = [idHash, hex(codeHash), linkHash, resendAfter, maxSends, budgetJson(budgets)]
+      const resent = call<Row>({ name: 'renew_attempt', text: 'SELECT @renew_attempt($1, $2, $3, $4, $5, $6)' }, values)
       return orRefusal(resent.then((found) => ({ outcome: 'resent' as const, attempt: recordOf(found) })))
     },
+    advance(idHash, { sealedIdentifier, codeHash, proven, ...rest }, audit) {
+      const bytes = { sealedIdentifier: hex(sealedIdentifier), codeHash: hex(codeHash), proven: JSON.stringify(proven) }
+      const values = [idHash, JSON.stringify({ ...rest, ...bytes }), auditJson(audit)]
+      const advanced = call<[number, Row]>({ name: 'advance_attempt', text: 'SELECT @advance_attempt($1, $2, $3)' }, values)
+      return orRefusal(advanced.then(([now, found]) => ({ outcome: 'advanced' as const, now, attempt: recordOf(found) })))
+    },
+    consume: (idHash) => call({ name: 'consume_attempt', text: 'SELECT @consume_attempt($1)' }, [idHash]),
     sweep: async (limit) => Number(await call({ name: 'sweep_attempts', text: 'SELECT @sweep_attempts($1)' }, [limit])),
   }
 }

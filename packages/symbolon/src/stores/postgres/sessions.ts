@@ -18,6 +18,32 @@ export const sessionSelection = (alias: string) => selection(sessionColumns, ali
 
 const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 
+/** Sign-ins of one moment, each in a savepoint of its own. */
+const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  c jsonb;
+  one json;
+  done json[] := '{}';
+  ended text[] := '{}';
+BEGIN
+  -- Held in one order before anything is done, so that no two groups wait for each other.
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
+      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
+    ORDER BY id FOR NO KEY UPDATE;
+  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
+    BEGIN
+      one := @${one}(c);
+      ended := ended || ARRAY(SELECT json_array_elements_text(one->'ended'));
+    EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
+      one := json_build_object('refused', SQLERRM::json);
+    END;
+    done := done || one;
+  END LOOP;
+  RETURN json_build_object('done', array_to_json(done), 'log', @log(@ended_entries(ended, @time()), @time()));
+END $$;
+`
+
 export const sessionFunctions = `
 CREATE FUNCTION @end_sessions(first text[], reason text, now bigint) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
@@ -104,30 +130,7 @@ BEGIN
       EXISTS (SELECT 1 FROM @feed WHERE kind = 'token'))
     FROM @sessions x JOIN @users u ON u.id = x.user_id JOIN @clients c ON c.tenant = x.tenant AND c.id = x.client_id WHERE x.sid = s->>'sid'));
 END $$;
-CREATE FUNCTION @open_sessions(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  c jsonb;
-  one json;
-  done json[] := '{}';
-  ended text[] := '{}';
-BEGIN
-  -- Held in one order before anything is done, so that no two groups wait for each other.
-  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
-      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
-    ORDER BY id FOR NO KEY UPDATE;
-  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
-    BEGIN
-      one := @open_one(c);
-      ended := ended || ARRAY(SELECT json_array_elements_text(one->'ended'));
-    EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
-      one := json_build_object('refused', SQLERRM::json);
-    END;
-    done := done || one;
-  END LOOP;
-  RETURN json_build_object('done', array_to_json(done), 'log', @log(@ended_entries(ended, @time()), @time()));
-END $$;
-CREATE FUNCTION @hold_sessions(calls jsonb) RETURNS text[] LANGUAGE plpgsql AS $$
+${opens('open_sessions', 'open_one')}CREATE FUNCTION @hold_sessions(calls jsonb) RETURNS text[] LANGUAGE plpgsql AS $$
 BEGIN
   -- Who holds several rows waits for none: what somebody else holds is left out here, and asked for again alone.
   IF jsonb_array_length(calls) > 1 THEN
@@ -257,6 +260,33 @@ BEGIN
 END $$;
 `
 
+/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
+export const finishFunctions = `
+CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  wanted jsonb := asked->'user';
+  now bigint;
+  given text[] := '{}';
+  opened jsonb;
+BEGIN
+  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
+    PERFORM @refuse('{"outcome":"attempt_gone"}');
+  END IF;
+  IF asked->>'ends' IS NOT NULL THEN
+    PERFORM 1 FROM @users u
+      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
+      FOR NO KEY UPDATE;
+    now := @time();
+    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
+      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
+      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
+    given := @end_sessions(given, 'evicted', now);
+  END IF;
+  opened := @open_one(asked || '{"attempt":null}')::jsonb;
+  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
+END $$;
+${opens('finish_sessions', 'finish_one')}`
+
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
 const perBatch = 1000
 const walkedBy = 10_000
@@ -264,7 +294,7 @@ const walkedBy = 10_000
 const listed = `SELECT @time()::float8, coalesce(json_agg(json_build_array(${sessionSelection('s')}) ORDER BY s.created_at DESC, s.sid), '[]'::json)
   FROM (SELECT s.* FROM @sessions s, (SELECT @time() AS now) t WHERE s.user_id = $1 AND ${live} ORDER BY s.created_at DESC, s.sid LIMIT 1000) s`
 
-const openSessions = { name: 'open_sessions', text: 'SELECT @open_sessions($1)' }
+const openSessions = { name: 'finish_sessions', text: 'SELECT @finish_sessions($1)' }
 const rotate = { name: 'rotate', text: 'SELECT @rotate($1)' }
 const touch = { name: 'touch', text: 'SELECT @touch($1)' }
 const revokeSids = { name: 'revoke_sids', text: 'SELECT @revoke_sids($1)' }
@@ -278,7 +308,9 @@ type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly r
 function askedOf({ session, audit, user, ...rest }: OpenSession) {
   const create = 'email' in user && user.create !== null ? { create: { ...user.create, roles: JSON.stringify(user.create.roles) } } : {}
   const sealed = { amr: JSON.stringify(session.amr), credentialHash: hex(session.credentialHash), sealedKey: hex(session.sealedKey) }
-  return { ...rest, user: { ...user, ...create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
+  // To the database `ask` is `deny`: what is to end is named.
+  const onLimit = rest.onLimit === 'ask' ? 'deny' : rest.onLimit
+  return { ...rest, onLimit, user: { ...user, ...create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }

@@ -195,6 +195,17 @@ export const attemptColumns = [
   'expires_at',
   'resend_at',
   'consumed_at',
+  'state',
+  'step',
+  'link_hash',
+  'ends_at',
+  'user_agent',
+  'return_to',
+  'user_id',
+  'proven',
+  'sid',
+  'need',
+  'action',
 ] as const
 
 /** An attempt from its columns. */
@@ -216,6 +227,18 @@ export function attemptOf(row: Row): Attempt {
     expiresAt: r[12]!,
     resendAt: r[13]!,
     consumedAt: r[14]!,
+    // What a version before these columns started waits for a code.
+    state: r[15] ?? 'verify',
+    step: r[16]!,
+    linkHash: r[17]!,
+    endsAt: r[18] ?? r[12]!,
+    userAgent: r[19]!,
+    returnTo: r[20]!,
+    userId: r[21]!,
+    proven: r[22] === null ? [] : JSON.parse(r[22]!),
+    sid: r[23]!,
+    need: r[24] === null ? null : JSON.parse(r[24]!),
+    action: r[25]!,
   }
 }
 

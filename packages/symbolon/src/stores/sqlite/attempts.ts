@@ -1,7 +1,7 @@
 // Attempts to sign in: started, guessed at, sent again. A guess is charged here, in its own committed transaction,
 // before anybody compares anything.
 
-import type { Attempt, AttemptStore, AuditDraft, Budget, NewAttempt } from '#core'
+import type { Attempt, AttemptChange, AttemptStore, AuditDraft, Budget, NewAttempt } from '#core'
 import { attemptColumns, attemptOf, columns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { spend } from './limits.ts'
@@ -17,7 +17,10 @@ export function findAttempt(db: Driver, idHash: string): Attempt | undefined {
 export function startAttempt(write: Write, attempt: NewAttempt, budgets: readonly Budget[], audit: readonly AuditDraft[]) {
   const { db, now } = write
   spend(write, budgets)
-  db.sql(`INSERT INTO attempts (${columns(attemptColumns)}) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?, NULL)`).run(
+  const { need = null, ends = attempt.lifetime } = attempt
+  db.sql(
+    `INSERT INTO attempts (${columns(attemptColumns)}) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?, NULL, ?, 0, ?, ?, ?, ?, ?, NULL, ?, ?, ?)`,
+  ).run(
     attempt.idHash,
     attempt.clientId,
     attempt.purpose,
@@ -29,6 +32,15 @@ export function startAttempt(write: Write, attempt: NewAttempt, budgets: readonl
     now,
     now + attempt.lifetime,
     now + attempt.resendAfter,
+    attempt.state ?? 'verify',
+    attempt.linkHash ?? null,
+    now + ends,
+    attempt.userAgent ?? null,
+    attempt.returnTo ?? null,
+    attempt.userId ?? null,
+    attempt.sid ?? null,
+    need === null ? null : JSON.stringify(need),
+    attempt.action ?? null,
   )
   writeAudit(write, audit)
   return { outcome: 'started', attempt: findAttempt(db, attempt.idHash) as Attempt } as const
@@ -50,19 +62,64 @@ export function chargeAttempt(write: Write, idHash: string, budgets: readonly Bu
   return { outcome: 'charged', now, attempt: findAttempt(db, idHash) as Attempt } as const
 }
 
-/** Replaces the code. Tries are not given back, and the attempt lives no longer. */
+/** Replaces code and link. Tries are not given back, and the attempt lives no longer. */
 export function resendAttempt(write: Write, idHash: string, change: Parameters<AttemptStore['resend']>[1], budgets: readonly Budget[]) {
   const { db, now } = write
   const attempt = alive(write, idHash)
   if (attempt.sends >= change.maxSends) throw new Refusal({ outcome: 'limited', retryAfterMs: attempt.expiresAt - now })
   if (now < attempt.resendAt) throw new Refusal({ outcome: 'limited', retryAfterMs: attempt.resendAt - now })
   spend(write, budgets)
-  db.sql('UPDATE attempts SET code_hash = ?, sends = sends + 1, resend_at = ? WHERE id_hash = ?').run(
+  db.sql('UPDATE attempts SET code_hash = ?, link_hash = ?, sends = sends + 1, resend_at = ? WHERE id_hash = ?').run(
     change.codeHash,
+    change.linkHash ?? null,
     now + change.resendAfter,
     idHash,
   )
   return { outcome: 'resent', attempt: findAttempt(db, idHash) as Attempt } as const
+}
+
+/** Moves an attempt on, if it lives and still stands where the change was decided. */
+export function advanceAttempt(write: Write, idHash: string, change: AttemptChange, audit: readonly AuditDraft[]) {
+  const { db, now } = write
+  const changed = db
+    .sql(
+      `UPDATE attempts SET state = ?, step = step + 1, method = ?, sealed_identifier = ?, code_hash = ?, link_hash = ?, user_id = ?, proven = ?,
+         tries = ?, max_tries = ?, sends = ?, expires_at = min(? + ?, created_at + ?), ends_at = created_at + ?, resend_at = ? + ?
+       WHERE id_hash = ? AND step = ? AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > ?`,
+    )
+    .run(
+      change.state,
+      change.method,
+      change.sealedIdentifier,
+      change.codeHash,
+      change.linkHash,
+      change.userId,
+      JSON.stringify(change.proven),
+      change.tries,
+      change.maxTries,
+      change.sends,
+      now,
+      change.lifetime,
+      change.ends,
+      change.ends,
+      now,
+      change.resendAfter,
+      idHash,
+      change.from,
+      now,
+    )
+  if (changed !== 1) throw new Refusal({ outcome: 'gone' })
+  writeAudit(write, audit)
+  return { outcome: 'advanced', now, attempt: findAttempt(db, idHash) as Attempt } as const
+}
+
+/** Uses up an attempt: once, while it lives. */
+export function consumeAttempt({ db, now }: Write, idHash: string): boolean {
+  return (
+    db
+      .sql('UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > ?')
+      .run(now, idHash, now) === 1
+  )
 }
 
 /** Deletes attempts that are over for an hour. */

@@ -59,6 +59,19 @@ const steps: readonly string[] = [
   `,
   'CREATE TABLE leases (name TEXT PRIMARY KEY, holder TEXT, until INTEGER NOT NULL, ran_at INTEGER) STRICT, WITHOUT ROWID;',
   `
+  ALTER TABLE attempts ADD COLUMN state TEXT;
+  ALTER TABLE attempts ADD COLUMN step INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE attempts ADD COLUMN link_hash TEXT;
+  ALTER TABLE attempts ADD COLUMN ends_at INTEGER;
+  ALTER TABLE attempts ADD COLUMN user_agent TEXT;
+  ALTER TABLE attempts ADD COLUMN return_to TEXT;
+  ALTER TABLE attempts ADD COLUMN user_id TEXT;
+  ALTER TABLE attempts ADD COLUMN proven TEXT;
+  ALTER TABLE attempts ADD COLUMN sid TEXT;
+  ALTER TABLE attempts ADD COLUMN need TEXT;
+  ALTER TABLE attempts ADD COLUMN action TEXT;
+  `,
+  `
   CREATE TABLE passkeys (
     id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT NULL, public_key BLOB NOT NULL, counter INTEGER NOT NULL,
     transports TEXT NOT NULL, backup_eligible INTEGER NOT NULL, backed_up INTEGER NOT NULL, aaguid TEXT NOT NULL, name TEXT NOT NULL,

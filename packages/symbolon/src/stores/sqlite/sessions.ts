@@ -12,6 +12,7 @@ import type {
   Touch,
 } from '#core'
 import { columns, sessionColumns, sessionOf, sessionSelection } from '#stores/rows'
+import { consumeAttempt } from './attempts.ts'
 import type { Driver } from './driver.ts'
 import { prepareSnapshot } from './finder.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
@@ -65,6 +66,16 @@ function holdUser({ db, now }: Write, wanted: OpenSession['user']): { id: string
   return { id: wanted.create.id, created: true }
 }
 
+/** Ends what the person gives up for the new session, if it is theirs, of this client, and alive. */
+function giveUp(write: Write, { ends, session }: OpenSession, userId: string): readonly string[] {
+  if (ends === undefined || ends === null) return []
+  const { db, now } = write
+  const found = db
+    .sql(`SELECT 1 FROM sessions WHERE sid = ? AND user_id = ? AND client_id = ? AND parent IS NULL AND ${live}`)
+    .get(ends, userId, session.clientId, now, now)
+  return found === undefined ? [] : endSessions(write, [ends], 'evicted')
+}
+
 /** Keeps the limit of sessions: refuses, or ends those not seen for longest. A session about to be replaced is not counted. */
 function keepLimit(write: Write, input: OpenSession, userId: string): readonly string[] {
   if (input.maxSessions <= 0) return []
@@ -76,7 +87,7 @@ function keepLimit(write: Write, input: OpenSession, userId: string): readonly s
     .all(userId, input.session.clientId, now, now, input.replaces ?? '')
   const over = rows.length - input.maxSessions + 1
   if (over <= 0) return []
-  if (input.onLimit === 'deny') throw new Refusal({ outcome: 'limit' })
+  if (input.onLimit !== 'evict_oldest') throw new Refusal({ outcome: 'limit' })
   return endSessions(
     write,
     rows.slice(0, over).map((row) => row[0] as string),
@@ -87,18 +98,14 @@ function keepLimit(write: Write, input: OpenSession, userId: string): readonly s
 /** Opens a session: consumes the attempt, holds the user, keeps the limit, ends what it replaces, inserts. */
 export function open(write: Write, input: OpenSession): OpenOutcome {
   const { db, now } = write
-  if (input.attempt !== null) {
-    const consumed = db
-      .sql('UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND consumed_at IS NULL AND expires_at > ?')
-      .run(now, input.attempt, now)
-    if (consumed !== 1) throw new Refusal({ outcome: 'attempt_gone' })
-  }
+  if (input.attempt !== null && !consumeAttempt(write, input.attempt)) throw new Refusal({ outcome: 'attempt_gone' })
   const user = holdUser(write, input.user)
   const client = db.sql("SELECT status, epoch FROM clients WHERE tenant = 'main' AND id = ?").get(input.session.clientId)
   if (client?.[0] !== 'active') throw new Refusal({ outcome: 'client_disabled' })
   const { parent } = input.session
   if (parent !== null && db.sql('SELECT 1 FROM sessions WHERE sid = ? AND revoked_at IS NULL').get(parent) === undefined)
     throw new Refusal({ outcome: 'parent_gone' })
+  const given = giveUp(write, input, user.id)
   const evicted = keepLimit(write, input, user.id)
   const replaced = input.replaces === null ? [] : endSessions(write, [input.replaces], 'replaced')
 
@@ -129,7 +136,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
   )
   writeAudit(write, input.audit, { userId: user.id })
   const snapshot = prepareSnapshot(db).read(s.sid, () => now) as SessionSnapshot
-  return { outcome: 'opened', snapshot, created: user.created, ended: [...evicted, ...replaced] }
+  return { outcome: 'opened', snapshot, created: user.created, ended: [...given, ...evicted, ...replaced] }
 }
 
 /** The compare-and-set of a refresh: generation, not revoked, both epochs; a recovery only while nobody saw the current one. */

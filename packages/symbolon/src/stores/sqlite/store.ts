@@ -115,6 +115,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       start: (attempt, budgets, audit) => writer.call('attempts.start', attempt, budgets, audit),
       charge: (idHash, budgets) => writer.call('attempts.charge', idHash, budgets),
       resend: (idHash, change, budgets) => writer.call('attempts.resend', idHash, change, budgets),
+      advance: (idHash, change, audit) => writer.call('attempts.advance', idHash, change, audit),
+      consume: (idHash) => writer.call('attempts.consume', idHash),
       sweep: (limit) => writer.call('attempts.sweep', limit),
     },
     passkeys: {

@@ -1,6 +1,6 @@
 // The verbs that write, in one table: what the worker runs and the store calls, typed once for both sides.
 
-import { chargeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
+import { advanceAttempt, chargeAttempt, consumeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
 import { bumpClient, putClient } from './clients.ts'
 import { closeStore, completeMove, openAgain, putRows } from './closing.ts'
 import { compactFeed, renewFeed, revokeToken } from './feed.ts'
@@ -29,6 +29,8 @@ export const verbs = {
   'attempts.start': startAttempt,
   'attempts.charge': chargeAttempt,
   'attempts.resend': resendAttempt,
+  'attempts.advance': advanceAttempt,
+  'attempts.consume': consumeAttempt,
   'attempts.sweep': sweepAttempts,
   'passkeys.handle': userHandle,
   'passkeys.add': addPasskey,

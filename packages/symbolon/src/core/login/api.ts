@@ -1,0 +1,84 @@
+// What sign-in offers: an attempt is started, taken from step to step by what proves who somebody is, and ends in a session.
+
+import type { Caller, Minted, Refused } from '../answers.ts'
+import type { AttemptState, Session } from '../model.ts'
+import type { SessionSnapshot } from '../ports.ts'
+
+/** Whose browser or application is calling. */
+export interface LoginCaller {
+  /** The browser's login cookie (128 bits, base64url), made by the door when the browser has none; null for native clients. */
+  readonly browser: string | null
+  /** The device cookie's value, if any. */
+  readonly device: string | null
+  readonly caller: Caller
+}
+
+export interface LoginStart extends LoginCaller {
+  readonly method: string
+  /** Empty for a method that tells by its answer who somebody is. */
+  readonly identifier: string
+  readonly clientId: string
+  /** Where the person goes when it is done, from the client's list. */
+  readonly returnTo?: string | null
+}
+
+/** `loginId` is secret: it goes to the starter alone. Times in milliseconds since 1970. */
+export interface LoginStarted {
+  readonly ok: true
+  readonly loginId: string
+  readonly expiresAt: number
+  readonly resendAt: number
+  /** What the browser is to answer, for a method that asks it something. */
+  readonly challenge: unknown
+}
+
+/** A signed-in session. `credential` is the session token or the refresh token. */
+export interface SignedIn {
+  readonly ok: true
+  readonly snapshot: SessionSnapshot
+  readonly credential: string
+  /** For native clients; cookie clients mint when they need. */
+  readonly minted: Minted | null
+  /** The new value of the device cookie. */
+  readonly device: string
+  readonly created: boolean
+}
+
+/** Something was proven, and more is wanted: what may be done next. Nothing is opened yet. */
+export interface LoginStep {
+  readonly ok: true
+  readonly state: AttemptState
+  /** The method whose answer is waited for; of several, those to choose from. */
+  readonly methods: readonly string[]
+  readonly challenge: unknown
+  /** At the limit of sessions: which of them can be ended for the new one, those not seen for longest first. */
+  readonly sessions: readonly Session[]
+  readonly expiresAt: number
+}
+
+/** What a step is answered with: a code, what the browser made of a challenge, the method chosen, or the session to end. */
+export type LoginAnswer =
+  | { readonly code: string }
+  | { readonly response: unknown }
+  | { readonly method: string }
+  | { readonly end: string }
+
+/** `replaces`: the session credential the browser sent, ended when the new session opens. */
+export type LoginInput = LoginCaller & { readonly loginId: string; readonly replaces: string | null } & LoginAnswer
+
+/** An attempt as its starter may see it. */
+export type LoginView = LoginStarted & {
+  readonly clientId: string
+  readonly identifier: string
+  readonly state: AttemptState
+  readonly step: LoginStep
+}
+
+export interface Login {
+  start(input: LoginStart): Promise<LoginStarted | Refused>
+  resend(input: LoginCaller & { readonly loginId: string }): Promise<LoginStarted | Refused>
+  /** Takes one step. A session opens when what was proven is enough for the client. */
+  verify(input: LoginInput): Promise<SignedIn | LoginStep | Refused>
+  /** What the pages show; refuses when the browser is not the starting one. */
+  view(loginId: string, browser: string | null): Promise<LoginView | Refused>
+}

@@ -1,0 +1,93 @@
+// An attempt as the machine holds it: found by its secret and for its browser, its sealed half opened, its code and link
+// bound to it. What is found here has been proven by nothing yet.
+
+import { fromBase64url, toBase64url } from '@symbolon/protocol'
+import type { Clients } from '../api.ts'
+import { email } from '../factors/email.ts'
+import type { CorePorts, Factor } from '../factors/factor.ts'
+import type { Attempt, Client } from '../model.ts'
+import { sealPlace } from '../seal-place.ts'
+
+/** An attempt under way, its client, the factor whose answer is waited for, and what stood sealed in it. */
+export interface Found {
+  readonly idHash: string
+  readonly attempt: Attempt
+  readonly client: Client
+  readonly factor: Factor
+  readonly identifier: string
+  /** What the factor keeps of its challenge; empty when there is none. */
+  readonly state: string
+  /** What the browser was asked; null when it was not. */
+  readonly options: unknown
+  /** The store's time of the read. */
+  readonly now: number
+}
+
+/** The attempts of a service. */
+export type Attempts = ReturnType<typeof createAttempts>
+
+const secret = /^[A-Za-z0-9_-]{43}$/
+const browserId = /^[A-Za-z0-9_-]{22}$/
+
+/** Whether this is a login cookie as a door makes it. */
+export const isBrowserId = (text: string | null): text is string => text !== null && browserId.test(text)
+
+/** Creates what finds and makes attempts. */
+export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>) {
+  const { store, crypto } = ports
+  const factors: readonly Factor[] = [email, ...(ports.factors ?? [])]
+  const hashOf = (text: string) => toBase64url(crypto.hash(text))
+  const linkHashes = (idHash: string, token: string) => crypto.keyed('login link', `${idHash}\n${token}`)
+
+  const found = async (idHash: string): Promise<Found | undefined> => {
+    const row = await store.attempts.find(idHash)
+    if (row === undefined || row.attempt.consumedAt !== null || row.now >= row.attempt.endsAt) return undefined
+    const { attempt, now } = row
+    const factor = factors.find((one) => one.method === attempt.method)
+    const client = await clients.find(attempt.clientId)
+    const bytes = crypto.open(attempt.sealedIdentifier, sealPlace('attempt', idHash))
+    if (factor === undefined || client === undefined || client.status !== 'active' || bytes === undefined) return undefined
+    let plain = ''
+    for (const byte of bytes) plain += String.fromCharCode(byte)
+    const [identifier = '', state = '', options = 'null'] = plain.split('\n')
+    return { idHash, attempt, client, factor, identifier, state, options: JSON.parse(options), now }
+  }
+  /** Whether the browser is the one that it was started in. A client without cookies has none. */
+  const isHere = ({ bindingHash }: Attempt, browser: string | null) =>
+    bindingHash === null || crypto.equal(crypto.hash(isBrowserId(browser) ? browser : ''), fromBase64url(bindingHash) ?? new Uint8Array())
+
+  return {
+    factors,
+    hashOf,
+    isHere,
+    newSecret: () => toBase64url(crypto.random(32)),
+    /** Bound to attempt, identifier, purpose and browser: a code fits nowhere else. */
+    codeHashes: ({ idHash, identifier, purpose, bindingHash }: CodePlace, code: string) =>
+      crypto.keyed('login code', `${idHash}\n${identifier}\n${purpose}\n${bindingHash ?? ''}\n${code}`),
+    linkHash: (idHash: string, token: string) => toBase64url(linkHashes(idHash, token)[0] as Uint8Array),
+    /** What stands sealed in an attempt: lines of text. The identifier alone is what an older node reads. */
+    seal: (idHash: string, identifier: string, asked: { readonly state: string; readonly options: unknown } | null) =>
+      crypto.seal(asked === null ? identifier : [identifier, asked.state, ascii(asked.options)].join('\n'), sealPlace('attempt', idHash)),
+    /** The attempt behind a login id, for the browser it was started in. */
+    async find(id: string, browser: string | null): Promise<Found | undefined> {
+      if (!secret.test(id)) return undefined
+      const one = await found(hashOf(id))
+      return one !== undefined && isHere(one.attempt, browser) ? one : undefined
+    },
+    /** The attempt behind a link's token, wherever it was opened. */
+    async findByLink(token: string): Promise<Found | undefined> {
+      const [idHash, rest] = [token.slice(0, 43), token.slice(43)]
+      if (!secret.test(idHash) || !secret.test(rest)) return undefined
+      const one = await found(idHash)
+      const held = fromBase64url(one?.attempt.linkHash ?? '') ?? new Uint8Array()
+      const right = linkHashes(idHash, rest).map((hash) => crypto.equal(hash, held))
+      return one !== undefined && right.includes(true) ? one : undefined
+    },
+  }
+}
+
+/** JSON in ASCII, so that a byte is a letter. */
+const ascii = (value: unknown) =>
+  JSON.stringify(value).replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly identifier: string }

@@ -1,0 +1,43 @@
+// What a sign-in reaches by what was proven in it: one table, from the weakest row to the strongest. Names of `amr` are
+// those of RFC 8176; which row of NIST SP 800-63B-4 each one meets stands in docs/sign-in.md.
+
+import type { Proof } from '../model.ts'
+
+/** A row: one of each group was proven. */
+export interface Level {
+  readonly acr: string
+  readonly proven: readonly (readonly string[])[]
+}
+
+/** The table. A method that is in no row can be used by no client. */
+export const levels = [
+  // The mailbox is read, no more: e-mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1).
+  { acr: 'urn:symbolon:acr:email', proven: [['email_otp', 'email_link']] },
+  // The same key, of a device that did not look who is there: one factor (NIST SP 800-63B-4 §3.1.6).
+  { acr: 'urn:symbolon:acr:key', proven: [['passkey_presence']] },
+  // A key that a device or a keychain holds, used for this very origin (NIST SP 800-63B-4 §3.2.5).
+  { acr: 'urn:symbolon:acr:passkey', proven: [['passkey']] },
+] as const satisfies readonly Level[]
+
+/** Every way of signing in that there is a row for. */
+export const methodNames = (rows: readonly Level[] = levels): ReadonlySet<string> => new Set(rows.flatMap(({ proven }) => proven.flat()))
+
+/** The strongest row that proofs fulfil; -1 for none. */
+const rankOf = (proven: readonly Proof[], rows: readonly Level[]) =>
+  rows.findLastIndex((row) => row.proven.every((group) => proven.some(({ method }) => group.includes(method))))
+
+/** What was reached: the `acr` of the strongest row, and what each proof adds to `amr`; undefined when nothing was. */
+export function reached(
+  proven: readonly Proof[],
+  rows: readonly Level[] = levels,
+): { readonly acr: string; readonly amr: readonly string[] } | undefined {
+  const row = rows[rankOf(proven, rows)]
+  if (row === undefined) return undefined
+  return { acr: row.acr, amr: [...new Set(proven.flatMap((proof) => proof.amr))] }
+}
+
+/** Whether proofs reach a row or one above it. A row that is not in the table is reached by nothing. */
+export function reaches(proven: readonly Proof[], acr: string, rows: readonly Level[] = levels): boolean {
+  const wanted = rows.findIndex((row) => row.acr === acr)
+  return wanted >= 0 && rankOf(proven, rows) >= wanted
+}

@@ -1,0 +1,192 @@
+// Sign-in: start, resend, verify. Attempts do not know of each other. A guess is charged by a committed write before it
+// is compared; the last factor is consumed, and the session opened, in one transaction. Known, unknown and disabled
+// identifiers take the same way: the same writes, one delivery queued, the same answer.
+
+import type { Login, LoginCaller, LoginStarted, LoginStep, Refused, SignedIn } from '../api.ts'
+import { createBudgets, type Spender } from '../budgets.ts'
+import { knownDevice } from '../device.ts'
+import type { Attempt, Proof } from '../model.ts'
+import { refuse } from '../session.ts'
+import { createAttempts, type Found, isBrowserId } from './attempt.ts'
+import { createFinish } from './finish.ts'
+import { actionOf, allows } from './machine.ts'
+import { createNext } from './next.ts'
+import { type Given, type LoginParts, limited, type Taker } from './parts.ts'
+import { createSending } from './sending.ts'
+
+/** A proof, and whose it is when the answer said so. */
+type Proved = Proof & { readonly userId: string | null }
+
+/** Creates the sign-in verbs. */
+export function createLogin(parts: LoginParts): Login {
+  const { ports, clients, policyOf } = parts
+  const { store, crypto } = ports
+  const budgets = createBudgets(crypto, parts.options.budgets)
+  const attempts = createAttempts(ports, clients)
+  const sending = createSending(parts, attempts)
+  const finish = createFinish(parts)
+  const next = createNext(parts, attempts, sending)
+
+  /** Whose budgets an act on this attempt spends. */
+  const spenderOf = (identifier: string, { device, caller }: LoginCaller): Spender => ({
+    mailbox: identifier === '' ? null : sending.accountOf(identifier),
+    ip: caller.ip,
+    device: identifier === '' ? null : knownDevice(crypto, device, identifier),
+  })
+  const started = (id: string, { expiresAt, resendAt }: Attempt, challenge: unknown = null): LoginStarted => ({
+    ok: true,
+    loginId: id,
+    expiresAt,
+    resendAt,
+    challenge,
+  })
+
+  /** What an answer proves; nothing when it is wrong. Charged before it is compared. */
+  const prove = async (found: Found, input: Given): Promise<Proved | Refused> => {
+    const { factor, attempt, identifier, idHash } = found
+    const failed = () => {
+      ports.observe({ event: 'login.failed', method: attempt.method, clientId: found.client.id })
+      return refuse('login_failed')
+    }
+    const typed = 'code' in input ? input.code : ''
+    // What cannot be a code costs no try: nothing is compared.
+    const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
+    if (code === undefined || 'response' in input !== (factor.kind === 'challenge')) return refuse('login_failed')
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(identifier, input)))
+    if (charged.outcome === 'limited') return limited(charged)
+    if (charged.outcome === 'gone') return refuse('login_failed')
+    ports.crashPoint('login.charged')
+    const { now } = charged
+    // Somebody took it on meanwhile: what is compared must be what was charged.
+    if (charged.attempt.step !== attempt.step) return refuse('login_failed')
+    if (factor.kind === 'sent') {
+      const hashes = attempts.codeHashes({ ...charged.attempt, identifier }, code)
+      if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return failed()
+      return { method: factor.method, amr: factor.amr, at: now, userId: attempt.userId }
+    }
+    const user = await next.userOf(found)
+    const { caller } = input
+    const answer =
+      factor.kind === 'challenge'
+        ? await factor.finish({
+            clientId: found.client.id,
+            user: user ?? null,
+            caller,
+            state: found.state,
+            response: 'response' in input ? input.response : null,
+          })
+        : user === undefined
+          ? ({ ok: false } as const)
+          : await factor.check({ user, text: code, caller })
+    if (!answer.ok) return failed()
+    // A second factor of somebody else proves nothing.
+    if (user !== undefined && user.id !== answer.userId) return failed()
+    return { method: answer.method, amr: answer.amr, at: now, userId: answer.userId }
+  }
+
+  /** Takes one step with an attempt that was found for whoever may take it. */
+  const take = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
+    const { attempt } = found
+    if (attempt.purpose !== 'sign_in' || !allows(attempt.state, actionOf(input))) return refuse('login_failed')
+    if ('method' in input) return next.choose(found, input)
+    if ('end' in input) return end(found, input)
+    const proof = await prove(found, input)
+    return 'ok' in proof ? proof : proved(found, proof, input)
+  }
+
+  /** Goes on after a proof: to the session, to what is still missing, or to which session has to end. */
+  const proved = async (found: Found, { userId, ...proof }: Proved, input: Taker): Promise<SignedIn | LoginStep | Refused> => {
+    const proven = [...found.attempt.proven, proof]
+    if (!next.isEnough(found, proven)) return next.more(found, proven, userId, input)
+    const opened = await finish.open(found, proven, userId, input, null)
+    if (opened !== 'at the limit') return opened
+    const user = await next.userOf(found, userId)
+    return user === undefined ? refuse('login_failed') : next.ask(found, proven, user.id)
+  }
+
+  /** Ends one session for the new one. Where more than one is too many, this one ends by itself, and the next is asked for. */
+  const end = async (found: Found, input: Taker & { readonly end: string }): Promise<SignedIn | LoginStep | Refused> => {
+    const { proven, userId } = found.attempt
+    const { sessions } = await next.stepOf(found)
+    if (userId === null || !sessions.some(({ sid }) => sid === input.end)) return refuse('not_found')
+    const opened = await finish.open(found, proven, userId, input, input.end)
+    if (opened !== 'at the limit') return opened
+    const { caller } = input
+    await store.sessions.revoke({ sid: input.end, ofUser: userId }, 'evicted', [
+      { event: 'session.evicted', userId, sid: input.end, clientId: found.client.id, ip: caller.ip, detail: { by: userId } },
+    ])
+    return next.ask(found, proven, userId)
+  }
+
+  return {
+    async start(input) {
+      const factor = attempts.factors.find((one) => one.method === input.method)
+      if (factor === undefined) return refuse('unsupported_method')
+      const client = await clients.find(input.clientId)
+      if (client === undefined || client.status !== 'active' || client.transport === 'service') return refuse('unknown_client')
+      if (!policyOf(client).methods.includes(factor.method)) return refuse('unsupported_method')
+      if (factor.kind === 'secret' || (factor.kind === 'challenge' && !factor.first)) return refuse('unsupported_method')
+      const identifier = factor.kind === 'sent' ? factor.identify(input.identifier) : input.identifier === '' ? '' : undefined
+      if (identifier === undefined) return refuse('invalid_identifier')
+      const { transport } = client
+      if (transport === 'cookie' && !isBrowserId(input.browser)) return refuse('invalid_request')
+      const bindingHash = transport === 'cookie' && input.browser !== null ? attempts.hashOf(input.browser) : null
+
+      const id = attempts.newSecret()
+      const idHash = attempts.hashOf(id)
+      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash }
+      const made = await next.begin(factor, { ...place, client, user: null, caller: input.caller })
+      const outcome = await store.attempts.start(
+        {
+          idHash,
+          clientId: client.id,
+          purpose: place.purpose,
+          bindingHash,
+          userAgent: input.caller.userAgent,
+          returnTo: input.returnTo ?? null,
+          ...made.row,
+        },
+        budgets.start(spenderOf(identifier, input)),
+        [],
+      )
+      if (outcome.outcome === 'limited') return limited(outcome)
+      ports.crashPoint('login.started')
+      await made.send()
+      ports.observe({ event: 'login.started', method: factor.method, clientId: client.id })
+      return started(id, outcome.attempt, made.options)
+    },
+
+    async resend(input) {
+      const found = await attempts.find(input.loginId, input.browser)
+      if (found === undefined || !allows(found.attempt.state, 'resend') || found.factor.kind !== 'sent') return refuse('login_failed')
+      const { idHash, attempt, factor, client, identifier } = found
+      const message = sending.newMessage(factor, { ...attempt, client, identifier })
+      const outcome = await store.attempts.resend(
+        idHash,
+        {
+          codeHash: message.codeHash,
+          linkHash: message.linkHash,
+          resendAfter: factor.resendAfter(attempt.sends + 1),
+          maxSends: factor.maxSends,
+        },
+        budgets.start(spenderOf(identifier, input)),
+      )
+      if (outcome.outcome === 'limited') return limited(outcome)
+      if (outcome.outcome === 'gone') return refuse('login_failed')
+      await message.send(input.caller)
+      return started(input.loginId, outcome.attempt)
+    },
+
+    async verify(input) {
+      const found = await attempts.find(input.loginId, input.browser)
+      return found === undefined ? refuse('login_failed') : take(found, input)
+    },
+
+    async view(id, browser) {
+      const found = await attempts.find(id, browser)
+      if (found === undefined || found.now >= found.attempt.expiresAt) return refuse('login_failed')
+      const { attempt, client, identifier } = found
+      return { ...started(id, attempt), clientId: client.id, identifier, state: attempt.state, step: await next.stepOf(found) }
+    },
+  }
+}

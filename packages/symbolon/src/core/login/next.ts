@@ -1,0 +1,178 @@
+// What comes after a proof that is not enough: what is still missing is begun, or the person chooses among several ways.
+// Which of them somebody has set up is looked at only here, after something was proven: before that, all look alike.
+
+import type { Caller } from '../answers.ts'
+import type { LoginStep, Refused } from '../api.ts'
+import type { Factor } from '../factors/factor.ts'
+import type { Attempt, AttemptState, Client, Proof, User } from '../model.ts'
+import type { AttemptChange } from '../ports.ts'
+import { refuse } from '../session.ts'
+import type { Attempts, Found } from './attempt.ts'
+import { reaches } from './levels.ts'
+import type { LoginParts, Taker } from './parts.ts'
+import type { Sending } from './sending.ts'
+
+/** An attempt of several steps lives no longer than this, whatever its steps would take. */
+const mostMs = 30 * 60_000
+/** Sessions that are shown to choose from. */
+const mostSessions = 50
+
+/** What a factor is begun for. */
+type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & {
+  readonly client: Client
+  readonly identifier: string
+  readonly user: User | null
+  readonly caller: Caller
+}
+
+/** Creates what takes attempts on. */
+export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'policyOf'>, attempts: Attempts, sending: Sending) {
+  const { store, crypto } = ports
+
+  /** Begins a factor: what is to be stored, what the browser is asked, and what is sent once that is stored. */
+  const begin = async (factor: Factor, place: BeginPlace) => {
+    const { idHash, identifier, client, user, caller } = place
+    const common = { method: factor.method, maxTries: factor.maxTries, lifetime: factor.lifetime }
+    if (factor.kind === 'sent') {
+      const message = sending.newMessage(factor, place)
+      const { codeHash, linkHash } = message
+      const ends = factor.link === null || linkHash === null ? factor.lifetime : Math.max(factor.lifetime, factor.link.lifetime)
+      const sealedIdentifier = attempts.seal(idHash, identifier, null)
+      const row = { ...common, state: 'verify' as const, codeHash, linkHash, sealedIdentifier, resendAfter: factor.resendAfter(1), ends }
+      return { row, options: null as unknown, send: () => message.send(caller) }
+    }
+    const asked = factor.kind === 'challenge' ? await factor.begin({ clientId: client.id, user, caller }) : null
+    const row = {
+      ...common,
+      state: 'challenge' as const,
+      // No code is waited for, not by an older node either: what nobody made fits nothing.
+      codeHash: crypto.random(32),
+      linkHash: null,
+      sealedIdentifier: attempts.seal(idHash, identifier, asked),
+      resendAfter: factor.lifetime,
+      ends: factor.lifetime,
+    }
+    return { row, options: asked?.options ?? null, send: async () => {} }
+  }
+
+  /** Who it is, as far as that is known by a proof or said by an identifier. */
+  const userOf = async ({ attempt, identifier }: Pick<Found, 'attempt' | 'identifier'>, userId = attempt.userId) => {
+    if (userId !== null) return store.users.find({ id: userId })
+    return identifier === '' ? undefined : store.users.find({ email: identifier })
+  }
+
+  /** Ways of proving more that this person has, and this client takes. */
+  const waysOn = async (client: Client, user: User | undefined, proven: readonly Proof[]): Promise<readonly Factor[]> => {
+    if (user === undefined || user.status !== 'active') return []
+    const { methods } = policyOf(client)
+    const ways: Factor[] = []
+    for (const factor of attempts.factors) {
+      if (!methods.includes(factor.method) || proven.some(({ method }) => method === factor.method || isLinkOf(factor, method))) continue
+      if (factor.kind === 'sent' ? factor.addressOf(user) !== undefined : await factor.has(user)) ways.push(factor)
+    }
+    return ways
+  }
+
+  /** Moves an attempt on; a refusal when it stands elsewhere by now. */
+  const advance = async (
+    { idHash, attempt }: Found,
+    change: Omit<AttemptChange, 'from' | 'ends'>,
+    shown: Pick<LoginStep, 'methods' | 'challenge'>,
+    sessions: LoginStep['sessions'] = [],
+  ): Promise<LoginStep | Refused> => {
+    const advanced = await store.attempts.advance(idHash, { ...change, from: attempt.step, ends: mostMs }, [])
+    if (advanced.outcome === 'gone') return refuse('login_failed')
+    const { state, expiresAt } = advanced.attempt
+    return { ok: true, state, expiresAt, sessions, ...shown }
+  }
+
+  /** Begins one more factor in an attempt. `tries`: those that were charged since the last proof. */
+  const goOn = async (found: Found, factor: Factor, user: User, proven: readonly Proof[], tries: number, caller: Caller) => {
+    const { idHash, attempt, client } = found
+    const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? found.identifier) : found.identifier
+    const made = await begin(factor, { ...attempt, idHash, client, identifier, user, caller })
+    const { ends: _, ...row } = made.row
+    const change = { ...row, userId: user.id, proven, tries, sends: 1 }
+    const step = await advance(found, change, { methods: [factor.method], challenge: made.options })
+    if (step.ok) await made.send()
+    return step
+  }
+
+  /** What waits without a factor of its own: a choice. Nothing that was sent before is of use in it. */
+  const waiting = (found: Found, state: AttemptState, proven: readonly Proof[], userId: string | null) => ({
+    state,
+    method: found.attempt.method,
+    sealedIdentifier: attempts.seal(found.idHash, found.identifier, null),
+    codeHash: crypto.random(32),
+    linkHash: null,
+    userId,
+    proven,
+    tries: 0,
+    maxTries: found.factor.maxTries,
+    sends: found.attempt.sends,
+    lifetime: mostMs,
+    resendAfter: mostMs,
+  })
+
+  /** Sessions of a user at a client that can be ended for a new one, those not seen for longest first. */
+  const sessionsOf = async (client: Client, userId: string | null) => {
+    if (userId === null) return []
+    const { sessions } = await store.sessions.list(userId)
+    const own = sessions.filter((one) => one.clientId === client.id && one.parent === null)
+    return own.sort((a, b) => a.lastSeenAt - b.lastSeenAt).slice(0, mostSessions)
+  }
+
+  return {
+    begin,
+    userOf,
+    /** Whether what was proven opens a session at this client. */
+    isEnough: ({ client }: Found, proven: readonly Proof[]) => reaches(proven, policyOf(client).acr),
+
+    /** Goes on to what is missing. */
+    async more(found: Found, proven: readonly Proof[], userId: string | null, { caller }: Taker): Promise<LoginStep | Refused> {
+      const user = await userOf(found, userId)
+      const ways = await waysOn(found.client, user, proven)
+      const [only] = ways
+      // Told to nobody but who has proven the first factor.
+      if (user === undefined || only === undefined) return refuse('denied')
+      if (ways.length === 1) return goOn(found, only, user, proven, 0, caller)
+      return advance(found, waiting(found, 'choose', proven, user.id), { methods: ways.map(({ method }) => method), challenge: null })
+    },
+
+    /** Takes the way that was chosen, once something was proven. Tries go on where they are: choosing gives none back. */
+    async choose(found: Found, { method, caller }: Taker & { readonly method: string }): Promise<LoginStep | Refused> {
+      const { attempt, client } = found
+      const user = attempt.proven.length === 0 ? undefined : await userOf(found)
+      const chosen = (await waysOn(client, user, attempt.proven)).find((one) => one.method === method)
+      if (user === undefined || chosen === undefined) return refuse('unsupported_method')
+      if (attempt.tries >= attempt.maxTries) return refuse('login_failed')
+      return goOn(found, chosen, user, attempt.proven, attempt.tries, caller)
+    },
+
+    /** Stops one step before the end, for the person to choose which session ends. */
+    async ask(found: Found, proven: readonly Proof[], userId: string): Promise<LoginStep | Refused> {
+      return advance(
+        found,
+        waiting(found, 'limit', proven, userId),
+        { methods: [], challenge: null },
+        await sessionsOf(found.client, userId),
+      )
+    },
+
+    /** Where an attempt stands, to be shown again. */
+    async stepOf(found: Found): Promise<LoginStep> {
+      const { attempt, client, options } = found
+      const { state, proven, userId, expiresAt } = attempt
+      const methods =
+        state === 'choose'
+          ? (await waysOn(client, await userOf(found), proven)).map(({ method }) => method)
+          : state === 'limit'
+            ? []
+            : [attempt.method]
+      const sessions = state === 'limit' ? await sessionsOf(client, userId) : []
+      return { ok: true, state, methods, challenge: options, sessions, expiresAt }
+    },
+  }
+}
+
+const isLinkOf = (factor: Factor, method: string) => factor.kind === 'sent' && factor.link?.method === method
