@@ -34,7 +34,7 @@ export function passkeyName(text: string): string {
   const plain = text
     .slice(0, 400)
     .normalize('NFC')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
+    .replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
   return [...plain.trim()].slice(0, 60).join('').trim()
 }
 

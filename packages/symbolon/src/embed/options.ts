@@ -43,6 +43,8 @@ const policy = z.strictObject({
   window: within('1s', '60s').optional(),
   recovery: recovery.optional(),
   signUp: signUp.optional(),
+  methods: names.optional(),
+  acr: z.string().min(1).max(80).optional(),
   scope: names.optional(),
   targets: names.optional(),
 })

@@ -9,26 +9,26 @@ import { type Bent, cbor, createAuthenticator } from '../setting/authenticator.t
 
 const origin = 'https://auth.example.com'
 const related = 'https://shop.example'
-const rules = createPasskeyRules({ issuer: `${origin}/auth`, name: 'Example', origins: [related] })
+const party = { issuer: `${origin}/auth`, name: 'Example', origins: [related], verification: 'required' } as const
+const rules = createPasskeyRules(party)
+/** For who need not be verified. */
+const lenient = createPasskeyRules({ ...party, verification: 'preferred' })
 const challengeOf = () => randomBytes(32).toString('base64url')
 const handle = randomBytes(64).toString('base64url')
-type Verification = 'required' | 'preferred'
 
-async function make(bent: Bent = {}, how: Parameters<typeof createAuthenticator>[1] & { verification?: Verification } = {}, by = rules) {
-  const { verification = 'required' } = how
+async function make(bent: Bent = {}, how: Parameters<typeof createAuthenticator>[1] = {}, by = rules) {
   const device = createAuthenticator(origin, how)
   const challenge = challengeOf()
-  const options = by.creation({ challenge, owner: { handle, name: 'ada@example.com' }, have: [], verification, timeout: 300_000 })
-  const made = await by.made(device.create(options as never, bent), { challenge, verification })
+  const options = by.creation({ challenge, owner: { handle, name: 'ada@example.com' }, have: [], timeout: 300_000 })
+  const made = await by.made(device.create(options as never, bent), { challenge })
   return { device, made, options }
 }
 async function use(bent: Bent = {}, how: Parameters<typeof make>[1] = {}, by: PasskeyRules = rules, change: Partial<PasskeyMade> = {}) {
   const { device, made } = await make({}, how, by)
   if (!made.ok) throw new Error(made.fault)
   const challenge = challengeOf()
-  const { verification = 'required' } = how
-  const options = by.request({ challenge, verification, timeout: 300_000 })
-  return by.used(device.get(options as never, bent), { challenge, verification, handle, passkey: { ...made.passkey, ...change } })
+  const options = by.request({ challenge, have: [], timeout: 300_000 })
+  return by.used(device.get(options as never, bent), { challenge, handle, named: false, passkey: { ...made.passkey, ...change } })
 }
 const fault = (answer: { ok: boolean; fault?: string }) => (answer.ok ? 'accepted' : answer.fault)
 
@@ -48,11 +48,15 @@ describe('options', () => {
   })
   it('name the passkeys that are there to their owner, and none to who signs in', () => {
     const have = [{ id: 'abcd', transports: ['usb'] }]
-    const creation = rules.creation({ challenge: 'x', owner: { handle, name: 'a' }, have, verification: 'preferred', timeout: 1 })
+    const creation = rules.creation({ challenge: 'x', owner: { handle, name: 'a' }, have, timeout: 1 })
     expect(creation.excludeCredentials).toEqual([{ id: 'abcd', type: 'public-key', transports: ['usb'] }])
-    expect(rules.request({ challenge: 'x', verification: 'required', timeout: 1 })).toEqual({
+    expect(rules.request({ challenge: 'x', have: [], timeout: 1 })).toEqual({
       ...{ challenge: 'x', rpId: 'auth.example.com', timeout: 1, userVerification: 'required' },
       allowCredentials: [],
+    })
+    expect(lenient.request({ challenge: 'x', have, timeout: 1 })).toMatchObject({
+      userVerification: 'preferred',
+      allowCredentials: [{ id: 'abcd', type: 'public-key', transports: ['usb'] }],
     })
   })
 })
@@ -140,10 +144,10 @@ describe('a new passkey', () => {
   it('by an algorithm that nobody should use is refused', async () =>
     expect(fault((await make({}, { alg: 'RS1' })).made)).toBe('algorithm'))
   it('of somebody not verified is taken where that is enough, and says so', async () => {
-    expect((await make({ flags: 0x41 }, { verification: 'preferred' })).made).toMatchObject({ ok: true, passkey: { userVerified: false } })
+    expect((await make({ flags: 0x41 }, {}, lenient)).made).toMatchObject({ ok: true, passkey: { userVerified: false } })
   })
   it.each([undefined, null, 'x', [], {}, { id: 'x' }, { id: 'ab', rawId: 'cd', type: 'public-key' }])('is not %j', async (response) => {
-    expect(fault(await rules.made(response, { challenge: 'x', verification: 'required' }))).toBe('malformed')
+    expect(fault(await rules.made(response, { challenge: 'x' }))).toBe('malformed')
   })
 
   it('with a certificate is refused before anything in it is read, so that nothing makes the service fetch what it names', async () => {
@@ -206,7 +210,17 @@ describe('a use', () => {
     expect(fault(await use({}, { synced: false }))).toBe('accepted')
   })
   it('without verification is taken where that is enough, and says so', async () => {
-    expect(await use({ flags: 0x19 }, { verification: 'preferred' })).toMatchObject({ ok: true, userVerified: false })
+    expect(await use({ flags: 0x19 }, {}, lenient)).toMatchObject({ ok: true, userVerified: false })
+  })
+  it('need not name who was named before, but nobody else', async () => {
+    const { device, made } = await make()
+    if (!made.ok) throw new Error(made.fault)
+    const challenge = challengeOf()
+    const as = (bent: Bent, named: boolean) =>
+      rules.used(device.get({ challenge, rpId: rules.rpId }, bent), { challenge, handle, named, passkey: made.passkey })
+    expect(fault(await as({ userHandle: null }, true))).toBe('accepted')
+    expect(fault(await as({ userHandle: null }, false))).toBe('handle')
+    expect(fault(await as({ userHandle: randomBytes(64).toString('base64url') }, true))).toBe('handle')
   })
   it('names its passkey only in one spelling', async () => {
     const { device } = await make()
@@ -221,7 +235,7 @@ describe('a use', () => {
     if (!made.ok) throw new Error(made.fault)
     const challenge = challengeOf()
     const response = device.get({ challenge, rpId: rules.rpId })
-    const once = () => rules.used(response, { challenge, verification: 'required', handle, passkey: made.passkey })
+    const once = () => rules.used(response, { challenge, handle, named: false, passkey: made.passkey })
     for (let i = 0; i < 50; i++) await once()
     const before = process.cpuUsage()
     for (let i = 0; i < 200; i++) expect((await once()).ok).toBe(true)
@@ -245,16 +259,16 @@ describe('the relying party', () => {
     ['http://127.0.0.1:3000', '0.1', false],
   ])('of %s may be %s: %s', (issuer, rpId, fine) => {
     expect(passkeyPartyFault({ issuer, rpId }) === undefined).toBe(fine)
-    if (!fine) expect(() => createPasskeyRules({ issuer, name: 'x', rpId, origins: [] })).toThrow()
+    if (!fine) expect(() => createPasskeyRules({ issuer, name: 'x', rpId, origins: [], verification: 'required' })).toThrow()
   })
   it('above the host takes passkeys for it, and only for it', async () => {
-    const above = createPasskeyRules({ issuer: origin, name: 'x', rpId: 'example.com', origins: [] })
+    const above = createPasskeyRules({ ...party, issuer: origin, rpId: 'example.com', origins: [] })
     expect(fault((await make({}, {}, above)).made)).toBe('accepted')
     expect(fault((await make({ rpId: 'auth.example.com' }, {}, above)).made)).toBe('rp_id')
     expect(fault((await make({ origin: 'https://example.com' }, {}, above)).made)).toBe('origin')
   })
   it('cannot be an address of numbers', () => {
-    const at = (issuer: string) => createPasskeyRules({ issuer, name: 'x', origins: [] }).possible
+    const at = (issuer: string) => createPasskeyRules({ ...party, issuer }).possible
     expect(['http://127.0.0.1:3000', 'http://[::1]:3000', 'http://localhost:3000', origin].map(at)).toEqual([false, false, true, true])
   })
 })
