@@ -2,7 +2,7 @@
 // says goes to the service in a form, like everything else on these pages; what comes of it is a page.
 
 import { browserSupportsWebAuthnAutofill, type PublicKeyCredentialRequestOptionsJSON, startAuthentication } from '@simplewebauthn/browser'
-import { isCancelled, post, say } from './service.ts'
+import { type Answer, isCancelled, post, say } from './service.ts'
 
 interface Started {
   readonly login_id: string
@@ -15,50 +15,59 @@ export function offerPasskeys(form: HTMLFormElement): void {
   const problem = document.querySelector('#problem')
   const button = form.querySelector('button')
   const field = document.querySelector<HTMLInputElement>('input[autocomplete~="webauthn"]')
-  let held: { readonly started: Started; readonly until: number } | undefined
+  let held: { readonly started: Promise<Answer<Started>>; readonly until: number } | undefined
+  /** How many times the button was pressed: what the field began before that is over. */
+  let pressed = 0
 
   /** A challenge that lives on for a while; asked for when it is first needed, so that looking at the page costs nothing. */
-  const challenge = async (): Promise<Started | undefined> => {
-    if (held !== undefined && Date.now() < held.until) return held.started
-    const answer = await post<Started>(start, { method: 'passkey', client_id: client })
-    if (!answer.ok) {
-      say(problem, answer.code === 'rate_limited' ? limited : failed)
-      return undefined
-    }
-    const started = answer.body
-    held = { started, until: Date.now() + 240_000 }
-    return started
+  const challenge = () => {
+    if (held === undefined || Date.now() >= held.until)
+      held = { started: post<Started>(start, { method: 'passkey', client_id: client }), until: Date.now() + 240_000 }
+    return held.started
   }
   const ask = async (useBrowserAutofill: boolean) => {
+    const turn = pressed
     const started = await challenge()
-    if (started === undefined) return
-    try {
-      const response = await startAuthentication({ optionsJSON: started.challenge.public_key, useBrowserAutofill })
+    if (turn !== pressed) return
+    if (!started.ok) {
       held = undefined
-      const fill = (name: string, value: string) => {
-        const input = form.elements.namedItem(name)
-        if (input instanceof HTMLInputElement) input.value = value
-      }
-      fill('login_id', started.login_id)
+      if (!useBrowserAutofill) say(problem, started.code === 'rate_limited' ? limited : failed)
+      return
+    }
+    const { login_id, challenge: asked } = started.body
+    try {
+      const response = await startAuthentication({ optionsJSON: asked.public_key, useBrowserAutofill })
+      // One answer for a challenge: the next press asks for another.
+      held = undefined
+      if (turn !== pressed) return
+      pressed++
+      fill('login_id', login_id)
       fill('response', JSON.stringify(response))
       form.submit()
     } catch (error) {
+      if (turn !== pressed) return
       if (!isCancelled(error)) say(problem, failed)
       // Called off by the person: the field offers them again.
       else if (!useBrowserAutofill && field !== null && (await browserSupportsWebAuthnAutofill())) void ask(true)
     }
   }
+  const fill = (name: string, value: string) => {
+    const input = form.elements.namedItem(name)
+    if (input instanceof HTMLInputElement) input.value = value
+  }
 
   form.hidden = false
   button?.addEventListener('click', () => {
     say(problem, '')
+    pressed++
     void ask(false)
   })
   // The browser lists passkeys in the field from then on. Begun by the first sign of a person: what only loads pages costs nothing.
   const signs = ['pointermove', 'pointerdown', 'touchstart', 'keydown']
   const offer = async () => {
     for (const sign of signs) document.removeEventListener(sign, noticed)
-    if (await browserSupportsWebAuthnAutofill()) await ask(true)
+    const turn = pressed
+    if ((await browserSupportsWebAuthnAutofill()) && turn === pressed) await ask(true)
   }
   const noticed = () => void offer()
   if (field !== null) for (const sign of signs) document.addEventListener(sign, noticed, { passive: true })
