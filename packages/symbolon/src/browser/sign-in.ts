@@ -5,13 +5,13 @@ import { browserSupportsWebAuthnAutofill, type PublicKeyCredentialRequestOptions
 import { type Answer, isCancelled, post, say } from './service.ts'
 
 interface Started {
-  readonly login_id: string
+  readonly login_id?: string
   readonly challenge: { readonly public_key: PublicKeyCredentialRequestOptionsJSON }
 }
 
 /** Shows the button of a form, and listens. */
 export function offerPasskeys(form: HTMLFormElement): void {
-  const { start = '', client = '', failed, limited } = form.dataset
+  const { start = '', client = '', options, failed, limited } = form.dataset
   const problem = document.querySelector('#problem')
   const button = form.querySelector('button')
   const field = document.querySelector<HTMLInputElement>('input[autocomplete~="webauthn"]')
@@ -20,7 +20,8 @@ export function offerPasskeys(form: HTMLFormElement): void {
   let pressed = 0
 
   /** A challenge that lives on for a while; asked for when it is first needed, so that looking at the page costs nothing. */
-  const challenge = () => {
+  const challenge = async (): Promise<Answer<Started>> => {
+    if (options !== undefined) return { ok: true, body: { challenge: { public_key: JSON.parse(options) } } }
     if (held === undefined || Date.now() >= held.until)
       held = { started: post<Started>(start, { method: 'passkey', client_id: client }), until: Date.now() + 240_000 }
     return held.started
@@ -41,7 +42,7 @@ export function offerPasskeys(form: HTMLFormElement): void {
       held = undefined
       if (turn !== pressed) return
       pressed++
-      fill('login_id', login_id)
+      if (login_id !== undefined) fill('login_id', login_id)
       fill('response', JSON.stringify(response))
       form.submit()
     } catch (error) {

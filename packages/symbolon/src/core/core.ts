@@ -78,7 +78,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     flush: touches.flush,
   }
 
-  const clients = createClients(ports, policyOf, options.budgets)
+  const clients = createClients(ports, policyOf, options)
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({

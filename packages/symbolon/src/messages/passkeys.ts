@@ -26,6 +26,8 @@ export interface PasskeyTexts {
   readonly there: string
   readonly full: string
   readonly signInFailed: string
+  readonly second: string
+  readonly secondHint: string
 }
 
 const en: PasskeyTexts = {
@@ -51,6 +53,8 @@ const en: PasskeyTexts = {
   there: 'This device or keychain has a passkey of yours already.',
   full: 'You have as many passkeys as there can be. Remove one first.',
   signInFailed: 'That passkey did not sign you in. Try again, or use your e-mail address.',
+  second: 'Now your passkey',
+  secondHint: 'This application wants your passkey as well. Your device will ask for its lock.',
 }
 
 const de: PasskeyTexts = {
@@ -76,6 +80,8 @@ const de: PasskeyTexts = {
   there: 'Dieses Gerät oder dieser Schlüsselbund hat schon einen Passkey von Ihnen.',
   full: 'Mehr Passkeys kann es nicht geben. Entfernen Sie erst einen.',
   signInFailed: 'Dieser Passkey hat Sie nicht angemeldet. Versuchen Sie es noch einmal, oder nehmen Sie Ihre E-Mail-Adresse.',
+  second: 'Jetzt Ihr Passkey',
+  secondHint: 'Diese Anwendung möchte auch Ihren Passkey. Ihr Gerät fragt gleich nach seiner Sperre.',
 }
 
 /** The texts in one language. */

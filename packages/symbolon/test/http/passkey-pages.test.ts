@@ -250,7 +250,7 @@ it('takes forms from its own pages only', async () => {
       body: 'form_token=x&client_id=app&login_id=x&response=%7B%7D',
     })
   for (const headers of [{}, { origin: 'https://evil.example' }, { origin: service.origin, 'sec-fetch-site': 'same-origin' }])
-    expect((await form('/login/passkey', headers as Record<string, string>)).status).toBe(403)
+    expect((await form('/login/code', headers as Record<string, string>)).status).toBe(403)
 })
 
 it('is offered only by clients that take it', () =>

@@ -86,6 +86,8 @@ export function NoticePage(props: {
   )
 }
 
+const linkIn = (text: string) => /^https?:\/\/\S+\/login\/link\?token=[\w-]+$/m.exec(text)?.[0]
+
 /** The development mailbox: newest first, codes large. */
 export function MailboxPage(props: {
   readonly look: Look
@@ -102,6 +104,14 @@ export function MailboxPage(props: {
           <span>{mail.to}</span>
           <span class="about">
             {mail.subject} · <When at={mail.at} />
+            {linkIn(mail.text) === undefined ? null : (
+              <>
+                {' · '}
+                <a href={linkIn(mail.text)} target="_blank" rel="noreferrer">
+                  Open its link
+                </a>
+              </>
+            )}
           </span>
         </div>
       ))}

@@ -28,7 +28,7 @@ export function Token({ value }: { readonly value: string }) {
   return <input type="hidden" name="form_token" value={value} />
 }
 
-/** A time, which the script writes as it is where the reader is. */
+/** A time: in UTC, and where there is JavaScript in the person's own. */
 export function When({ at }: { readonly at: string }) {
   return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
 }

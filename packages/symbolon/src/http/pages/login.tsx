@@ -11,7 +11,8 @@ export interface Journey {
   readonly formToken: string
 }
 
-function Hidden({ journey }: { readonly journey: Journey }) {
+/** The hidden fields that carry it. */
+export function Hidden({ journey }: { readonly journey: Journey }) {
   return (
     <>
       <input type="hidden" name="form_token" value={journey.formToken} />
@@ -72,7 +73,7 @@ export function IdentifierPage(props: {
         </button>
       </form>
       {props.passkeys ? (
-        <PasskeyButton look={look} clientId={journey.clientId}>
+        <PasskeyButton look={look} action={`${look.mount}/login/code`} asked={{ clientId: journey.clientId }}>
           <Hidden journey={journey} />
         </PasskeyButton>
       ) : null}

@@ -6,28 +6,41 @@ import { pageTexts, passkeyTexts } from '#messages'
 import type { PasskeyView } from '../views.ts'
 import { type Look, Token, When } from './frame.tsx'
 
-/** Signing in by a passkey: a form that the script fills in, around the fields that every form of the way has. */
-export function PasskeyButton(props: { readonly look: Look; readonly clientId: string; readonly children?: Child }) {
-  const { look } = props
+/**
+ * Signing in by a passkey: a form that the script fills in, around the fields that every form of the way has. With
+ * `options` the browser was asked already; else the script asks for a challenge in the client's name.
+ */
+export function PasskeyButton(props: {
+  readonly look: Look
+  readonly action: string
+  readonly asked: { readonly clientId: string } | { readonly options: string }
+  readonly children?: Child
+}) {
+  const { look, asked } = props
   const t = passkeyTexts(look.language)
   return (
     <form
       method="post"
-      action={`${look.mount}/login/passkey`}
+      action={props.action}
       hidden
       data-passkey="sign-in"
       data-start={`${look.mount}/v1/login/start`}
-      data-client={props.clientId}
+      data-client={'clientId' in asked ? asked.clientId : undefined}
+      data-options={'options' in asked ? asked.options : undefined}
       data-failed={t.signInFailed}
       data-limited={pageTexts(look.language).errors.rate_limited}
     >
       {props.children}
-      <input type="hidden" name="login_id" />
       <input type="hidden" name="response" />
-      <p class="or">
-        <span>{t.or}</span>
-      </p>
-      <button class="outline full" type="button">
+      {'options' in asked ? null : (
+        <>
+          <input type="hidden" name="login_id" />
+          <p class="or">
+            <span>{t.or}</span>
+          </p>
+        </>
+      )}
+      <button class={'options' in asked ? 'primary' : 'outline full'} type="button">
         {t.signIn}
       </button>
     </form>
