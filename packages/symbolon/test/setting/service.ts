@@ -12,6 +12,7 @@ import {
   type Delivery,
   defaultBudgets,
   defaultPolicy,
+  type Factor,
   type PlacedStep,
   type Ports,
   type SignedIn,
@@ -47,6 +48,7 @@ export interface Wishes {
   readonly budgets?: Partial<typeof defaultBudgets>
   readonly steps?: readonly PlacedStep[]
   readonly algorithm?: Algorithm
+  readonly factors?: readonly Factor[]
 }
 
 const secret = 'a secret of at least thirty-two bytes, for tests'
@@ -88,7 +90,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       steps: wishes.steps ?? [],
       budgets: { ...defaultBudgets, ...wishes.budgets },
     }
-    setting.core = createCore(ports, setting.options)
+    setting.core = createCore({ ...ports, factors: wishes.factors ?? [] }, setting.options)
     await setting.core.jobs.maintain()
   }
   await open()

@@ -39,7 +39,7 @@ button{font:inherit;cursor:pointer}
 .facts dt{color:var(--muted)}.facts dd{margin:0;min-width:0}
 form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
-.dev a,.plain a{color:var(--accent)}
+.dev a,.plain a,.mail a{color:var(--accent)}
 ul.devices{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}
 ul.devices li{display:flex;align-items:center;gap:12px 16px;flex-wrap:wrap;justify-content:space-between;border-bottom:1px solid var(--line);padding:16px 0}
 ul.devices li>div{flex:1 1 260px;min-width:0}
