@@ -14,6 +14,7 @@ beforeAll(async () => {
   service = await startService({
     clients: [
       { id: 'app', name: 'Example', transport: 'cookie', returnTo: ['/healthz'] },
+      { id: 'strict', name: 'Strict', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey' } },
       { id: 'mail', name: 'Mail only', transport: 'cookie', policy: { methods: ['email_otp'] } },
     ],
     budgets: { startPerAddress: { limit: 1000, window: '1h' } },
@@ -65,6 +66,10 @@ async function open<T>(run: (page: Page) => Promise<T>, options: BrowserContextO
 const code = async (email: string) => {
   const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
   return /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === email).at(-1)?.text ?? '')?.[0] ?? ''
+}
+const link = async (email: string) => {
+  const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
+  return /http\S+\/login\/link\S+/.exec(outbox.filter((mail) => mail.to === email).at(-1)?.text ?? '')?.[0] ?? ''
 }
 async function signIn(page: Page, email: string): Promise<void> {
   await page.goto(`${service.origin}/login`)
@@ -211,6 +216,37 @@ it('says so when a device holds one already, and when it cannot verify anybody',
     expect(await page.textContent('[data-passkey="account"] [role="alert"]')).toContain('already')
     expect(await device.credentials()).toHaveLength(1)
   }))
+
+it.each(['code', 'link'])('asks for the passkey behind a mail’s %s, where the client wants both', (way) =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    const email = `${way}@example.com`
+    await device.answers(false)
+    await signIn(page, email)
+    await device.answers(true)
+    await add(page)
+    await signOut(page)
+    await device.answers(false)
+    await page.goto(`${service.origin}/login?client_id=strict`)
+    await page.fill('#identifier', email)
+    await page.click('form[action="/login"] button.primary')
+    await page.waitForSelector('#code')
+    if (way === 'code') await page.fill('#code', await code(email))
+    else {
+      await page.goto(await link(email))
+      await page.click('form[action="/login/link"] button.primary')
+    }
+    await page.waitForSelector(passkeyButton)
+    await clean(page)
+    await fits(page)
+    expect((await page.context().cookies()).some(({ name }) => name === 'symbolon')).toBe(false)
+    await device.answers(true)
+    await page.click(passkeyButton)
+    await page.waitForURL(`${service.origin}/account`)
+    const session = await (await page.request.get(`${service.origin}/v1/session`)).json()
+    expect(session).toMatchObject({ acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] })
+  }),
+)
 
 it('without JavaScript: names and removes, says what needs a script, and signs in by mail', () =>
   open(async (page) => {

@@ -1,6 +1,7 @@
 // The pages of a sign-in after something was proven: which session has to end, or a passkey beside it. Each keeps how it is carried on in its form.
 
 import type { LoginStepAnswer } from '@symbolon/protocol'
+import type { LoginStep } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
 import { type Look, Page, When } from './frame.tsx'
 import { Hidden, type Journey } from './login.tsx'
@@ -63,6 +64,12 @@ export function LimitPage(props: {
     </Page>
   )
 }
+
+/** The question to a browser in a step that waits for a passkey, as JSON; undefined for any other step. */
+export const passkeyAsked = ({ state, methods, challenge }: Pick<LoginStep, 'state' | 'methods' | 'challenge'>): string | undefined =>
+  state === 'challenge' && methods[0] === 'passkey'
+    ? JSON.stringify((challenge as { readonly public_key?: unknown } | null)?.public_key)
+    : undefined
 
 /** Something was proven, and a passkey is wanted as well. `options`: JSON for the browser. */
 export function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {

@@ -10,7 +10,7 @@ import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
-import { LimitPage, PasskeyPage } from '../pages/steps.tsx'
+import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { passkeyView, sessionViews, stepView } from '../views.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { byOwner, ownRecent } from './passkeys.ts'
@@ -64,10 +64,8 @@ export function pageRoutes(site: Site) {
   /** What is still wanted after a proof. */
   const showStep = (c: Http, journey: Journey, loginId: string, step: LoginStep, error: SymbolonError | null) => {
     const form = { action: `${mount}/login/code`, journey, loginId }
-    if (step.state === 'challenge' && step.methods[0] === 'passkey') {
-      const options = JSON.stringify((step.challenge as { readonly public_key?: unknown } | null)?.public_key)
-      return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
-    }
+    const options = passkeyAsked(step)
+    if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
     if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
     const { sessions = [] } = stepView(step)
     return show(
