@@ -187,6 +187,8 @@ export interface Proof {
   readonly method: string
   readonly amr: readonly string[]
   readonly at: number
+  /** Which of several a person has of that kind, where one of them can be taken away. */
+  readonly key?: string
 }
 
 /** What a step-up must reach (RFC 9470 §3). `maxAge` in seconds. */

@@ -3,7 +3,7 @@
 
 import { toBase64url } from '@symbolon/protocol'
 import type { Actor, Passkeys } from './api.ts'
-import type { Budget, Client, Passkey, Session, User } from './model.ts'
+import type { Budget, Client, Session, User } from './model.ts'
 import type { PasskeyRules } from './passkey-ports.ts'
 import type { AuditDraft, Ports } from './ports.ts'
 import { sealPlace } from './seal-place.ts'

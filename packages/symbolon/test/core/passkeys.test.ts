@@ -108,6 +108,63 @@ it('what happens to them is in the audit log, by whom', async () => {
   ])
 })
 
+describe('one that is removed while a sign-in by it is under way opens nothing', () => {
+  const removed = async () => {
+    const by = device()
+    const made = await add(by)
+    if (!made.ok) throw new Error(made.code)
+    const remove = () => setting.core.passkeys.remove(signed.snapshot.user.id, made.passkey.id, { actor: 'test' })
+    const live = async () => (await setting.core.sessions.list(signed.snapshot.user.id)).sessions.length
+    return { by, remove, live }
+  }
+  it.each(['use', 'open'] as const)('removed right after the store’s step %s', async (step) => {
+    const { by, remove, live } = await removed()
+    const { loginId, options } = await ask()
+    const before = await live()
+    const { passkeys, sessions } = setting.store
+    const [use, open] = [passkeys.use, sessions.open]
+    // What the removal is behind of, as another request would be.
+    Object.assign(passkeys, {
+      use: async (...input: Parameters<typeof use>) => {
+        const used = await use(...input)
+        if (step === 'use') await remove()
+        return used
+      },
+    })
+    Object.assign(sessions, {
+      open: async (...input: Parameters<typeof open>) => {
+        const opened = await open(...input)
+        if (step === 'open') await remove()
+        return opened
+      },
+    })
+    expect(await answer(loginId, by.get(options))).toMatchObject({ code: 'login_failed' })
+    expect(await live()).toBe(before)
+  })
+  it('removed while the person is asked which session ends', async () => {
+    await setting.core.clients.change('app', { policy: { maxSessions: 1, onLimit: 'ask' } }, 'test')
+    const { by, remove, live } = await removed()
+    const { loginId, options } = await ask()
+    const step = await answer(loginId, by.get(options))
+    expect(step).toMatchObject({ ok: true, state: 'limit' })
+    await remove()
+    const end = { loginId, end: signed.snapshot.session.sid, browser, device: null, replaces: null, caller }
+    expect(await setting.core.login.verify(end)).toMatchObject({ code: 'login_failed' })
+    expect(await live()).toBe(1)
+    // It is still the one that was there.
+    expect((await setting.core.sessions.check(signed.credential, 'cookie')).ok).toBe(true)
+  })
+  it('kept, it opens a session behind that question', async () => {
+    await setting.core.clients.change('app', { policy: { maxSessions: 1, onLimit: 'ask' } }, 'test')
+    const { by, live } = await removed()
+    const { loginId, options } = await ask()
+    await answer(loginId, by.get(options))
+    const end = { loginId, end: signed.snapshot.session.sid, browser, device: null, replaces: null, caller }
+    expect(await setting.core.login.verify(end)).toMatchObject({ ok: true, snapshot: { session: { acr: 'urn:symbolon:acr:passkey' } } })
+    expect(await live()).toBe(1)
+  })
+})
+
 describe('a sign-in of five minutes ago', () => {
   const handler = () =>
     createHttp({

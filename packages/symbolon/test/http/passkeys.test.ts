@@ -276,6 +276,18 @@ describe('what is there', () => {
   })
 })
 
+it('is shown to operators, and removed by them', async () => {
+  const { email, by } = await withPasskey()
+  const user = await service.auth.users.find({ email })
+  const call = (method: string, where: string, key = service.adminKey) =>
+    fetch(`${service.admin}/admin/v1/users/${user?.id}${where}`, { method, headers: { authorization: `Bearer ${key}` } })
+  expect(await (await call('GET', '/factors')).json()).toMatchObject({ passkeys: [{ id: by.id, synced: true, counter: 0 }] })
+  expect((await call('DELETE', `/factors/${by.id}`, 'wrong')).status).toBe(401)
+  expect((await call('DELETE', `/factors/${device().id}`)).status).toBe(404)
+  expect((await call('DELETE', `/factors/${by.id}`)).status).toBe(204)
+  expect((await signIn(browser(), by)).status).toBe(401)
+})
+
 it('tells browsers which other origins use the same passkeys', async () => {
   const answer = await fetch(`${service.origin}/.well-known/webauthn`)
   expect(answer.headers.get('content-type')).toContain('application/json')

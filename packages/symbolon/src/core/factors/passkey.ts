@@ -55,7 +55,8 @@ export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): Chall
       if (noted === 'counter_back') observe({ event: 'passkey.counter_back', userId: owner.id, clientId })
       if (noted !== 'used') return { ok: false, reason: noted }
       const amr = [passkey.backupEligible ? 'swk' : 'pop', 'user', ...(used.userVerified ? ['mfa'] : [])]
-      return { ok: true, userId: owner.id, method: used.userVerified ? 'passkey' : 'passkey_presence', amr }
+      return { ok: true, userId: owner.id, method: used.userVerified ? 'passkey' : 'passkey_presence', amr, key: passkey.id }
     },
+    keeps: async ({ method, key }) => !method.startsWith('passkey') || key === undefined || (await store.passkeys.find(key)) !== undefined,
   }
 }

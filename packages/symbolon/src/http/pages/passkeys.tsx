@@ -78,7 +78,7 @@ export function PasskeyList(props: { readonly look: Look; readonly email: string
       <h2 id="passkeys">{t.title}</h2>
       <p class="hint">{t.about}</p>
       {own.passkeys.length === 0 ? <p>{t.none}</p> : null}
-      <ul class="devices" aria-labelledby="passkeys">
+      <ul class="devices" aria-labelledby="passkeys" hidden={own.passkeys.length === 0}>
         {own.passkeys.map((one) => (
           <li key={one.id}>
             <div>
