@@ -19,7 +19,7 @@ export interface PasskeyFound {
   readonly handle: string
 }
 
-/** Keeps passkeys. An id is one person's for the whole service (WebAuthn §7.1, step 26). */
+/** Keeps passkeys. An id is one person's for the whole service (WebAuthn §7.1). */
 export interface PasskeyStore {
   /** The user handle (WebAuthn §5.4.3) of a person: this one if there was none before, for good; undefined for an unknown person. */
   handle(userId: string, fresh: string): Promise<string | undefined>

@@ -141,7 +141,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
         bytesText(sent.signature, 'signature'),
       ]
       if (authenticatorData === undefined || signature === undefined) return refused('malformed')
-      // Where nobody was named before, the passkey must say whose it is (WebAuthn §7.2 step 6).
+      // Where nobody was named before, the passkey must say whose it is (WebAuthn §7.2).
       if (sent.userHandle !== handle && !(named && (sent.userHandle === undefined || sent.userHandle === null))) return refused('handle')
       const flags = flagsFault(fromBase64url(authenticatorData) ?? new Uint8Array(), verification)
       if (flags !== undefined) return refused(flags)
@@ -164,7 +164,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
         })
         if (!verified) return refused('signature')
         const { newCounter, userVerified, credentialBackedUp, credentialDeviceType } = authenticationInfo
-        // WebAuthn §7.2 step 18: what could not be copied cannot be later, nor the other way round.
+        // WebAuthn §6.1.3: what could not be copied cannot be later, nor the other way round.
         if ((credentialDeviceType === 'multiDevice') !== passkey.backupEligible) return refused('backup')
         return { ok: true, counter: newCounter, backedUp: credentialBackedUp, userVerified }
       } catch (error) {

@@ -45,7 +45,7 @@ export function answeredOf(value: unknown): Answered | undefined {
   }
 }
 
-/** What is wrong with client data (WebAuthn §7.1 steps 7 to 11, §7.2 steps 10 to 14). An embedded page is refused, whichever embeds it. */
+/** What is wrong with client data (WebAuthn §7.1, §7.2). An embedded page is refused, whichever embeds it. */
 export function dataFault(
   { data }: Pick<Answered, 'data'>,
   expected: { readonly type: string; readonly challenge: string; readonly origins: readonly string[] },

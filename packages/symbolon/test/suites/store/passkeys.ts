@@ -105,7 +105,7 @@ export function passkeySuite(name: string, open: (clock: () => number) => Promis
       expect((await passkeys().find(one.id))?.user.status).toBe('disabled')
     })
 
-    // WebAuthn §6.1.1, §7.2 step 22.
+    // WebAuthn §6.1.1.
     it.each([
       ['both zero', 0, 0, 'used', 0],
       ['one more', 5, 6, 'used', 6],
