@@ -2,6 +2,7 @@
 // attempt, bound to the session that asked for it, and judged once. Whether somebody has just signed in is asked by the door.
 
 import { toBase64url } from '@symbolon/protocol'
+import type { Caller } from './answers.ts'
 import type { Actor, Passkeys } from './api.ts'
 import type { Budget, Client, Session, User } from './model.ts'
 import type { PasskeyRules } from './passkey-ports.ts'
@@ -40,7 +41,7 @@ export function passkeyName(text: string): string {
 
 /** What the verbs stand on. */
 export interface PasskeyParts {
-  readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
+  readonly ports: Pick<Ports, 'store' | 'crypto' | 'courier' | 'observe'>
   readonly rules: PasskeyRules | undefined
   readonly budgets: { enrol(userId: string): readonly Budget[] }
   /** Whether people get in at a client by passkeys only. */
@@ -62,6 +63,16 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
   /** A challenge is this session's alone. */
   const bindingOf = (session: Session) => toBase64url(crypto.hash(`enrol\n${session.sid}`))
   const ownHandle = async (user: User) => store.passkeys.handle(user.id, toBase64url(crypto.random(64)))
+
+  /** Tells a person that a way into their account has changed (NIST SP 800-63B-4 §4.6). It cannot fail what is done. */
+  const tell = async ({ id, email }: User, change: 'added' | 'removed', caller: Caller | undefined) => {
+    try {
+      const { device = '', language = 'en' } = caller ?? {}
+      ports.courier.queue({ kind: 'passkey', to: email, change, at: await store.now(), device, language })
+    } catch {
+      ports.observe({ event: 'notice.dropped', userId: id, sid: null })
+    }
+  }
 
   return {
     party: rules,
@@ -130,6 +141,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       // Also for an id that somebody else has: it tells nobody that they do.
       if (added.outcome !== 'added') return refuse('conflict')
       ports.observe({ event: 'passkey.added', userId: user.id })
+      await tell(user, 'added', caller)
       return { ok: true, passkey: added.passkey }
     },
 
@@ -146,6 +158,8 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       if (removed === 'gone') return refuse('not_found')
       if (removed === 'last') return refuse('conflict')
       ports.observe({ event: 'passkey.removed', userId })
+      const user = await store.users.find({ id: userId })
+      if (user !== undefined) await tell(user, 'removed', by.caller)
       return { ok: true }
     },
   }

@@ -340,6 +340,15 @@ export type Delivery =
       readonly device: string
       readonly language: string
     }
+  | {
+      /** A passkey of this person was added or removed. */
+      readonly kind: 'passkey'
+      readonly to: string
+      readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
   | { readonly kind: 'none' }
 
 /** Queues and returns at once; a full queue throws `try_later`. */

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionSnapshot, SignedIn } from '#core'
 import { createHttp } from '#http'
+import { passkeyMail } from '#messages'
 import { passkeyName } from '../../src/core/passkeys.ts'
 import { createAuthenticator } from '../setting/authenticator.ts'
 import { browser, caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
@@ -91,6 +92,35 @@ it('the last one stays where nothing else lets its owner in, unless an operator 
   expect((await setting.core.passkeys.remove(user.id, made.passkey.id, { actor: user.id }, at)).ok).toBe(true)
   if (!second.ok) throw new Error(second.code)
   expect((await setting.core.passkeys.remove(user.id, second.passkey.id, { actor: user.id }, client)).ok).toBe(true)
+})
+
+it('its owner hears of each that is added or removed, in a mail without a link; a full queue stops neither', async () => {
+  const told = () => setting.sent.filter(({ kind }) => kind === 'passkey')
+  const made = await add(device(), { ...caller, device: 'Firefox on Linux', language: 'de' } as typeof caller)
+  if (!made.ok) throw new Error(made.code)
+  const { id, email } = signed.snapshot.user
+  expect(told()).toEqual([{ kind: 'passkey', to: email, change: 'added', at: setting.time, device: 'Firefox on Linux', language: 'de' }])
+  await setting.core.passkeys.remove(id, made.passkey.id, { actor: 'cli' })
+  expect(told()[1]).toMatchObject({ to: email, change: 'removed', device: '' })
+  await setting.core.passkeys.remove(id, made.passkey.id, { actor: 'cli' })
+  expect(told()).toHaveLength(2)
+  for (const change of ['added', 'removed'] as const)
+    for (const language of ['en', 'de']) {
+      const mail = passkeyMail({ change, at: setting.time, device: '<b>x\r\nBcc: eve@example.com', language })
+      expect(mail.subject).toMatch(/passkey/i)
+      expect(mail.text + mail.html).not.toMatch(/https?:|href/)
+      expect(mail.html).not.toContain('<b>')
+      expect(mail.subject + mail.text).not.toContain('\r')
+    }
+  const { courier } = setting.ports
+  const queue = courier.queue
+  Object.assign(courier, {
+    queue: () => {
+      throw new Error('full')
+    },
+  })
+  expect((await add()).ok).toBe(true)
+  Object.assign(courier, { queue })
 })
 
 it('what happens to them is in the audit log, by whom', async () => {
