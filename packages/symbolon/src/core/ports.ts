@@ -3,6 +3,7 @@
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
@@ -303,6 +304,7 @@ export interface Store {
   readonly clients: ClientStore
   readonly keys: KeyStore
   readonly attempts: AttemptStore
+  readonly passkeys: PasskeyStore
   readonly limits: LimitStore
   readonly leases: LeaseStore
   readonly audit: AuditStore
@@ -369,6 +371,15 @@ export type Delivery =
       readonly device: string
       readonly language: string
     }
+  | {
+      /** A passkey of this person was added or removed. */
+      readonly kind: 'passkey'
+      readonly to: string
+      readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
   | { readonly kind: 'none' }
 
 /** Queues and returns at once; a full queue throws `try_later`. */
@@ -395,6 +406,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly courier: Courier
+  /** Who knows WebAuthn; without it there are no passkeys. */
+  readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void
   /** For tests that kill the process at a named step; nothing otherwise. */
   crashPoint(step: string): void
