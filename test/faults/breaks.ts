@@ -167,11 +167,11 @@ export const breaks: readonly Break[] = [
   {
     name: 'a database that cannot be reached, and is answered for from memory',
     edits: [
-      postgres('finder', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
+      postgres('glance', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
       postgres(
-        'finder',
-        'return asked.map((sid) => found.get(sid));\n        },\n    });',
-        `return asked.map((sid) => found.get(sid));
+        'glance',
+        'return asked.map((sid) => found[places.get(sid)]);\n        },\n    });',
+        `return asked.map((sid) => found[places.get(sid)]);
         },
     });
     return (sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(

@@ -50,7 +50,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     },
     async mint(credential) {
       const at = clock.now()
-      const checked = await checks.check(credential, 'cookie', { background: true })
+      const checked = await checks.whole.check(credential, 'cookie', { background: true })
       if (!checked.ok) return checked
       const { snapshot } = checked
       const passed = await pipeline(snapshot, nobody)

@@ -21,6 +21,28 @@ export interface SessionSnapshot {
   readonly tokensRevoked?: boolean
 }
 
+/** As much of a session, its user and client as a live check looks at: no key, no address, no name. */
+export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 'tokensRevoked'> {
+  readonly session: Pick<
+    Session,
+    | 'sid'
+    | 'createdAt'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'expiresAt'
+    | 'idle'
+    | 'lastSeenAt'
+    | 'generation'
+    | 'predecessor'
+    | 'rotatedAt'
+    | 'seen'
+    | 'credentialHash'
+    | 'revokedAt'
+  >
+  readonly user: Pick<User, 'id' | 'roles' | 'status' | 'epoch'>
+}
+
 /** A session to be opened; the store adds the times. Lengths in milliseconds. */
 export interface NewSession
   extends Pick<
@@ -101,6 +123,8 @@ export interface SessionStore {
   open(input: OpenSession): Promise<OpenOutcome>
   /** Revoked and expired sessions are returned too: core says what they are. */
   find(sid: string): Eventually<SessionSnapshot | undefined>
+  /** The same for a live check, which comes with nearly every request. */
+  glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */

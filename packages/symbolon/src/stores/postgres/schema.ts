@@ -84,6 +84,23 @@ ALTER TABLE @clients ALTER mark SET DEFAULT @mark();
 ALTER TABLE @sessions ALTER mark SET DEFAULT @mark();
 `
 
+/**
+ * A session's mark tells of its user too: whatever changes a user draws the marks of the sessions anew, in the same transaction.
+ * Opening a session holds the user's row, so that none is missed. And what is looked up by an id alone, a hash finds in two
+ * thirds of the time, however many there are.
+ */
+const marksOfUsers = `
+CREATE FUNCTION @mark_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM @sessions WHERE user_id = NEW.id AND revoked_at IS NULL ORDER BY sid FOR NO KEY UPDATE;
+  UPDATE @sessions SET mark = DEFAULT WHERE user_id = NEW.id AND revoked_at IS NULL;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER mark_sessions AFTER UPDATE ON @users FOR EACH ROW EXECUTE FUNCTION @mark_sessions();
+CREATE INDEX sessions_by_sid ON @sessions USING hash (sid);
+CREATE INDEX users_by_id ON @users USING hash (id);
+`
+
 const steps: readonly Step[] = [
   {
     sql: [
@@ -104,6 +121,7 @@ const steps: readonly Step[] = [
       restoreFunctions,
     ].join('\n'),
   },
+  { sql: marksOfUsers },
   { sql: [loginFunctions, finishFunctions].join('\n') },
 ]
 
@@ -170,6 +188,7 @@ export async function migrate(driver: Driver): Promise<number> {
   return driver.alone(async (query) => {
     await query('BEGIN')
     await query('SET LOCAL lock_timeout = 30000')
+    await query('SET LOCAL statement_timeout = 0')
     await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`])
     const rows = (await isThere(query, driver.schema)) ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
     const seen = Number(rows[0]?.[0] ?? 0)

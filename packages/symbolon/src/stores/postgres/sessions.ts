@@ -7,14 +7,11 @@ import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, Session
 import { clientColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
-import { createFinder, snapshotOf } from './finder.ts'
+import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
+import { createGlance } from './glance.ts'
 import { createGroup } from './group.ts'
 import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
-
-const bytes = ['credential_hash', 'sealed_key']
-/** A session's columns as `sessionOf` reads them. */
-export const sessionSelection = (alias: string) => selection(sessionColumns, alias, bytes)
 
 const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 
@@ -351,6 +348,7 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
 
   return {
     find: createFinder(driver),
+    glance: createGlance(driver),
     open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
     async touch(touches) {

@@ -35,6 +35,7 @@ export {
   keyColumns,
   keyOf,
   leaseOf,
+  listOf,
   type Row,
   revocationOf,
   sessionColumns,

@@ -82,6 +82,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     }),
     sessions: {
       find,
+      // Of a row that is remembered all is there.
+      glance: find,
       list: (userId) => guarded(path, () => listSessions(db, userId, now())),
       open: (input) => writer.call('sessions.open', input),
       rotate: (input) => writer.call('sessions.rotate', input),
