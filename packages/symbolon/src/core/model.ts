@@ -34,8 +34,12 @@ export interface Session {
   readonly clientEpoch: number
   readonly createdAt: number
   readonly authTime: number
+  /** As proven last, by the sign-in or a step-up; what counts of it now is said in `proven.ts`. */
   readonly acr: string
   readonly amr: readonly string[]
+  /** What the sign-in proved, once a step-up took its place; null before one. */
+  readonly baseAcr: string | null
+  readonly baseAmr: readonly string[] | null
   /** Absolute end. */
   readonly expiresAt: number
   /** Idle limit, a length in milliseconds: the session ends at `lastSeenAt + idle`. */
@@ -49,8 +53,10 @@ export interface Session {
   readonly generation: number
   /** p: the credential before it, null when there is none to accept. */
   readonly predecessor: number | null
-  /** e: the generation that a step-up replaced. */
+  /** e: the oldest generation that the last step-up replaced. */
   readonly replaced: number | null
+  /** SHA-256 of what the attempt behind that step-up was bound to (login cookie, or login id), base64url. */
+  readonly replacedFor: string | null
   readonly rotatedAt: number
   /** Whether credential g was presented anywhere. */
   readonly seen: boolean
@@ -162,10 +168,9 @@ export interface Proof {
   readonly at: number
 }
 
-/** What a step-up must reach (RFC 9470 §3). `maxAge` in seconds. */
+/** What a step-up must reach (RFC 9470 §3): one of these classes, and a proof that is no older. `maxAge` in seconds. */
 export interface Need {
-  readonly acr?: string
-  readonly amr?: readonly string[]
+  readonly acrValues?: readonly string[]
   readonly maxAge?: number
 }
 
@@ -212,7 +217,7 @@ export interface Attempt {
   readonly sid: string | null
   /** What a step-up must reach. */
   readonly need: Need | null
-  /** The one act that a step-up is for, when it is bound to one. */
+  /** The one act that a step-up is for, when it is bound to one, as `action.ts` writes it. */
   readonly action: string | null
 }
 

@@ -30,6 +30,8 @@ export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 
     | 'authTime'
     | 'acr'
     | 'amr'
+    | 'baseAcr'
+    | 'baseAmr'
     | 'expiresAt'
     | 'idle'
     | 'lastSeenAt'
@@ -88,6 +90,29 @@ export interface Rotation {
   readonly audit: readonly AuditDraft[]
 }
 
+/** A step-up: one transaction that consumes the attempt, holds the user's row, and compares and sets the generation. */
+export interface Raise {
+  readonly sid: string
+  /** Of this session, and of no other purpose. */
+  readonly attempt: string
+  /** g, as it was read. */
+  readonly from: number
+  /** Of credential g + 1. */
+  readonly credentialHash: Uint8Array
+  /** What the attempt was bound to, for a credential whose successor was lost on its way. */
+  readonly replacedFor: string
+  readonly acr: string
+  readonly amr: readonly string[]
+  /** How long a predecessor counts as current, in milliseconds. */
+  readonly window: number
+  readonly audit: readonly AuditDraft[]
+}
+
+/** `lost`: the generation moved on meanwhile; nothing was consumed. */
+export type RaiseOutcome =
+  | { readonly outcome: 'raised'; readonly snapshot: SessionSnapshot }
+  | { readonly outcome: 'attempt_gone' | 'session_gone' | 'user_disabled' | 'lost' }
+
 /** Coalesced activity of a session. Never moves times back; `seen` only if the generation is still g. */
 export interface Touch {
   readonly sid: string
@@ -126,6 +151,11 @@ export interface SessionStore {
   /** The same for a live check, which comes with nearly every request. */
   glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
+  /**
+   * Steps a session up, if it is alive and its user active: g := g + 1, p := null, e := p while that is still current, else g;
+   * `seen` := false, count := 0, rotation time and `auth_time` := now. What the sign-in proved is kept beside what is proven now.
+   */
+  raise(input: Raise): Promise<RaiseOutcome>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
   revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<RevokedBatch>

@@ -33,6 +33,8 @@ const columns = [
   'u.roles',
   'u.status',
   'u.epoch',
+  "coalesce(s.base_acr, '')",
+  "coalesce(s.base_amr, '')",
 ] as const
 /** Behind the place asked for, and the client if it has changed. */
 const at = 2
@@ -88,6 +90,8 @@ function knownOf(fields: readonly string[]): Known {
       authTime: number(3),
       acr: text(4),
       amr: listOf(text(5)),
+      baseAcr: text(20) === '' ? null : text(20),
+      baseAmr: text(21) === '' ? null : listOf(text(21)),
       expiresAt: number(6),
       idle: number(7),
       lastSeenAt: number(8),

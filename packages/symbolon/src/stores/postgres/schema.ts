@@ -11,6 +11,7 @@ import { feedFunctions } from './feed.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions } from './limits.ts'
+import { raiseFunctions } from './raise.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
 import { finishFunctions, sessionFunctions } from './sessions.ts'
@@ -123,6 +124,7 @@ const steps: readonly Step[] = [
   },
   { sql: marksOfUsers },
   { sql: [loginFunctions, finishFunctions].join('\n') },
+  { sql: raiseFunctions },
 ]
 
 /** How many steps this version knows. */

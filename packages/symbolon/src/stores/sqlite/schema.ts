@@ -71,6 +71,11 @@ const steps: readonly string[] = [
   ALTER TABLE attempts ADD COLUMN need TEXT;
   ALTER TABLE attempts ADD COLUMN action TEXT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN base_acr TEXT;
+  ALTER TABLE sessions ADD COLUMN base_amr TEXT;
+  ALTER TABLE sessions ADD COLUMN replaced_for TEXT;
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -7,6 +7,7 @@ import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
+import { raise } from './raise.ts'
 import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
 import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
 import * as sessions from './sessions.ts'
@@ -17,6 +18,7 @@ import { type Write, writeAudit } from './write.ts'
 export const verbs = {
   'sessions.open': sessions.open,
   'sessions.rotate': sessions.rotate,
+  'sessions.raise': raise,
   'sessions.touch': sessions.touch,
   'sessions.revoke': sessions.revoke,
   'sessions.sweep': sessions.sweep,

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
+import { raiseSuite } from './raise.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -10,6 +11,7 @@ import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
 /** Runs the suite, that of sessions first; `open` opens an empty store on a clock. */
 export function storeSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
   sessionSuite(name, open)
+  raiseSuite(name, open)
   sealSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
