@@ -3,13 +3,14 @@
 // which one is the owner's cannot be known.
 
 /** What a cookie of ours holds. */
-export type CookieName = 'session' | 'login' | 'token' | 'device'
+export type CookieName = 'session' | 'login' | 'token' | 'device' | 'link'
 
 const names: Readonly<Record<CookieName, string>> = {
   session: 'symbolon',
   login: 'symbolon-login',
   token: 'symbolon-token',
   device: 'symbolon-device',
+  link: 'symbolon-link',
 }
 
 /** The cookie's name on the wire; `secure` false only in development on plain-http loopback. */

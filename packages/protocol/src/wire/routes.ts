@@ -22,6 +22,7 @@ export const routes = {
   ready: '/readyz',
   openapi: '/openapi.json',
   login: '/login',
+  loginLink: '/login/link',
   account: '/account',
   devMailbox: '/dev/mailbox',
   devOutbox: '/dev/outbox',

@@ -5,6 +5,7 @@ import { type FeedHead, fromBase64url, isClientId, SymbolonError, toBase64url } 
 import type { Clients, CoreOptions, NewClient, Refused } from './api.ts'
 import { createBudgets } from './budgets.ts'
 import { publicKeysOf } from './client-keys.ts'
+import { waysFault } from './login/levels.ts'
 import type { Client, ClientPolicy } from './model.ts'
 import type { AuditDraft, Ports } from './ports.ts'
 import { refuse } from './session.ts'
@@ -20,6 +21,7 @@ const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', 
 /** Why a client cannot stand as it is, or `undefined`. */
 function faultOf(
   client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'keys' | 'accessTokenFormat'>,
+  defaults: Pick<ClientPolicy, 'methods' | 'acr'>,
 ): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
   if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
@@ -35,6 +37,8 @@ function faultOf(
   const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
   if (!within(policy.tokenLifetime, 60_000, client.transport === 'service' ? 3_600_000 : 900_000)) return field('policy.tokenLifetime')
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
+  const ways = policy.methods === undefined && policy.acr === undefined ? undefined : waysFault({ ...defaults, ...policy })
+  if (ways !== undefined) return field(`policy.${ways}`)
   if (!within(policy.window, 1000, 60_000)) return field('policy.window')
   if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
   if (typeof policy.rotate === 'number' && policy.rotate < 10 * (policy.window ?? 10_000)) return field('policy.rotate')
@@ -48,7 +52,7 @@ const mostProven = 1000
 export function createClients(
   { store, crypto }: Pick<Ports, 'store' | 'crypto'>,
   policyOf: (client: Client) => ClientPolicy,
-  rates: CoreOptions['budgets'],
+  { budgets: rates, policy: defaults }: Pick<CoreOptions, 'budgets' | 'policy'>,
 ): Clients {
   const budgets = createBudgets(crypto, rates)
   /** Secrets that were right here once: showing one again is no guess. Whether it is right still, the store says each time. */
@@ -75,7 +79,7 @@ export function createClients(
       const keys = changed.keys === undefined ? before.keys : publicKeysOf(changed.keys)
       if (keys === undefined) return field('keys')
       const next = { ...stored(before), ...changed, keys }
-      const fault = faultOf(next)
+      const fault = faultOf(next, defaults)
       if (fault !== undefined) return fault
       const put = await store.clients.put(next, before, drafts)
       if (put !== 'conflict') return { ok: true, ...put }
@@ -115,7 +119,7 @@ export function createClients(
         status: 'active' as const,
         secretHashes: made === undefined ? [] : [made.hash],
       }
-      const fault = faultOf(client)
+      const fault = faultOf(client, defaults)
       if (fault !== undefined) return fault
       const put = await store.clients.put(client, null, audit('client.created', id, by))
       return put === 'conflict' ? refuse('conflict') : { ok: true, client: put.client, secret: made?.secret ?? null }

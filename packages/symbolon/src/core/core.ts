@@ -5,6 +5,7 @@ import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
+import type { CorePorts } from './factors/factor.ts'
 import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login/login.ts'
@@ -12,7 +13,6 @@ import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
-import type { Ports } from './ports.ts'
 import { createRefresh } from './refresh.ts'
 import { createRevoke } from './revoke.ts'
 import { createSeals } from './seals.ts'
@@ -24,7 +24,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: Ports, options: CoreOptions): Core {
+export function createCore(ports: CorePorts, options: CoreOptions): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -75,7 +75,7 @@ export function createCore(ports: Ports, options: CoreOptions): Core {
     flush: touches.flush,
   }
 
-  const clients = createClients(ports, policyOf, options.budgets)
+  const clients = createClients(ports, policyOf, options)
   return {
     login: createLogin({
       ports,

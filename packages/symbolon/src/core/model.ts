@@ -132,6 +132,8 @@ export interface ClientPolicy {
   readonly methods: readonly string[]
   /** What a sign-in must reach before a session opens; a row of that table. */
   readonly acr: string
+  /** Whether a sign-in on a device that was not known before is told by mail. */
+  readonly newDeviceNotice: boolean
   readonly scope: readonly string[]
   /** Audiences that a service's own tokens may be for, beside the issuer's default one and those it owns. */
   readonly targets: readonly string[]

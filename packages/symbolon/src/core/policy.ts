@@ -21,6 +21,7 @@ export const defaultPolicy: ClientPolicy = {
   signUp: 'open',
   methods: ['email_otp', 'email_link'],
   acr: levels[0].acr,
+  newDeviceNotice: true,
   scope: [],
   targets: [],
 }

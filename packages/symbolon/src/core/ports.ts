@@ -234,7 +234,7 @@ export interface NewAttempt
 export interface AttemptChange
   extends Pick<
     Attempt,
-    'state' | 'method' | 'sealedIdentifier' | 'codeHash' | 'linkHash' | 'userId' | 'proven' | 'tries' | 'maxTries' | 'sends'
+    'state' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'linkHash' | 'userId' | 'proven' | 'tries' | 'maxTries' | 'sends'
   > {
   readonly from: number
   readonly lifetime: number
@@ -380,6 +380,15 @@ export type Delivery =
       readonly minutes: number
       /** An address that signs in too, from the browser that asked for it; null where none is sent. */
       readonly link: { readonly address: string; readonly minutes: number } | null
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** A sign-in on a device that was not known before. */
+      readonly kind: 'notice'
+      readonly to: string
+      readonly clientName: string
+      readonly at: number
       readonly device: string
       readonly language: string
     }

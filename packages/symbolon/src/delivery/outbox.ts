@@ -2,7 +2,7 @@
 // development: whoever reads it can sign in as anybody.
 
 import type { Courier } from '#core'
-import { codeMail } from '#messages'
+import { codeMail, noticeMail } from '#messages'
 
 /** A mail in the outbox. `at` is ISO 8601. */
 export interface OutboxMessage {
@@ -25,10 +25,10 @@ export function createOutbox(options: { readonly now: () => number; readonly pri
   return {
     queue(delivery) {
       if (delivery.kind === 'none') return
-      const { subject, text } = codeMail(delivery)
+      const { subject, text } = delivery.kind === 'code' ? codeMail(delivery) : noticeMail(delivery)
       held.push({ to: delivery.to, subject, text, at: new Date(options.now()).toISOString() })
       if (held.length > most) held.shift()
-      options.print?.(`code ${delivery.code} for ${delivery.to}`)
+      options.print?.(delivery.kind === 'code' ? `code ${delivery.code} for ${delivery.to}` : `notice for ${delivery.to}`)
     },
     messages: () => [...held],
   }

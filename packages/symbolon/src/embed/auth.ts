@@ -93,10 +93,10 @@ interface Opened {
   readonly letGo: () => Promise<void>
 }
 
-function policyOf({ session, refresh, signUp }: Settings): ClientPolicy {
+function policyOf({ session, refresh, signUp, signIn }: Settings): ClientPolicy {
   const { max, ...times } = session
   const { steps: _, lifetime, ...rules } = refresh
-  return { ...defaultPolicy, ...definedOnly({ ...times, ...rules, maxSessions: max, tokenLifetime: lifetime, signUp }) }
+  return { ...defaultPolicy, ...definedOnly({ ...times, ...rules, ...signIn, maxSessions: max, tokenLifetime: lifetime, signUp }) }
 }
 
 function courierOf(settings: Settings) {

@@ -3,7 +3,7 @@
 
 import { type Duration, isClientId, milliseconds, type PublicJwk, parseDuration, SymbolonError } from '@symbolon/protocol'
 import { z } from 'zod'
-import type { CoreEvent, Courier, PlacedStep, User } from '#core'
+import { type CoreEvent, type Courier, defaultPolicy, type PlacedStep, type User, waysFault } from '#core'
 
 const duration = z
   .string()
@@ -27,9 +27,16 @@ const rate = z.strictObject({ limit: z.number().int().min(1).max(1_000_000), win
 
 const rotate = z.union([z.enum(['always', 'never']), duration])
 const recovery = z.enum(['allow', 'step_up', 'revoke'])
-const onLimit = z.enum(['deny', 'evict_oldest'])
+const onLimit = z.enum(['deny', 'evict_oldest', 'ask'])
 const signUp = z.enum(['open', 'closed'])
 const names = z.array(z.string().min(1).max(80)).max(50)
+
+/** How people sign in: names and levels of the table in docs/sign-in.md. */
+const ways = {
+  methods: names.min(1).optional(),
+  acr: z.string().min(1).max(100).optional(),
+  newDeviceNotice: z.boolean().optional(),
+}
 
 const policy = z.strictObject({
   idle: within('1m', '400d').optional(),
@@ -42,6 +49,7 @@ const policy = z.strictObject({
   window: within('1s', '60s').optional(),
   recovery: recovery.optional(),
   signUp: signUp.optional(),
+  ...ways,
   scope: names.optional(),
   targets: names.optional(),
 })
@@ -142,6 +150,7 @@ const schema = z.strictObject({
     })
     .default({}),
   signUp: signUp.default('open'),
+  signIn: z.strictObject(ways).default({}),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
   keys: z
@@ -210,7 +219,7 @@ export function readOptions(options: AuthOptions): Settings {
   const read = schema.safeParse(options)
   if (!read.success) throw refuseOption(sentenceOf(read.error.issues[0]))
   const settings = read.data
-  const fault = issuerFault(settings.issuer, settings.dev) ?? secretFault(settings) ?? rotateFault(settings)
+  const fault = issuerFault(settings.issuer, settings.dev) ?? secretFault(settings) ?? rotateFault(settings) ?? signInFault(settings)
   if (fault !== undefined) throw refuseOption(fault)
   return settings
 }
@@ -243,6 +252,13 @@ function rotateFault(settings: Settings): string | undefined {
     if (typeof value === 'number' && value < 10 * window) return `${name} must be at least ten times the window of ${window / 1000} s.`
   }
   return undefined
+}
+
+function signInFault({ signIn }: Settings): string | undefined {
+  const { methods = defaultPolicy.methods, acr = defaultPolicy.acr } = signIn
+  const fault = waysFault({ methods, acr })
+  if (fault === 'methods') return "signIn.methods must be names such as 'email_otp', and 'email_link' only beside it."
+  return fault === undefined ? undefined : 'signIn.acr must be a level of docs/sign-in.md that signIn.methods can reach.'
 }
 
 function sentenceOf(issue: z.core.$ZodIssue | undefined): string {

@@ -7,6 +7,7 @@ import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
 import * as feed from './routes/feed.ts'
+import { linkRoutes } from './routes/link.tsx'
 import * as login from './routes/login.ts'
 import * as meta from './routes/meta.ts'
 import * as oauth from './routes/oauth.ts'
@@ -39,6 +40,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   const { mount } = site
   const app = new OpenAPIHono<Env>({ strict: true })
   const pages = pageRoutes(site)
+  const link = linkRoutes(site)
   const known: KnownRoute[] = []
   const allowed = createAllowed(() => known)
 
@@ -162,6 +164,8 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', routes.login, pages.start)
   add('post', '/login/code', pages.code)
   add('post', '/login/resend', pages.resend)
+  add('get', routes.loginLink, link.link)
+  add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
   add('post', '/account/sign-out', pages.signOut)
   add('get', '/assets/:name', pages.asset)

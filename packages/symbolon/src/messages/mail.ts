@@ -14,6 +14,8 @@ export interface CodeMail {
   readonly code: string
   readonly clientName: string
   readonly minutes: number
+  /** An address that signs in too; null where none is sent. */
+  readonly link: { readonly address: string; readonly minutes: number } | null
   /** The device in words; may be empty. */
   readonly device: string
   /** BCP 47 or an Accept-Language header. */
@@ -27,8 +29,18 @@ const texts: Readonly<
       subject(code: string, name: string): string
       lead(name: string): string
       life(minutes: number): string
+      /** Of a code beside a link. */
+      codeLife(minutes: number): string
+      orLink: string
+      linkLife(minutes: number): string
+      link: string
       from(device: string): string
       other: string
+      newSubject(name: string): string
+      newLead(name: string): string
+      newFrom(device: string, when: string): string
+      newOwn: string
+      newOther: string
     }
   >
 > = {
@@ -36,14 +48,34 @@ const texts: Readonly<
     subject: (code, name) => `${code} is your code for ${name}`,
     lead: (name) => `Your code to sign in to ${name}:`,
     life: (minutes) => `It can be used once, for ${minutes} minutes, and only in the browser where you asked for it.`,
+    codeLife: (minutes) => `The code can be used once, for ${minutes} minutes.`,
+    orLink: 'Or open this link in the browser where you asked for it:',
+    linkLife: (minutes) => `It can be used once, for ${minutes} minutes. In another browser it asks for the code.`,
+    link: 'Sign in',
     from: (device) => `Asked for from ${device}.`,
+    newSubject: (name) => `New sign-in to ${name}`,
+    newLead: (name) => `Somebody signed in to ${name} with this address, on a device that was not used for it before.`,
+    newFrom: (device, when) => (device === '' ? `It was at ${when}.` : `${device}, at ${when}.`),
+    newOwn: 'If that was you, there is nothing to do.',
+    newOther:
+      'If not, whoever it was can read this mailbox. Secure it first; then sign in as you always do, look in your account where you are signed in, and sign that device out.',
     other: 'If that was not you, nothing happens as long as you give the code to nobody. We never ask for it.',
   },
   de: {
     subject: (code, name) => `${code} ist Ihr Code für ${name}`,
     lead: (name) => `Ihr Code zum Anmelden bei ${name}:`,
     life: (minutes) => `Er gilt einmal, ${minutes} Minuten lang, und nur in dem Browser, in dem Sie ihn angefordert haben.`,
+    codeLife: (minutes) => `Der Code gilt einmal, ${minutes} Minuten lang.`,
+    orLink: 'Oder öffnen Sie diesen Link in dem Browser, in dem Sie ihn angefordert haben:',
+    linkLife: (minutes) => `Er gilt einmal, ${minutes} Minuten lang. In einem anderen Browser fragt er nach dem Code.`,
+    link: 'Anmelden',
     from: (device) => `Angefordert von ${device}.`,
+    newSubject: (name) => `Neue Anmeldung bei ${name}`,
+    newLead: (name) => `Jemand hat sich mit dieser Adresse bei ${name} angemeldet, auf einem Gerät, das dafür noch nicht benutzt wurde.`,
+    newFrom: (device, when) => (device === '' ? `Es war um ${when}.` : `${device}, um ${when}.`),
+    newOwn: 'Wenn Sie das waren, ist nichts zu tun.',
+    newOther:
+      'Wenn nicht, kann jemand dieses Postfach lesen. Sichern Sie es zuerst; melden Sie sich dann wie gewohnt an, sehen Sie in Ihrem Konto nach, wo Sie angemeldet sind, und melden Sie das Gerät dort ab.',
     other: 'Falls Sie das nicht waren, geschieht nichts, solange Sie den Code niemandem geben. Wir fragen nie danach.',
   },
 }
@@ -60,20 +92,54 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`)
 }
 
-/** The mail that brings a code. */
-export function codeMail(mail: CodeMail): Mail {
+const big = 'font:600 32px/1.2 ui-monospace,monospace;letter-spacing:6px'
+const button =
+  'display:inline-block;padding:12px 20px;border-radius:10px;background:#1f5f5b;color:#ffffff;text-decoration:none;font-weight:600'
+
+/** A mail of paragraphs: each as text, and as HTML where that is more than the text. */
+function mailOf(subject: string, parts: readonly (string | { readonly text: string; readonly html: string })[]): Mail {
+  const html = parts.map((part) => (typeof part === 'string' ? `<p>${escapeHtml(part)}</p>` : part.html))
+  return {
+    subject,
+    text: parts.map((part) => (typeof part === 'string' ? part : part.text)).join('\n\n'),
+    html: `<!doctype html><html><body style="font:16px/1.5 system-ui,sans-serif;color:#1b1a17">${html.join('')}</body></html>`,
+  }
+}
+
+/** The mail that brings a code, and a link behind it if there is one. */
+export function codeMail({ code, link, ...mail }: CodeMail): Mail {
   const t = texts[pickLanguage(mail.language)]
   const name = line(mail.clientName)
   const device = line(mail.device)
-  const paragraphs = [t.life(mail.minutes), ...(device === '' ? [] : [t.from(device)]), t.other]
-  const html = [
-    `<p>${escapeHtml(t.lead(name))}</p>`,
-    `<p style="font:600 32px/1.2 ui-monospace,monospace;letter-spacing:6px">${escapeHtml(mail.code)}</p>`,
-    ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
+  const byLink = (address: string, minutes: number) => [
+    t.codeLife(mail.minutes),
+    {
+      text: `${t.orLink}\n\n${address}`,
+      html: `<p>${escapeHtml(t.orLink)}</p><p><a href="${escapeHtml(address)}" style="${button}">${escapeHtml(t.link)}</a></p>`,
+    },
+    t.linkLife(minutes),
   ]
-  return {
-    subject: t.subject(mail.code, name),
-    text: [t.lead(name), '', `    ${mail.code}`, '', ...paragraphs].join('\n'),
-    html: `<!doctype html><html><body style="font:16px/1.5 system-ui,sans-serif;color:#1b1a17">${html.join('')}</body></html>`,
-  }
+  return mailOf(t.subject(code, name), [
+    t.lead(name),
+    { text: `    ${code}`, html: `<p style="${big}">${escapeHtml(code)}</p>` },
+    ...(link === null ? [t.life(mail.minutes)] : byLink(link.address, link.minutes)),
+    ...(device === '' ? [] : [t.from(device)]),
+    t.other,
+  ])
+}
+
+/** What a notice of a sign-in says. `at` in milliseconds since 1970. */
+export interface NoticeMail {
+  readonly clientName: string
+  readonly at: number
+  readonly device: string
+  readonly language: string
+}
+
+/** The mail after a sign-in on a new device. It has no link: one that looks like it is somebody else's. */
+export function noticeMail(mail: NoticeMail): Mail {
+  const t = texts[pickLanguage(mail.language)]
+  const name = line(mail.clientName)
+  const when = `${new Date(mail.at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return mailOf(t.newSubject(name), [t.newLead(name), t.newFrom(line(mail.device), when), t.newOwn, t.newOther])
 }

@@ -18,6 +18,17 @@ export interface PageTexts {
   readonly resend: string
   readonly resendIn: (seconds: number) => string
   readonly otherAddress: string
+  readonly linkElsewhere: string
+  readonly linkElsewhereHint: string
+  readonly linkClient: string
+  readonly linkAs: string
+  readonly linkStarted: string
+  readonly linkNotYou: string
+  readonly linkGone: string
+  readonly linkGoneHint: string
+  readonly verifyHere: string
+  readonly limit: string
+  readonly limitHint: string
   readonly account: string
   readonly devices: string
   readonly thisDevice: string
@@ -51,6 +62,17 @@ const en: PageTexts = {
   resend: 'Send a new code',
   resendIn: (seconds) => `You can ask for a new code in ${seconds} s.`,
   otherAddress: 'Use another address',
+  linkElsewhere: 'Another browser started this',
+  linkElsewhereHint: 'Type the code of the same mail there, or here to sign in here.',
+  linkClient: 'For',
+  linkAs: 'As',
+  linkStarted: 'Started',
+  linkNotYou: 'If you did not start this, close this page. Nothing happens as long as you give the code to nobody.',
+  linkGone: 'This link cannot be used any more',
+  linkGoneHint: 'It was used, it is too old, or a newer mail took its place. Use the newest mail, or start again.',
+  verifyHere: 'Sign in here',
+  limit: 'You are signed in on too many devices',
+  limitHint: 'Choose one to sign out. Then you are signed in here.',
   account: 'Your account',
   devices: 'Where you are signed in',
   thisDevice: 'this device',
@@ -95,6 +117,17 @@ const de: PageTexts = {
   resend: 'Neuen Code senden',
   resendIn: (seconds) => `Einen neuen Code können Sie in ${seconds} s anfordern.`,
   otherAddress: 'Andere Adresse verwenden',
+  linkElsewhere: 'Ein anderer Browser hat das begonnen',
+  linkElsewhereHint: 'Geben Sie den Code aus derselben Mail dort ein, oder hier, um sich hier anzumelden.',
+  linkClient: 'Für',
+  linkAs: 'Als',
+  linkStarted: 'Begonnen',
+  linkNotYou: 'Falls Sie das nicht waren, schließen Sie diese Seite. Es geschieht nichts, solange Sie den Code niemandem geben.',
+  linkGone: 'Dieser Link gilt nicht mehr',
+  linkGoneHint: 'Er wurde benutzt, ist zu alt, oder eine neuere Mail hat ihn ersetzt. Nehmen Sie die neueste Mail, oder beginnen Sie neu.',
+  verifyHere: 'Hier anmelden',
+  limit: 'Sie sind auf zu vielen Geräten angemeldet',
+  limitHint: 'Wählen Sie eines, das abgemeldet wird. Dann sind Sie hier angemeldet.',
   account: 'Ihr Konto',
   devices: 'Wo Sie angemeldet sind',
   thisDevice: 'dieses Gerät',

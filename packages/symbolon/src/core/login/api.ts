@@ -54,6 +54,8 @@ export interface LoginStep {
   /** At the limit of sessions: which of them can be ended for the new one, those not seen for longest first. */
   readonly sessions: readonly Session[]
   readonly expiresAt: number
+  /** For who came by a link: what the next step is taken with, from this very browser; null for everybody else. */
+  readonly token: string | null
 }
 
 /** What a step is answered with: a code, what the browser made of a challenge, the method chosen, or the session to end. */
@@ -62,6 +64,11 @@ export type LoginAnswer =
   | { readonly response: unknown }
   | { readonly method: string }
   | { readonly end: string }
+
+/** A link pressed where the sign-in was started. */
+export interface Press {
+  readonly press: true
+}
 
 /** `replaces`: the session credential the browser sent, ended when the new session opens. */
 export type LoginInput = LoginCaller & { readonly loginId: string; readonly replaces: string | null } & LoginAnswer
@@ -74,6 +81,23 @@ export type LoginView = LoginStarted & {
   readonly step: LoginStep
 }
 
+/** An attempt as whoever opened its link may see it. Times in milliseconds since 1970. */
+export interface LinkView {
+  readonly ok: true
+  /** Whether this is the browser that it was started in: only there a press is enough. */
+  readonly here: boolean
+  readonly clientId: string
+  readonly identifier: string
+  readonly startedAt: number
+  /** Of the browser that it was started in. */
+  readonly userAgent: string | null
+  /** Until when its code is taken, by the store's time `now`. */
+  readonly expiresAt: number
+  readonly now: number
+  readonly returnTo: string | null
+  readonly step: LoginStep
+}
+
 export interface Login {
   start(input: LoginStart): Promise<LoginStarted | Refused>
   resend(input: LoginCaller & { readonly loginId: string }): Promise<LoginStarted | Refused>
@@ -81,4 +105,13 @@ export interface Login {
   verify(input: LoginInput): Promise<SignedIn | LoginStep | Refused>
   /** What the pages show; refuses when the browser is not the starting one. */
   view(loginId: string, browser: string | null): Promise<LoginView | Refused>
+  /** What stands behind a link. Changes nothing, however often it is asked. */
+  viewLink(token: string, browser: string | null): Promise<LinkView | Refused>
+  /**
+   * Takes one step by a link: pressed in the browser that it was started in, or, in any other one, with the code of the same
+   * mail, which is charged as every guess of it; the session then opens where the code was given.
+   */
+  takeLink(
+    input: LoginCaller & { readonly token: string; readonly replaces: string | null } & (LoginAnswer | Press),
+  ): Promise<SignedIn | LoginStep | Refused>
 }

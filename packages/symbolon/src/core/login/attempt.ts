@@ -19,6 +19,8 @@ export interface Found {
   readonly state: string
   /** What the browser was asked; null when it was not. */
   readonly options: unknown
+  /** Whether it was found by its link. */
+  readonly byLink: boolean
   /** The store's time of the read. */
   readonly now: number
 }
@@ -38,6 +40,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
   const factors: readonly Factor[] = [email, ...(ports.factors ?? [])]
   const hashOf = (text: string) => toBase64url(crypto.hash(text))
   const linkHashes = (idHash: string, token: string) => crypto.keyed('login link', `${idHash}\n${token}`)
+  const newSecret = () => toBase64url(crypto.random(32))
 
   const found = async (idHash: string): Promise<Found | undefined> => {
     const row = await store.attempts.find(idHash)
@@ -50,7 +53,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
     let plain = ''
     for (const byte of bytes) plain += String.fromCharCode(byte)
     const [identifier = '', state = '', options = 'null'] = plain.split('\n')
-    return { idHash, attempt, client, factor, identifier, state, options: JSON.parse(options), now }
+    return { idHash, attempt, client, factor, identifier, state, options: JSON.parse(options), byLink: false, now }
   }
   /** Whether the browser is the one that it was started in. A client without cookies has none. */
   const isHere = ({ bindingHash }: Attempt, browser: string | null) =>
@@ -60,11 +63,15 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
     factors,
     hashOf,
     isHere,
-    newSecret: () => toBase64url(crypto.random(32)),
+    newSecret,
     /** Bound to attempt, identifier, purpose and browser: a code fits nowhere else. */
     codeHashes: ({ idHash, identifier, purpose, bindingHash }: CodePlace, code: string) =>
       crypto.keyed('login code', `${idHash}\n${identifier}\n${purpose}\n${bindingHash ?? ''}\n${code}`),
-    linkHash: (idHash: string, token: string) => toBase64url(linkHashes(idHash, token)[0] as Uint8Array),
+    /** A new token for a link: it names the attempt, and 256 bits behind that prove it. Only a hash is kept, bound to the attempt. */
+    newLink(idHash: string) {
+      const token = newSecret()
+      return { token: idHash + token, hash: toBase64url(linkHashes(idHash, token)[0] as Uint8Array) }
+    },
     /** What stands sealed in an attempt: lines of text. The identifier alone is what an older node reads. */
     seal: (idHash: string, identifier: string, asked: { readonly state: string; readonly options: unknown } | null) =>
       crypto.seal(asked === null ? identifier : [identifier, asked.state, ascii(asked.options)].join('\n'), sealPlace('attempt', idHash)),
@@ -81,7 +88,8 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       const one = await found(idHash)
       const held = fromBase64url(one?.attempt.linkHash ?? '') ?? new Uint8Array()
       const right = linkHashes(idHash, rest).map((hash) => crypto.equal(hash, held))
-      return one !== undefined && right.includes(true) ? one : undefined
+      if (one === undefined || !right.includes(true) || one.attempt.tries >= one.attempt.maxTries) return undefined
+      return { ...one, byLink: true }
     },
   }
 }

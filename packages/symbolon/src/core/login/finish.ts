@@ -2,9 +2,9 @@
 // else. Who did not prove enough never comes here.
 
 import type { Refused, SignedIn } from '../api.ts'
-import { rememberDevice } from '../device.ts'
+import { knownDevice, rememberDevice } from '../device.ts'
 import type { Proof } from '../model.ts'
-import type { OpenOutcome } from '../ports.ts'
+import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import { newUserId } from '../users.ts'
 import type { Found } from './attempt.ts'
@@ -14,7 +14,18 @@ import type { LoginParts, Taker } from './parts.ts'
 /** Creates what ends a sign-in. */
 export function createFinish(parts: LoginParts) {
   const { ports, policyOf } = parts
-  const { store, crypto } = ports
+  const { store, crypto, courier } = ports
+
+  /** Tells a person of a sign-in on a device that was not known. It cannot fail the sign-in, which is done. */
+  const tell = ({ user, client, session, now }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
+    if (created || !policyOf(client).newDeviceNotice || knownDevice(crypto, device, user.email) !== null) return
+    const { device: name = '', language = 'en' } = caller
+    try {
+      courier.queue({ kind: 'notice', to: user.email, clientName: client.name, at: now, device: name, language })
+    } catch {
+      ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
+    }
+  }
 
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
@@ -63,6 +74,7 @@ export function createFinish(parts: LoginParts) {
       if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
       ports.crashPoint('login.opened')
       const { snapshot, created } = opened
+      tell(snapshot, created, input)
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       const minted = kind === 'token' ? await parts.mint(snapshot) : null
       return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, snapshot.user.email), created }

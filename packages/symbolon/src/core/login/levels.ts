@@ -18,7 +18,7 @@ export const levels = [
 ] as const satisfies readonly Level[]
 
 /** Every way of signing in that there is a row for. */
-export const methodNames = (rows: readonly Level[] = levels): ReadonlySet<string> => new Set(rows.flatMap(({ proven }) => proven.flat()))
+const methodNames: ReadonlySet<string> = new Set(levels.flatMap(({ proven }) => proven.flat()))
 
 /** The strongest row that proofs fulfil; -1 for none. */
 const rankOf = (proven: readonly Proof[], rows: readonly Level[]) =>
@@ -32,6 +32,14 @@ export function reached(
   const row = rows[rankOf(proven, rows)]
   if (row === undefined) return undefined
   return { acr: row.acr, amr: [...new Set(proven.flatMap((proof) => proof.amr))] }
+}
+
+/** What is wrong with the ways that a client takes, and the row that it wants: the field. A link without its code would shut out whoever opens it elsewhere. */
+export function waysFault({ methods, acr }: { readonly methods: readonly string[]; readonly acr: string }): 'methods' | 'acr' | undefined {
+  if (!methods.every((method) => methodNames.has(method)) || (methods.includes('email_link') && !methods.includes('email_otp')))
+    return 'methods'
+  const all = methods.map((method) => ({ method, amr: [], at: 0 }))
+  return reaches(all, acr) ? undefined : 'acr'
 }
 
 /** Whether proofs reach a row or one above it. A row that is not in the table is reached by nothing. */

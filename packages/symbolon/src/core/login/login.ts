@@ -48,6 +48,11 @@ export function createLogin(parts: LoginParts): Login {
       ports.observe({ event: 'login.failed', method: attempt.method, clientId: found.client.id })
       return refuse('login_failed')
     }
+    // The link itself is the proof, found by its 256 bits; nothing is guessed here.
+    if ('press' in input)
+      return factor.kind === 'sent' && factor.link !== null
+        ? { method: factor.link.method, amr: factor.amr, at: found.now, userId: attempt.userId }
+        : refuse('login_failed')
     const typed = 'code' in input ? input.code : ''
     // What cannot be a code costs no try: nothing is compared.
     const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
@@ -101,7 +106,7 @@ export function createLogin(parts: LoginParts): Login {
     const opened = await finish.open(found, proven, userId, input, null)
     if (opened !== 'at the limit') return opened
     const user = await next.userOf(found, userId)
-    return user === undefined ? refuse('login_failed') : next.ask(found, proven, user.id)
+    return user === undefined ? refuse('login_failed') : next.ask(found, proven, user.id, input)
   }
 
   /** Ends one session for the new one. Where more than one is too many, this one ends by itself, and the next is asked for. */
@@ -115,7 +120,7 @@ export function createLogin(parts: LoginParts): Login {
     await store.sessions.revoke({ sid: input.end, ofUser: userId }, 'evicted', [
       { event: 'session.evicted', userId, sid: input.end, clientId: found.client.id, ip: caller.ip, detail: { by: userId } },
     ])
-    return next.ask(found, proven, userId)
+    return next.ask(found, proven, userId, input)
   }
 
   return {
@@ -180,6 +185,38 @@ export function createLogin(parts: LoginParts): Login {
     async verify(input) {
       const found = await attempts.find(input.loginId, input.browser)
       return found === undefined ? refuse('login_failed') : take(found, input)
+    },
+
+    async viewLink(token, browser) {
+      const found = await attempts.findByLink(token)
+      if (found === undefined) return refuse('login_failed')
+      const { attempt, client, identifier, now } = found
+      const { createdAt: startedAt, userAgent, expiresAt, returnTo } = attempt
+      const here = attempts.isHere(attempt, browser)
+      // What was taken on from another browser is no business of this one.
+      if (!here && attempt.state !== 'verify') return refuse('login_failed')
+      return {
+        ok: true,
+        here,
+        clientId: client.id,
+        identifier,
+        startedAt,
+        userAgent,
+        expiresAt,
+        now,
+        returnTo,
+        step: await next.stepOf(found),
+      }
+    },
+
+    async takeLink(input) {
+      const found = await attempts.findByLink(input.token)
+      if (found === undefined) return refuse('login_failed')
+      const { attempt } = found
+      // Elsewhere the link proves nothing by itself: it only lets the code of the same mail be given, for the first proof.
+      const here = attempts.isHere(attempt, input.browser)
+      if (!here && !('code' in input && attempt.proven.length === 0)) return refuse('login_failed')
+      return take(found, input)
     },
 
     async view(id, browser) {

@@ -2,7 +2,7 @@
 // before anything is read of the answer. `start` has no record yet; `done` has none any more.
 
 import type { AttemptState } from '../model.ts'
-import type { LoginAnswer } from './api.ts'
+import type { LoginAnswer, Press } from './api.ts'
 
 /** What can be done with a sign-in. */
 export type LoginAction = 'start' | 'resend' | 'link' | 'verify' | 'respond' | 'choose' | 'end'
@@ -40,5 +40,5 @@ export const machine: Readonly<Record<Place, Readonly<Partial<Record<LoginAction
 export const allows = (place: Place, action: LoginAction): boolean => machine[place][action] !== undefined
 
 /** What an answer does. */
-export const actionOf = (answer: LoginAnswer): LoginAction =>
-  'code' in answer ? 'verify' : 'response' in answer ? 'respond' : 'method' in answer ? 'choose' : 'end'
+export const actionOf = (answer: LoginAnswer | Press): LoginAction =>
+  'press' in answer ? 'link' : 'code' in answer ? 'verify' : 'response' in answer ? 'respond' : 'method' in answer ? 'choose' : 'end'

@@ -7,7 +7,7 @@ import type { Factor } from '../factors/factor.ts'
 import type { Attempt, AttemptState, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
-import type { Attempts, Found } from './attempt.ts'
+import { type Attempts, type Found, isBrowserId } from './attempt.ts'
 import { reaches } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
 import type { Sending } from './sending.ts'
@@ -73,27 +73,35 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     return ways
   }
 
-  /** Moves an attempt on; a refusal when it stands elsewhere by now. */
+  /**
+   * Moves an attempt on; a refusal when it stands elsewhere by now. Who came by a link goes on in this browser and nowhere
+   * else: the one that it was started in is let go, or what is proven here could be used there.
+   */
   const advance = async (
-    { idHash, attempt }: Found,
-    change: Omit<AttemptChange, 'from' | 'ends'>,
-    shown: Pick<LoginStep, 'methods' | 'challenge'>,
-    sessions: LoginStep['sessions'] = [],
+    { idHash, attempt, byLink }: Found,
+    change: Omit<AttemptChange, 'from' | 'ends' | 'bindingHash'>,
+    shown: Pick<LoginStep, 'methods' | 'challenge' | 'sessions'>,
+    { browser }: Taker,
   ): Promise<LoginStep | Refused> => {
-    const advanced = await store.attempts.advance(idHash, { ...change, from: attempt.step, ends: mostMs }, [])
+    if (byLink && !isBrowserId(browser)) return refuse('invalid_request')
+    const link = byLink ? attempts.newLink(idHash) : null
+    const bindingHash = byLink && browser !== null ? attempts.hashOf(browser) : attempt.bindingHash
+    const carried = link === null ? {} : { linkHash: link.hash }
+    const advanced = await store.attempts.advance(idHash, { ...change, ...carried, bindingHash, from: attempt.step, ends: mostMs }, [])
     if (advanced.outcome === 'gone') return refuse('login_failed')
     const { state, expiresAt } = advanced.attempt
-    return { ok: true, state, expiresAt, sessions, ...shown }
+    return { ok: true, state, expiresAt, token: link?.token ?? null, ...shown }
   }
 
   /** Begins one more factor in an attempt. `tries`: those that were charged since the last proof. */
-  const goOn = async (found: Found, factor: Factor, user: User, proven: readonly Proof[], tries: number, caller: Caller) => {
+  const goOn = async (found: Found, factor: Factor, user: User, proven: readonly Proof[], tries: number, taker: Taker) => {
     const { idHash, attempt, client } = found
+    const { caller } = taker
     const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? found.identifier) : found.identifier
     const made = await begin(factor, { ...attempt, idHash, client, identifier, user, caller })
     const { ends: _, ...row } = made.row
     const change = { ...row, userId: user.id, proven, tries, sends: 1 }
-    const step = await advance(found, change, { methods: [factor.method], challenge: made.options })
+    const step = await advance(found, change, { methods: [factor.method], challenge: made.options, sessions: [] }, taker)
     if (step.ok) await made.send()
     return step
   }
@@ -129,34 +137,31 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     isEnough: ({ client }: Found, proven: readonly Proof[]) => reaches(proven, policyOf(client).acr),
 
     /** Goes on to what is missing. */
-    async more(found: Found, proven: readonly Proof[], userId: string | null, { caller }: Taker): Promise<LoginStep | Refused> {
+    async more(found: Found, proven: readonly Proof[], userId: string | null, taker: Taker): Promise<LoginStep | Refused> {
       const user = await userOf(found, userId)
       const ways = await waysOn(found.client, user, proven)
       const [only] = ways
       // Told to nobody but who has proven the first factor.
       if (user === undefined || only === undefined) return refuse('denied')
-      if (ways.length === 1) return goOn(found, only, user, proven, 0, caller)
-      return advance(found, waiting(found, 'choose', proven, user.id), { methods: ways.map(({ method }) => method), challenge: null })
+      if (ways.length === 1) return goOn(found, only, user, proven, 0, taker)
+      const shown = { methods: ways.map(({ method }) => method), challenge: null, sessions: [] }
+      return advance(found, waiting(found, 'choose', proven, user.id), shown, taker)
     },
 
     /** Takes the way that was chosen, once something was proven. Tries go on where they are: choosing gives none back. */
-    async choose(found: Found, { method, caller }: Taker & { readonly method: string }): Promise<LoginStep | Refused> {
+    async choose(found: Found, taker: Taker & { readonly method: string }): Promise<LoginStep | Refused> {
       const { attempt, client } = found
       const user = attempt.proven.length === 0 ? undefined : await userOf(found)
-      const chosen = (await waysOn(client, user, attempt.proven)).find((one) => one.method === method)
+      const chosen = (await waysOn(client, user, attempt.proven)).find((one) => one.method === taker.method)
       if (user === undefined || chosen === undefined) return refuse('unsupported_method')
       if (attempt.tries >= attempt.maxTries) return refuse('login_failed')
-      return goOn(found, chosen, user, attempt.proven, attempt.tries, caller)
+      return goOn(found, chosen, user, attempt.proven, attempt.tries, taker)
     },
 
     /** Stops one step before the end, for the person to choose which session ends. */
-    async ask(found: Found, proven: readonly Proof[], userId: string): Promise<LoginStep | Refused> {
-      return advance(
-        found,
-        waiting(found, 'limit', proven, userId),
-        { methods: [], challenge: null },
-        await sessionsOf(found.client, userId),
-      )
+    async ask(found: Found, proven: readonly Proof[], userId: string, taker: Taker): Promise<LoginStep | Refused> {
+      const shown = { methods: [], challenge: null, sessions: await sessionsOf(found.client, userId) }
+      return advance(found, waiting(found, 'limit', proven, userId), shown, taker)
     },
 
     /** Where an attempt stands, to be shown again. */
@@ -170,7 +175,7 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
             ? []
             : [attempt.method]
       const sessions = state === 'limit' ? await sessionsOf(client, userId) : []
-      return { ok: true, state, methods, challenge: options, sessions, expiresAt }
+      return { ok: true, state, methods, challenge: options, sessions, expiresAt, token: null }
     },
   }
 }

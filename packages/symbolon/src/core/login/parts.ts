@@ -6,7 +6,7 @@ import type { NewCredential } from '../credential.ts'
 import type { CorePorts } from '../factors/factor.ts'
 import type { Client, ClientPolicy, SessionKind } from '../model.ts'
 import type { Limited, SessionSnapshot } from '../ports.ts'
-import type { LoginAnswer, LoginCaller } from './api.ts'
+import type { LoginAnswer, LoginCaller, Press } from './api.ts'
 
 /** What sign-in stands on. */
 export interface LoginParts {
@@ -24,7 +24,7 @@ export interface LoginParts {
 export type Taker = LoginCaller & { readonly replaces: string | null }
 
 /** An answer, and who gives it. */
-export type Given = Taker & LoginAnswer
+export type Given = Taker & (LoginAnswer | Press)
 
 /** A budget that is used up, as a refusal. */
 export const limited = ({ retryAfterMs }: Limited): Refused => ({

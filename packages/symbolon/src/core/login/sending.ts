@@ -1,6 +1,7 @@
 // What is sent for a sign-in: a code, and a link beside it where the client's policy and its browser allow one. Everybody
 // costs one read and one delivery, whether something leaves or not; the answer never waits for it.
 
+import { routes } from '@symbolon/protocol'
 import type { Caller } from '../answers.ts'
 import type { SentFactor } from '../factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
@@ -14,7 +15,7 @@ export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> &
 export type Sending = ReturnType<typeof createSending>
 
 /** Creates what makes and sends messages. */
-export function createSending({ ports, policyOf }: Pick<LoginParts, 'ports' | 'policyOf'>, attempts: Attempts) {
+export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'options'>, attempts: Attempts) {
   const { store, crypto, courier } = ports
 
   /** Whether this person gets a message at all. Decided from one read that everybody costs. */
@@ -28,12 +29,16 @@ export function createSending({ ports, policyOf }: Pick<LoginParts, 'ports' | 'p
     newMessage(factor: SentFactor, place: MessagePlace) {
       const { client, identifier } = place
       const code = factor.newCode(crypto)
+      // Only a browser can come back to where it started. The host is the issuer's, whatever a request says.
+      const allowed = factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
+      const link = allowed ? attempts.newLink(place.idHash) : null
+      const address = link === null ? null : `${options.issuer}${routes.loginLink}?token=${link.token}`
       return {
         codeHash: attempts.codeHashes(place, code)[0] as Uint8Array,
-        linkHash: null as string | null,
+        linkHash: link?.hash ?? null,
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
-          const message = { code, link: null, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
+          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
           courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
         },
       }

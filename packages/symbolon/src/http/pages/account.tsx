@@ -2,14 +2,10 @@
 
 import type { SessionView } from '@symbolon/protocol'
 import { pageTexts } from '#messages'
-import { type Look, Page } from './frame.tsx'
+import { type Look, Page, When } from './frame.tsx'
 
 function Token({ value }: { readonly value: string }) {
   return <input type="hidden" name="form_token" value={value} />
-}
-
-function When({ at }: { readonly at: string }) {
-  return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
 }
 
 /** The account page. `now` in milliseconds since 1970. */
@@ -90,6 +86,8 @@ export function NoticePage(props: {
   )
 }
 
+const linkIn = (text: string) => /^https?:\/\/\S+\/login\/link\?token=[\w-]+$/m.exec(text)?.[0]
+
 /** The development mailbox: newest first, codes large. */
 export function MailboxPage(props: {
   readonly look: Look
@@ -106,6 +104,14 @@ export function MailboxPage(props: {
           <span>{mail.to}</span>
           <span class="about">
             {mail.subject} · <When at={mail.at} />
+            {linkIn(mail.text) === undefined ? null : (
+              <>
+                {' · '}
+                <a href={linkIn(mail.text)} target="_blank" rel="noreferrer">
+                  Open its link
+                </a>
+              </>
+            )}
           </span>
         </div>
       ))}

@@ -23,6 +23,11 @@ export function Mark({ apart }: { readonly apart: boolean }) {
   )
 }
 
+/** A time: in UTC, and where there is JavaScript in the person's own. */
+export function When({ at }: { readonly at: string }) {
+  return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>
+}
+
 /** A whole page. */
 export function Page(props: {
   readonly look: Look

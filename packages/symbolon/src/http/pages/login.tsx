@@ -10,7 +10,8 @@ export interface Journey {
   readonly formToken: string
 }
 
-function Hidden({ journey }: { readonly journey: Journey }) {
+/** The hidden fields that carry it. */
+export function Hidden({ journey }: { readonly journey: Journey }) {
   return (
     <>
       <input type="hidden" name="form_token" value={journey.formToken} />

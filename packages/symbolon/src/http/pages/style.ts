@@ -35,6 +35,9 @@ button{font:inherit;cursor:pointer}
 .quiet[disabled]{color:var(--muted);text-decoration:none;cursor:default}
 .row{display:flex;flex-wrap:wrap;gap:4px 24px;margin-top:16px;justify-content:space-between}
 .who{overflow-wrap:anywhere}
+.facts{display:grid;grid-template-columns:auto 1fr;gap:4px 16px;margin:16px 0 0;padding:12px 0;border:1px solid var(--line);border-width:1px 0}
+.facts dt{color:var(--muted)}.facts dd{margin:0;min-width:0}
+form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
 .dev a,.plain a{color:var(--accent)}
 ul.devices{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}

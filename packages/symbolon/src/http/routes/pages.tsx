@@ -2,86 +2,47 @@
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
 import { z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
-import type { Child } from 'hono/jsx'
+import { type ErrorCode, errors, SymbolonError } from '@symbolon/protocol'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Client } from '#core'
+import type { Client, LoginStep } from '#core'
 import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
-import { pagePolicy } from '../guard.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
-import type { Look } from '../pages/frame.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
-import { pageScript, styleSheet } from '../pages/style.ts'
-import { sessionViews } from '../views.ts'
+import { LimitPage } from '../pages/steps.tsx'
+import { pageScript } from '../pages/style.ts'
+import { sessionViews, stepView } from '../views.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { ended } from './session.ts'
+import { createShowing, expected, statusOf } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
 const journeyFields = { client_id: text(60).default('app'), return_to: text(2000).optional() }
 const loginQuery = z.object({ ...journeyFields, identifier: text(320).optional() })
 const formToken = { form_token: text(100) }
 const identifierForm = z.strictObject({ ...formToken, ...journeyFields, identifier: text(320) })
-const codeForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128), code: text(64) })
+const stepForm = z.strictObject({
+  ...formToken,
+  ...journeyFields,
+  login_id: text(128),
+  code: text(64).optional(),
+  end: text(60).optional(),
+})
 const resendForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128) })
 const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), scope: z.enum(['others', 'all']).optional() })
 
 /** Creates the routes of the pages. */
 export function pageRoutes(site: Site) {
   const { parts, mount } = site
-  const { core, crypto } = parts
-  const style = styleSheet(parts.brand)
-  const tag = (content: string) => toBase64url(crypto.hash(content)).slice(0, 12)
-  const assets = { style: `${mount}/assets/page-${tag(style)}.css`, script: `${mount}/assets/page-${tag(pageScript)}.js` }
-
-  const lookOf = (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language })
-  const show = async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
-    c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status)
-
-  /** A form's proof that it was shown to this browser or session. */
-  const proof = (subject: string) => toBase64url((crypto.keyed('form', subject)[0] as Uint8Array).subarray(0, 24))
-  const proves = (subject: string, given: string) => {
-    const bytes = new TextEncoder().encode(given)
-    return crypto
-      .keyed('form', subject)
-      .map((key) => crypto.equal(new TextEncoder().encode(toBase64url(key.subarray(0, 24))), bytes))
-      .includes(true)
-  }
-  /** Page forms come from our own pages only, listed origins or not. */
-  const ownForm = (c: Http, subject: string, given: string) => {
-    const own = isSameSite({
-      method: 'POST',
-      origin: c.req.header('origin'),
-      fetchSite: c.req.header('sec-fetch-site'),
-      own: site.origin,
-      listed: [],
-    })
-    if (!own || !proves(subject, given)) throw new SymbolonError('cross_site_request')
-  }
-
-  const pageClient = async (id: string): Promise<Client> => {
-    const client = await core.clients.find(id)
-    if (client === undefined || client.transport !== 'cookie' || client.status !== 'active') throw new SymbolonError('unknown_client')
-    return client
-  }
-  /** The address as it stands on the client's list; throws `invalid_return_to`. */
-  const returnAddress = (client: Client, wanted: string | undefined): string | null => {
-    if (wanted === undefined || wanted === '') return null
-    if (wanted === `${mount}/account`) return wanted
-    if (!client.returnTo.includes(wanted)) throw new SymbolonError('invalid_return_to')
-    return wanted
-  }
-  const nameOf = (client: Client) => parts.brand.name ?? client.name
-  const problemOf = (c: Http, code: ErrorCode) => pageTexts(c.var.language ?? 'en').errors[code] ?? errors[code].text
+  const { core } = parts
+  const { style, assets, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
 
   /** The step again, with what went wrong beside its field. */
-  const statusOf = (error: SymbolonError) =>
-    error.status === 429 || error.status === 503 || error.status === 403 ? error.status : error.status === 401 ? 401 : 400
-
   const showCode = async (c: Http, journey: Journey, loginId: string, error: SymbolonError | null) => {
     const view = await core.login.view(loginId, c.var.cookies.login ?? null)
     if (!view.ok) return showIdentifier(c, journey, await pageClient(journey.clientId), '', error ?? new SymbolonError('login_failed'))
+    if (view.state !== 'verify') return showStep(c, journey, loginId, view.step, error)
     const now = Date.now()
     return show(
       c,
@@ -94,7 +55,18 @@ export function pageRoutes(site: Site) {
         resendIn={Math.max(0, Math.ceil((view.resendAt - now) / 1000))}
         problem={error === null ? null : problemOf(c, error.code)}
       />,
-      error === null ? 200 : statusOf(error),
+      statusOf(error),
+    )
+  }
+  /** What is still wanted after a proof. */
+  const showStep = (c: Http, journey: Journey, loginId: string, step: LoginStep, error: SymbolonError | null) => {
+    if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
+    const { sessions = [] } = stepView(step)
+    const form = { action: `${mount}/login/code`, journey, loginId }
+    return show(
+      c,
+      <LimitPage look={lookOf(c)} form={form} sessions={sessions} problem={error === null ? null : problemOf(c, error.code)} />,
+      statusOf(error),
     )
   }
   const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null) =>
@@ -107,16 +79,11 @@ export function pageRoutes(site: Site) {
         identifier={identifier}
         problem={error === null ? null : problemOf(c, error.code)}
       />,
-      error === null ? 200 : statusOf(error),
+      statusOf(error),
     )
   const journeyOf = (c: Http, client: Client, returnTo: string | null, browser: string): Journey => {
-    const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
-    if (foreign !== undefined) c.header('content-security-policy', pagePolicy(foreign))
+    leadTo(c, returnTo)
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
-  }
-  const expected = (error: unknown): SymbolonError => {
-    if (error instanceof SymbolonError && error.status < 500) return error
-    throw error
   }
 
   return {
@@ -140,11 +107,13 @@ export function pageRoutes(site: Site) {
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const browser = browserOf(c, site)
-      const journey = journeyOf(c, client, returnAddress(client, form.return_to), browser)
+      const returnTo = returnAddress(client, form.return_to)
+      const journey = journeyOf(c, client, returnTo, browser)
       const started = await core.login.start({
         method: 'email_otp',
         identifier: form.identifier,
         clientId: client.id,
+        returnTo,
         browser,
         device: c.var.cookies.device ?? null,
         caller: c.var.caller,
@@ -154,14 +123,17 @@ export function pageRoutes(site: Site) {
     },
 
     code: async (c: Http) => {
-      const form = await readForm(c, codeForm)
+      const { code, end, ...form } = await readForm(c, stepForm)
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const returnTo = returnAddress(client, form.return_to)
+      const journey = () => journeyOf(c, client, returnTo, browserOf(c, site))
+      if ((code === undefined) === (end === undefined)) throw new SymbolonError('invalid_request')
       try {
-        await completeLogin(c, site, form.login_id, { code: form.code })
+        const taken = await completeLogin(c, site, form.login_id, code === undefined ? { end: end ?? '' } : { code })
+        if ('state' in taken) return showStep(c, journey(), form.login_id, taken, null)
       } catch (error) {
-        return showCode(c, journeyOf(c, client, returnTo, browserOf(c, site)), form.login_id, expected(error))
+        return showCode(c, journey(), form.login_id, expected(error))
       }
       return c.redirect(returnTo ?? `${mount}/account`, 303)
     },
@@ -222,8 +194,11 @@ export function pageRoutes(site: Site) {
     problem: (c: Http, code: ErrorCode) => {
       const t = pageTexts(c.var.language ?? 'en')
       const shown = errors[code].status as ContentfulStatusCode
-      const look = { ...lookOf(c), language: c.var.language ?? 'en' }
-      return show(c, <NoticePage look={look} title={t.wrong} text={problemOf(c, code)} href={`${mount}/login`} link={t.signIn} />, shown)
+      return show(
+        c,
+        <NoticePage look={lookOf(c)} title={t.wrong} text={problemOf(c, code)} href={`${mount}/login`} link={t.signIn} />,
+        shown,
+      )
     },
   }
 }

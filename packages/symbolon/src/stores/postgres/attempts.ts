@@ -128,7 +128,7 @@ BEGIN
   PERFORM 1 FROM @attempts WHERE id_hash = hash FOR UPDATE;
   now := @time();
   UPDATE @attempts SET state = change->>'state', step = step + 1, method = change->>'method', sealed_identifier = decode(change->>'sealedIdentifier', 'hex'),
-    code_hash = decode(change->>'codeHash', 'hex'), link_hash = change->>'linkHash', user_id = change->>'userId', proven = change->>'proven',
+    binding_hash = change->>'bindingHash', code_hash = decode(change->>'codeHash', 'hex'), link_hash = change->>'linkHash', user_id = change->>'userId', proven = change->>'proven',
     tries = (change->>'tries')::integer, max_tries = (change->>'maxTries')::integer, sends = (change->>'sends')::integer,
     expires_at = least(now + (change->>'lifetime')::bigint, created_at + (change->>'ends')::bigint), ends_at = created_at + (change->>'ends')::bigint,
     resend_at = now + (change->>'resendAfter')::bigint

@@ -83,7 +83,7 @@ export function advanceAttempt(write: Write, idHash: string, change: AttemptChan
   const { db, now } = write
   const changed = db
     .sql(
-      `UPDATE attempts SET state = ?, step = step + 1, method = ?, sealed_identifier = ?, code_hash = ?, link_hash = ?, user_id = ?, proven = ?,
+      `UPDATE attempts SET state = ?, step = step + 1, method = ?, sealed_identifier = ?, binding_hash = ?, code_hash = ?, link_hash = ?, user_id = ?, proven = ?,
          tries = ?, max_tries = ?, sends = ?, expires_at = min(? + ?, created_at + ?), ends_at = created_at + ?, resend_at = ? + ?
        WHERE id_hash = ? AND step = ? AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > ?`,
     )
@@ -91,6 +91,7 @@ export function advanceAttempt(write: Write, idHash: string, change: AttemptChan
       change.state,
       change.method,
       change.sealedIdentifier,
+      change.bindingHash,
       change.codeHash,
       change.linkHash,
       change.userId,

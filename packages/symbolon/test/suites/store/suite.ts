@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
+import { attemptSuite } from './attempts.ts'
 import { raiseSuite } from './raise.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
@@ -13,6 +14,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   sessionSuite(name, open)
   raiseSuite(name, open)
   sealSuite(name, open)
+  attemptSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
     const { opened, attempt, find } = set

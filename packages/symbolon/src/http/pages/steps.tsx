@@ -1,0 +1,64 @@
+// The pages of a sign-in after something was proven: which session has to end. Each keeps how it is carried on in its form.
+
+import type { LoginStepAnswer } from '@symbolon/protocol'
+import { pageTexts } from '#messages'
+import { type Look, Page, When } from './frame.tsx'
+import { Hidden, type Journey } from './login.tsx'
+
+/** What carries a step: a journey and its login id, or the cookie of a link, with the form's own proof. */
+export type StepForm = { readonly action: string } & (
+  | { readonly journey: Journey; readonly loginId: string }
+  | { readonly formToken: string }
+)
+
+function Carried({ form }: { readonly form: StepForm }) {
+  if ('formToken' in form) return <input type="hidden" name="form_token" value={form.formToken} />
+  return (
+    <>
+      <Hidden journey={form.journey} />
+      <input type="hidden" name="login_id" value={form.loginId} />
+    </>
+  )
+}
+
+/** There is no room for one more session: which one ends. */
+export function LimitPage(props: {
+  readonly look: Look
+  readonly form: StepForm
+  readonly sessions: NonNullable<LoginStepAnswer['sessions']>
+  readonly problem: string | null
+}) {
+  const { look, form, sessions } = props
+  const t = pageTexts(look.language)
+  return (
+    <Page look={look} title={t.limit} apart={true}>
+      <h1>{t.limit}</h1>
+      <p class="lead">{t.limitHint}</p>
+      <p id="problem" class="problem" role="alert">
+        {props.problem ?? ''}
+      </p>
+      <ul class="devices">
+        {sessions.map((session) => (
+          <li key={session.sid}>
+            <div>
+              <b>
+                <span class="dot open" aria-hidden="true"></span>
+                {session.device}
+              </b>
+              <span class="about">
+                {t.lastActive('').trim()} <When at={session.last_seen_at} />
+              </span>
+            </div>
+            <form method="post" action={form.action}>
+              <Carried form={form} />
+              <input type="hidden" name="end" value={session.sid} />
+              <button class="outline" type="submit" aria-label={`${t.signOut}: ${session.device}`}>
+                {t.signOut}
+              </button>
+            </form>
+          </li>
+        ))}
+      </ul>
+    </Page>
+  )
+}

@@ -1,0 +1,89 @@
+// What every hosted page stands on: how it looks, how it is shown, forms bound to the browser or the session that they were
+// shown to, and return addresses, which come from the client's list and nowhere else.
+
+import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
+import type { Child } from 'hono/jsx'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Client } from '#core'
+import { pageTexts } from '#messages'
+import type { Http, Site } from '../context.ts'
+import { pagePolicy } from '../guard.ts'
+import type { Look } from '../pages/frame.tsx'
+import { pageScript, styleSheet } from '../pages/style.ts'
+
+/** The tools of a page. */
+export type Showing = ReturnType<typeof createShowing>
+
+/** An error that a page can show beside its field; throws what is a fault of ours. */
+export function expected(error: unknown): SymbolonError {
+  if (error instanceof SymbolonError && error.status < 500) return error
+  throw error
+}
+
+/** The status of a step that is shown again. */
+export const statusOf = (error: SymbolonError | null): ContentfulStatusCode =>
+  error === null
+    ? 200
+    : error.status === 429 || error.status === 503 || error.status === 403
+      ? error.status
+      : error.status === 401
+        ? 401
+        : 400
+
+/** Creates the tools of the pages. */
+export function createShowing(site: Site) {
+  const { parts, mount } = site
+  const { core, crypto } = parts
+  const style = styleSheet(parts.brand)
+  const tag = (content: string) => toBase64url(crypto.hash(content)).slice(0, 12)
+  const assets = { style: `${mount}/assets/page-${tag(style)}.css`, script: `${mount}/assets/page-${tag(pageScript)}.js` }
+
+  /** A form's proof that it was shown to this browser or session. */
+  const proof = (subject: string) => toBase64url((crypto.keyed('form', subject)[0] as Uint8Array).subarray(0, 24))
+  const proves = (subject: string, given: string) => {
+    const bytes = new TextEncoder().encode(given)
+    return crypto
+      .keyed('form', subject)
+      .map((key) => crypto.equal(new TextEncoder().encode(toBase64url(key.subarray(0, 24))), bytes))
+      .includes(true)
+  }
+
+  return {
+    style,
+    assets,
+    proof,
+    lookOf: (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language ?? 'en' }),
+    show: async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
+      c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status),
+    /** Page forms come from our own pages only, listed origins or not. */
+    ownForm(c: Http, subject: string, given: string) {
+      const own = isSameSite({
+        method: 'POST',
+        origin: c.req.header('origin'),
+        fetchSite: c.req.header('sec-fetch-site'),
+        own: site.origin,
+        listed: [],
+      })
+      if (!own || !proves(subject, given)) throw new SymbolonError('cross_site_request')
+    },
+    async pageClient(id: string): Promise<Client> {
+      const client = await core.clients.find(id)
+      if (client === undefined || client.transport !== 'cookie' || client.status !== 'active') throw new SymbolonError('unknown_client')
+      return client
+    },
+    /** The address as it stands on the client's list; throws `invalid_return_to`. */
+    returnAddress(client: Client, wanted: string | null | undefined): string | null {
+      if (wanted === undefined || wanted === null || wanted === '') return null
+      if (wanted === `${mount}/account`) return wanted
+      if (!client.returnTo.includes(wanted)) throw new SymbolonError('invalid_return_to')
+      return wanted
+    },
+    /** Lets the forms of this page lead to where the person returns. */
+    leadTo(c: Http, returnTo: string | null) {
+      const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
+      if (foreign !== undefined) c.header('content-security-policy', pagePolicy(foreign))
+    },
+    nameOf: (client: Client) => parts.brand.name ?? client.name,
+    problemOf: (c: Http, code: ErrorCode) => pageTexts(c.var.language ?? 'en').errors[code] ?? errors[code].text,
+  }
+}
