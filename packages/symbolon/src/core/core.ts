@@ -4,6 +4,7 @@ import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createClients } from './clients.ts'
+import { createConfirmations } from './confirmation.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import type { CorePorts } from './factors/factor.ts'
 import { createFeed } from './feed.ts'
@@ -75,6 +76,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     flush: touches.flush,
   }
 
+  const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
   return {
     login: createLogin({
@@ -83,6 +85,9 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
       clients,
       policyOf,
       credential: (kind) => newCredential(crypto, kind),
+      check: async (credential, kind, caller) => checks.whole.check(credential, kind, { caller, quiet: kind === 'token' }),
+      flushOf: touches.flushOf,
+      confirm: confirmations.make,
       genuine: async (text) => {
         const credential = parseCredential(text)
         const found = credential === undefined ? undefined : await store.sessions.find(credential.sid)
@@ -102,6 +107,9 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     keys,
     users: createUsers(ports),
     clients,
+    confirmations: {
+      consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
+    },
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

@@ -134,6 +134,10 @@ export interface ClientPolicy {
   readonly acr: string
   /** Whether a sign-in on a device that was not known before is told by mail. */
   readonly newDeviceNotice: boolean
+  /** How long a step-up to another level counts; 0: as long as the session. */
+  readonly stepUpLifetime: number
+  /** How long a confirmation of one act can be used. */
+  readonly confirmationLifetime: number
   readonly scope: readonly string[]
   /** Audiences that a service's own tokens may be for, beside the issuer's default one and those it owns. */
   readonly targets: readonly string[]
@@ -174,6 +178,13 @@ export interface Proof {
 export interface Need {
   readonly acrValues?: readonly string[]
   readonly maxAge?: number
+}
+
+/** One act that a step-up can be bound to. `type`: what kind of act; `text`: a sentence for the person; all of it is shown. */
+export interface Action {
+  readonly type: string
+  readonly text: string
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 /** A sign-in under way. Stored under hashes only: the row alone starts and finishes nothing. */
@@ -219,7 +230,7 @@ export interface Attempt {
   readonly sid: string | null
   /** What a step-up must reach. */
   readonly need: Need | null
-  /** The one act that a step-up is for, when it is bound to one, as `action.ts` writes it. */
+  /** The one act that a step-up is for, when it is bound to one, as `login/action.ts` writes it. */
   readonly action: string | null
 }
 

@@ -16,6 +16,7 @@ import {
   type Audit,
   type ClientPolicy,
   type Clients,
+  type Confirmations,
   type Core,
   type Courier,
   createCore,
@@ -69,6 +70,10 @@ export interface AuthObject {
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
   readonly audit: Audit
+  readonly confirmations: {
+    /** Takes a confirmation for this act of this session, once; `confirmation_refused` for anything else, which uses nothing up. */
+    consume(input: Parameters<Confirmations['consume']>[0]): ReturnType<Confirmations['consume']>
+  }
   /** How much is sealed under which server secret, by the ids of the secrets. */
   readonly secrets: Pick<Seals, 'status'>
   /** Scheduled work, whichever node does it: when each job last came to its end. */
@@ -283,6 +288,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
+    confirmations: { consume: async (input) => (await ready()).core.confirmations.consume(input, null) },
     jobs: async () => {
       const { now, leases } = await (await ready()).store.leases.list()
       return { now, leases: leases.filter(({ name }) => !name.startsWith(servingPrefix)) }

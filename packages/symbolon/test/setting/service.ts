@@ -8,10 +8,12 @@ import {
   type ClientPolicy,
   type Core,
   type CoreOptions,
+  type CorePorts,
   createCore,
   type Delivery,
   defaultBudgets,
   defaultPolicy,
+  type Factor,
   type PlacedStep,
   type Ports,
   type SignedIn,
@@ -46,6 +48,7 @@ export interface Wishes {
   readonly budgets?: Partial<typeof defaultBudgets>
   readonly steps?: readonly PlacedStep[]
   readonly algorithm?: Algorithm
+  readonly factors?: readonly Factor[]
 }
 
 const secret = 'a secret of at least thirty-two bytes, for tests'
@@ -60,7 +63,8 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
   }
   const open = async () => {
     const store = await openSqliteStore({ path: setting.path, clock: () => setting.time })
-    const ports: Ports = {
+    const ports: CorePorts = {
+      ...(wishes.factors !== undefined && { factors: wishes.factors }),
       store,
       crypto: createCrypto([secret]),
       signer: createSigner(),

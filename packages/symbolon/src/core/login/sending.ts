@@ -29,8 +29,9 @@ export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'po
     newMessage(factor: SentFactor, place: MessagePlace) {
       const { client, identifier } = place
       const code = factor.newCode(crypto)
-      // Only a browser can come back to where it started. The host is the issuer's, whatever a request says.
-      const allowed = factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
+      // Only a browser can come back to where it started; and what is confirmed is read where the code is given. The host is the issuer's, whatever a request says.
+      const signsIn = place.purpose === 'sign_in'
+      const allowed = signsIn && factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
       const link = allowed ? attempts.newLink(place.idHash) : null
       const address = link === null ? null : `${options.issuer}${routes.loginLink}?token=${link.token}`
       return {
