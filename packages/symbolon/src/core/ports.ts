@@ -353,6 +353,8 @@ export type Delivery =
       readonly minutes: number
       /** An address that signs in too, from the browser that asked for it; null where none is sent. */
       readonly link: { readonly address: string; readonly minutes: number } | null
+      /** For a step-up: the act that is confirmed, or empty; null for a sign-in. */
+      readonly confirms: string | null
       readonly device: string
       readonly language: string
     }

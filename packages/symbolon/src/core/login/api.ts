@@ -60,8 +60,6 @@ export interface StepUpWays {
   readonly snapshot: SessionSnapshot
   /** Ways that the client takes, the person has, and that can reach what is needed; in the client's order. */
   readonly methods: readonly string[]
-  /** Whether the session stands at what is needed already. */
-  readonly met: boolean
 }
 
 export interface StepUpStart extends LoginCaller, StepUpQuestion {

@@ -151,7 +151,7 @@ export function createLogin(parts: LoginParts): Login {
 
       const id = attempts.newSecret()
       const idHash = attempts.hashOf(id)
-      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash }
+      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash, action: null }
       const made = await next.begin(factor, { ...place, client, user: null, caller: input.caller })
       const outcome = await store.attempts.start(
         {

@@ -24,11 +24,3 @@ export function meets(proven: readonly Proof[], acrs: readonly string[], floor: 
 export function canMeet(method: string, need: Need, floor: string, rows: readonly Level[] = levels): boolean {
   return rows.some((row) => row.proven.some((group) => group.includes(method)) && suffices(row.acr, need, floor, rows))
 }
-
-/** Whether nothing needs to be proven: a session stands at what is asked for already. Times in milliseconds. */
-export function isMet(standing: { readonly acr: string; readonly authTime: number }, need: Need, now: number): boolean {
-  const { acrValues = [], maxAge } = need
-  if (acrValues.length === 0 && maxAge === undefined) return false
-  if (acrValues.length > 0 && !acrValues.includes(standing.acr)) return false
-  return maxAge === undefined || now - standing.authTime <= maxAge * 1000
-}

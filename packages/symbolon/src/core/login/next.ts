@@ -18,7 +18,7 @@ const mostMs = 30 * 60_000
 const mostSessions = 50
 
 /** What a factor is begun for. */
-type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & {
+type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & {
   readonly client: Client
   readonly identifier: string
   readonly user: User | null

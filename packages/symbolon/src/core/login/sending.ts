@@ -5,11 +5,12 @@ import { routes } from '@symbolon/protocol'
 import type { Caller } from '../answers.ts'
 import type { SentFactor } from '../factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
+import { actionOf } from './action.ts'
 import type { Attempts } from './attempt.ts'
 import type { LoginParts } from './parts.ts'
 
 /** An attempt that a message is for. */
-export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly client: Client; readonly identifier: string }
+export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & { readonly client: Client; readonly identifier: string }
 
 /** The sending half of a service. */
 export type Sending = ReturnType<typeof createSending>
@@ -39,7 +40,8 @@ export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'po
         linkHash: link?.hash ?? null,
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
-          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
+          const confirms = signsIn ? null : place.action === null ? '' : actionOf(place.action).text
+          const message = { code, link: address, confirms, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
           courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
         },
       }

@@ -14,7 +14,7 @@ import { deadBecause, refuse } from '../session.ts'
 import { actionText, isAction } from './action.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
 import { reached } from './levels.ts'
-import { canMeet, isMet, meets, sufficient } from './need.ts'
+import { canMeet, meets, sufficient } from './need.ts'
 import type { createNext } from './next.ts'
 import { type LoginParts, limited, type Taker } from './parts.ts'
 
@@ -48,16 +48,15 @@ export function createStepUp(parts: StepUpParts) {
     const checked = await parts.check(credential, kind, caller)
     if (!checked.ok) return checked
     const { snapshot } = checked
-    const { user, client, now } = snapshot
-    const standing = floorOf(snapshot)
+    const { user, client } = snapshot
+    const floor = floorOf(snapshot).acr
     const factors: Factor[] = []
     for (const method of policyOf(client).methods) {
       const factor = attempts.factors.find((one) => one.method === method)
-      if (factor === undefined || !canMeet(method, need, standing.acr)) continue
+      if (factor === undefined || !canMeet(method, need, floor)) continue
       if (factor.kind === 'sent' ? factor.addressOf(user) !== undefined : await factor.has(user)) factors.push(factor)
     }
-    const methods = factors.map(({ method }) => method)
-    return { ok: true, snapshot, methods, met: isMet(standing, need, now), factors }
+    return { ok: true, snapshot, methods: factors.map(({ method }) => method), factors }
   }
 
   /** The session as it is to be raised, or why it cannot be. A browser shows its cookie here too: it may have another session by now. */
@@ -141,7 +140,8 @@ export function createStepUp(parts: StepUpParts) {
       const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? '') : ''
 
       const id = attempts.newSecret()
-      const place = { idHash: attempts.hashOf(id), identifier, purpose: 'step_up' as const, bindingHash }
+      const action = input.action === null ? null : actionText(input.action)
+      const place = { idHash: attempts.hashOf(id), identifier, purpose: 'step_up' as const, bindingHash, action }
       const made = await next.begin(factor, { ...place, client, user, caller: input.caller })
       const outcome = await store.attempts.start(
         {
@@ -154,7 +154,7 @@ export function createStepUp(parts: StepUpParts) {
           userId: user.id,
           sid: session.sid,
           need: { ...input.need, acrValues: sufficient(input.need, floorOf(ways.snapshot).acr) },
-          action: input.action === null ? null : actionText(input.action),
+          action,
           ...made.row,
         },
         parts.budgetsOf(user.email, input),

@@ -16,6 +16,7 @@ import { sessionViews, stepView } from '../views.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
+import { stepUpRoutes } from './step-up.tsx'
 
 const text = (most: number) => z.string().max(most)
 const journeyFields = { client_id: text(60).default('app'), return_to: text(2000).optional() }
@@ -37,6 +38,8 @@ export function pageRoutes(site: Site) {
   const { parts, mount } = site
   const { core } = parts
   const { style, assets, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
+
+  const stepUp = stepUpRoutes(site)
 
   /** The step again, with what went wrong beside its field. */
   const showCode = async (c: Http, journey: Journey, loginId: string, error: SymbolonError | null) => {
@@ -87,6 +90,7 @@ export function pageRoutes(site: Site) {
   }
 
   return {
+    stepUp,
     asset: (c: Http) => {
       const [body, type] =
         c.req.path === assets.style ? [style, 'text/css'] : c.req.path === assets.script ? [pageScript, 'text/javascript'] : []
@@ -95,6 +99,7 @@ export function pageRoutes(site: Site) {
     },
 
     login: async (c: Http) => {
+      if (c.req.query('step_up') !== undefined) return stepUp.ask(c)
       const query = readQuery(c, loginQuery)
       const client = await pageClient(query.client_id)
       const returnTo = returnAddress(client, query.return_to)
