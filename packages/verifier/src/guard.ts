@@ -270,7 +270,12 @@ export function createGuardFactory(parts: GuardParts) {
       const showIn = (result: GuardResult): GuardResult =>
         result.ok || result.status !== 401
           ? result
-          : { ok: false, status: 303, headers: { location: loginAt(loginUrl, request.url, result.stepUp), 'cache-control': 'no-store' }, body: '' }
+          : {
+              ok: false,
+              status: 303,
+              headers: { location: loginAt(loginUrl, request.url, result.stepUp), 'cache-control': 'no-store' },
+              body: '',
+            }
       return answer instanceof Promise ? answer.then(showIn) : showIn(answer)
     }
   }

@@ -40,8 +40,8 @@ export function deviceName(userAgent: string | null): string {
   if (userAgent === null || userAgent === '') return 'An unknown device'
   try {
     const { browser, os } = Bowser.parse(userAgent.slice(0, 500))
-    if (browser.name !== undefined && os.name !== undefined) return `${browser.name} on ${os.name}`
-    if (browser.name !== undefined) return browser.name
+    if (browser.name && os.name) return `${browser.name} on ${os.name}`
+    if (browser.name) return browser.name
   } catch {
     // What bowser cannot read is not a browser.
   }

@@ -166,7 +166,8 @@ const de: PageTexts = {
     rate_limited: 'Zu viele Versuche. Bitte warten Sie ein wenig.',
     cross_site_request: 'Dieses Formular kam von einer anderen Seite. Bitte die Seite neu öffnen.',
     invalid_return_to: 'Die Adresse, von der Sie kommen, steht nicht auf der Liste dieser Anwendung.',
-    unsupported_method: 'Was verlangt wird, lässt sich hier auf keinem Weg zeigen, den Sie eingerichtet haben. Gehen Sie zurück zur Anwendung.',
+    unsupported_method:
+      'Was verlangt wird, lässt sich hier auf keinem Weg zeigen, den Sie eingerichtet haben. Gehen Sie zurück zur Anwendung.',
     session_limit: 'Sie sind auf zu vielen Geräten angemeldet. Melden Sie sich erst auf einem ab.',
     cookie_conflict: 'Ihr Browser hat zwei Cookies desselben Namens gesendet. Bitte die Cookies dieser Seite löschen.',
     try_later: 'Das geht gerade nicht. Bitte versuchen Sie es gleich noch einmal.',

@@ -56,10 +56,22 @@ const mail = (to = 'ada@example.com', change: Partial<Extract<Delivery, { kind: 
   code: '123456',
   clientName: 'Example',
   minutes: 10,
+  link: { address: 'https://auth.example/login/link?token=abc-123', minutes: 15 },
   device: 'Firefox on Linux',
   language: 'en',
   ...change,
 })
+/** The bodies of a mail, decoded. */
+const partsOf = (raw: string) =>
+  raw
+    .split(/^--.*$/m)
+    .slice(1, -1)
+    .map((part) => {
+      const [head = '', ...rest] = part.trim().split(/\r?\n\r?\n/)
+      const body = rest.join('\n\n')
+      if (/base64/i.test(head)) return Buffer.from(body, 'base64').toString()
+      return body.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    })
 async function until(check: () => boolean): Promise<void> {
   for (let i = 0; i < 400 && !check(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
   expect(check()).toBe(true)
@@ -75,6 +87,34 @@ it('brings the code to exactly one recipient', async () => {
   expect(received[0]?.text).toContain('123456')
   await until(() => events.some(({ event }) => event === 'mail.sent'))
   expect(JSON.stringify(events)).not.toMatch(/123456|ada@/)
+})
+
+it('puts the code first and the link behind it, in text and in HTML; a notice has neither', async () => {
+  const { smtp, received, events } = await open()
+  smtp.queue(mail())
+  await until(() => received.length === 1)
+  const [text, html] = partsOf(received[0]?.text ?? '')
+  for (const part of [text, html]) {
+    expect(part?.indexOf('123456')).toBeGreaterThan(0)
+    expect(part?.indexOf('https://auth.example/login/link?token=abc-123')).toBeGreaterThan(part?.indexOf('123456') ?? 0)
+  }
+  expect(html).toMatch(/<a href="https:\/\/auth\.example\/login\/link\?token=abc-123"/)
+  smtp.queue(mail('ada@example.com', { link: null }))
+  await until(() => received.length === 2)
+  expect(partsOf(received[1]?.text ?? '').join()).not.toMatch(/https?:/)
+  smtp.queue({
+    kind: 'notice',
+    to: 'ada@example.com',
+    clientName: 'Ex<i>ample',
+    at: 1_800_000_000_000,
+    device: 'Firefox on Linux',
+    language: 'de',
+  })
+  await until(() => received.length === 3)
+  const [said, shown] = partsOf(received[2]?.text ?? '')
+  expect(said).toContain('Firefox on Linux, um 2027-01-15 08:00 UTC.')
+  expect([said, shown].join()).not.toMatch(/https?:|\d{6}|<i>ample<\/p>/)
+  expect(JSON.stringify(events)).not.toMatch(/token|ada@/)
 })
 
 it('tries again what fails for now, and gives up on what fails for good', async () => {

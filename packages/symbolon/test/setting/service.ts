@@ -90,7 +90,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       steps: wishes.steps ?? [],
       budgets: { ...defaultBudgets, ...wishes.budgets },
     }
-    setting.core = createCore(ports, setting.options)
+    setting.core = createCore({ ...ports, factors: wishes.factors ?? [] }, setting.options)
     await setting.core.jobs.maintain()
   }
   await open()

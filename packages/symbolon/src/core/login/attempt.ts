@@ -88,7 +88,9 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       const one = await found(idHash)
       const held = fromBase64url(one?.attempt.linkHash ?? '') ?? new Uint8Array()
       const right = linkHashes(idHash, rest).map((hash) => crypto.equal(hash, held))
-      if (one === undefined || !right.includes(true) || one.attempt.tries >= one.attempt.maxTries) return undefined
+      if (one === undefined || !right.includes(true)) return undefined
+      // Out of tries: whoever guessed them away has ended the link too.
+      if (one.attempt.state === 'verify' && one.attempt.tries >= one.attempt.maxTries) return undefined
       return { ...one, byLink: true }
     },
   }

@@ -14,6 +14,8 @@ import type { Sending } from './sending.ts'
 
 /** An attempt of several steps lives no longer than this, whatever its steps would take. */
 const mostMs = 30 * 60_000
+/** Answers heard after one proof, in whichever ways they are given. */
+const mostTries = 5
 /** Sessions that are shown to choose from. */
 const mostSessions = 50
 
@@ -100,7 +102,8 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? found.identifier) : found.identifier
     const made = await begin(factor, { ...attempt, idHash, client, identifier, user, caller })
     const { ends: _, ...row } = made.row
-    const change = { ...row, userId: user.id, proven, tries, sends: 1 }
+    const maxTries = Math.min(mostTries, tries + factor.maxTries)
+    const change = { ...row, userId: user.id, proven, tries, maxTries, sends: 1 }
     const step = await advance(found, change, { methods: [factor.method], challenge: made.options, sessions: [] }, taker)
     if (step.ok) await made.send()
     return step
@@ -154,7 +157,7 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
       const user = attempt.proven.length === 0 ? undefined : await userOf(found)
       const chosen = (await waysOn(client, user, attempt.proven)).find((one) => one.method === taker.method)
       if (user === undefined || chosen === undefined) return refuse('unsupported_method')
-      if (attempt.tries >= attempt.maxTries) return refuse('login_failed')
+      if (attempt.tries >= mostTries) return refuse('login_failed')
       return goOn(found, chosen, user, attempt.proven, attempt.tries, taker)
     },
 

@@ -10,7 +10,10 @@ import type { Attempts } from './attempt.ts'
 import type { LoginParts } from './parts.ts'
 
 /** An attempt that a message is for. */
-export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & { readonly client: Client; readonly identifier: string }
+export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & {
+  readonly client: Client
+  readonly identifier: string
+}
 
 /** The sending half of a service. */
 export type Sending = ReturnType<typeof createSending>
@@ -41,7 +44,14 @@ export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'po
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
           const confirms = signsIn ? null : place.action === null ? '' : actionOf(place.action).text
-          const message = { code, link: address, confirms, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
+          const message = {
+            code,
+            link: address,
+            confirms,
+            clientName: client.name,
+            device: caller.device ?? '',
+            language: caller.language ?? 'en',
+          }
           courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
         },
       }

@@ -86,6 +86,7 @@ export function NoticePage(props: {
   )
 }
 
+const codeIn = (text: string) => /^ +(\d{6})$/m.exec(text)?.[1]
 const linkIn = (text: string) => /^https?:\/\/\S+\/login\/link\?token=[\w-]+$/m.exec(text)?.[0]
 
 /** The development mailbox: newest first, codes large. */
@@ -100,7 +101,7 @@ export function MailboxPage(props: {
       {props.mails.length === 0 ? <p>No mail yet.</p> : null}
       {[...props.mails].reverse().map((mail) => (
         <div class="mail" key={mail.at}>
-          <span class="big">{/\b\d{6}\b/.exec(mail.text)?.[0] ?? mail.subject}</span>
+          <span class={codeIn(mail.text) === undefined ? undefined : 'big'}>{codeIn(mail.text) ?? mail.subject}</span>
           <span>{mail.to}</span>
           <span class="about">
             {mail.subject} · <When at={mail.at} />

@@ -39,7 +39,7 @@ button{font:inherit;cursor:pointer}
 .facts dt{color:var(--muted)}.facts dd{margin:0;min-width:0}
 form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
-.dev a,.plain a{color:var(--accent)}
+.dev a,.plain a,.mail a{color:var(--accent)}
 section.act{border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 16px;overflow-wrap:anywhere}
 section.act h2{margin:0 0 8px;font-size:13px;color:var(--muted)}
 section.act p{margin:0;font-size:18px;font-weight:600}

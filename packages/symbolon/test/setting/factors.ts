@@ -1,0 +1,43 @@
+// Ways of signing in for tests, made for the port and for nothing else: one that asks the browser, one that asks for
+// something the person keeps. Who has them set up is said by the test.
+
+import type { ChallengeFactor, SecretFactor } from '#core'
+
+/** A key whose answer to a question is the question, signed by a word. */
+export function keyFactor(owners: Set<string>) {
+  let asked = 0
+  const factor: ChallengeFactor = {
+    kind: 'challenge',
+    method: 'passkey',
+    first: true,
+    lifetime: 300_000,
+    maxTries: 3,
+    has: (user) => owners.has(user.id),
+    begin: () => {
+      const state = `question-${++asked}`
+      return { options: { question: state, rp: 'Bücher' }, state }
+    },
+    // Whose attempt it is, is the machine's to hold against the answer.
+    finish({ state, response }) {
+      const { answer, of } = response as { answer?: unknown; of?: unknown }
+      if (answer !== `signed ${state}` || typeof of !== 'string' || !owners.has(of)) return { ok: false, reason: 'signature' }
+      return { ok: true, userId: of, method: 'passkey', amr: ['hwk'] }
+    },
+  }
+  /** The right answer to what the browser was asked. */
+  const sign = (challenge: unknown, of: string) => ({ answer: `signed ${(challenge as { question: string }).question}`, of })
+  return { factor, sign }
+}
+
+/** A word that everybody who has one has. */
+export const wordFactor = (owners: Set<string>): SecretFactor => ({
+  kind: 'secret',
+  method: 'word',
+  lifetime: 300_000,
+  maxTries: 3,
+  has: (user) => owners.has(user.id),
+  check: ({ user, text }) =>
+    text === 'open sesame' && owners.has(user.id)
+      ? { ok: true, userId: user.id, method: 'word', amr: ['kba'] }
+      : { ok: false, reason: 'word' },
+})
