@@ -56,6 +56,7 @@ const mail = (to = 'ada@example.com', change: Partial<Extract<Delivery, { kind: 
   code: '123456',
   clientName: 'Example',
   minutes: 10,
+  confirms: null,
   link: { address: 'https://auth.example/login/link?token=abc-123', minutes: 15 },
   device: 'Firefox on Linux',
   language: 'en',
