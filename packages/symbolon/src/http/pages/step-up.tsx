@@ -21,7 +21,7 @@ function Carried({ fields }: { readonly fields: StepUpFields }) {
 /** The act, with everything that it is bound to. */
 function Act({ look, action }: { readonly look: Look; readonly action: Action | null }) {
   if (action === null) return null
-  const entries = Object.entries(action.parameters)
+  const entries = Object.entries(action.parameters).sort(([a], [b]) => (a < b ? -1 : 1))
   return (
     <section class="act" aria-labelledby="act">
       <h2 id="act">{pageTexts(look.language).youConfirm}</h2>
