@@ -20,7 +20,8 @@ export function standingOf(
   now: number,
 ): Standing {
   const { acr, amr, baseAcr, baseAmr, authTime } = session
-  if (baseAcr === null || baseAmr === null || stepUpLifetime === 0) return { acr, amr, authTime, until: null }
+  const same = baseAcr === null || baseAmr === null || (baseAcr === acr && baseAmr.join(' ') === amr.join(' '))
+  if (same || stepUpLifetime === 0) return { acr, amr, authTime, until: null }
   // In whole seconds, as tokens count: one minted before it always has a life.
   const until = Math.floor((authTime + stepUpLifetime) / 1000) * 1000
   return now < until ? { acr, amr, authTime, until } : { acr: baseAcr, amr: baseAmr, authTime, until: null }

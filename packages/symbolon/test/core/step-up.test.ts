@@ -2,7 +2,7 @@
 // counts. A second factor stands in for a passkey: it proves whatever it is told to.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Action, ChallengeFactor, Need, SignedIn } from '#core'
+import type { Action, ChallengeFactor, Need, PlacedStep, SignedIn } from '#core'
 import { browser, caller, openSetting, type Setting, signIn, start } from '../setting/service.ts'
 
 const key: ChallengeFactor = {
@@ -21,9 +21,27 @@ const key: ChallengeFactor = {
 const email = 'urn:symbolon:acr:email'
 const passkey = 'urn:symbolon:acr:passkey'
 
+/** What a refresh's own step saw last. */
+let seen = ''
+const look: PlacedStep = {
+  after: 'claims',
+  step: {
+    name: 'look',
+    budget: 1000,
+    onFailure: 'deny',
+    run: ({ session }) => {
+      seen = `${session.acr} ${session.amr}`
+    },
+  },
+}
+
 let setting: Setting
 beforeEach(async () => {
-  setting = await openSetting({ policy: { methods: ['email_otp', 'email_link', 'passkey'] }, factors: [key] })
+  setting = await openSetting({
+    steps: [look],
+    policy: { methods: ['email_otp', 'email_link', 'passkey'] },
+    factors: [key],
+  })
 })
 afterEach(() => setting.close())
 
@@ -141,10 +159,12 @@ describe.each(['cookie', 'token'] as const)('a session by %s', (kind) => {
     expect(high.minted.claims).toMatchObject({ acr: passkey, amr: ['hwk', 'user'], auth_time: authTime })
     // No token says it for longer than the session itself.
     expect(high.minted.claims.exp).toBe(authTime + 900)
+    expect(seen).toBe(`${passkey} hwk,user`)
     setting.time += 60_000
     const low = await level(high.credential)
     expect(low.minted.claims).toMatchObject({ acr: email, amr: ['otp'], auth_time: authTime })
     expect(low.minted.claims.exp).toBeGreaterThan(Math.floor(setting.time / 1000) + 200)
+    expect(seen).toBe(`${email} otp`)
   })
 })
 
@@ -179,6 +199,27 @@ it('helps who recovered too often: the fourth time asks for a step-up, and a ste
   const { loginId, code } = await begin(before, 'token', { need: { maxAge: 0 } })
   const after = await raised(loginId, { code }, null, null)
   expect(await refresh(after.credential)).toMatchObject({ ok: true, outcome: 'rotated' })
+})
+
+it('shortens no token for a step-up that proved what the sign-in did, and none where the policy sets no end', async () => {
+  const life = async (kind: 'same' | 'none') => {
+    if (kind === 'none') {
+      const client = await setting.core.clients.find('app')
+      await setting.core.clients.change('app', { policy: { ...client?.policy, stepUpLifetime: 0 } }, 'test')
+    }
+    const before = await signIn(setting)
+    const { loginId, code } = await begin(before, 'cookie', { method: kind === 'same' ? 'email_otp' : 'passkey' })
+    const given = kind === 'same' ? { code } : { response: { ok: true } }
+    const after = await raised(loginId, given, before.credential)
+    setting.time += 15 * 60_000 - 1000
+    const minted = await refresh(after.credential, undefined, 'cookie')
+    if (!minted.ok) throw new Error(minted.code)
+    setting.time += 1000
+    const later = await refresh(after.credential, undefined, 'cookie')
+    return [minted.minted.expiresIn > 200, minted.minted.claims.acr, later.ok && later.minted.claims.acr]
+  }
+  expect(await life('same')).toEqual([true, email, email])
+  expect(await life('none')).toEqual([true, passkey, passkey])
 })
 
 describe('what must be proven', () => {
