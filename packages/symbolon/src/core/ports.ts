@@ -4,6 +4,7 @@
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { WebhookStore } from './webhook-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -21,6 +22,28 @@ export interface SessionSnapshot {
   readonly tokensRevoked?: boolean
 }
 
+/** As much of a session, its user and client as a live check looks at: no key, no address, no name. */
+export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 'tokensRevoked'> {
+  readonly session: Pick<
+    Session,
+    | 'sid'
+    | 'createdAt'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'expiresAt'
+    | 'idle'
+    | 'lastSeenAt'
+    | 'generation'
+    | 'predecessor'
+    | 'rotatedAt'
+    | 'seen'
+    | 'credentialHash'
+    | 'revokedAt'
+  >
+  readonly user: Pick<User, 'id' | 'roles' | 'status' | 'epoch'>
+}
+
 /** A session to be opened; the store adds the times. Lengths in milliseconds. */
 export interface NewSession
   extends Pick<
@@ -30,14 +53,19 @@ export interface NewSession
   readonly absolute: number
 }
 
+/** A user that a sign-in creates, if there is none of this address; `audit` is written if so. */
+export interface NewUser {
+  readonly id: string
+  readonly roles: readonly string[]
+  readonly audit?: readonly AuditDraft[]
+}
+
 /** Opening a session: one transaction that holds the user's row, consumes the attempt, rechecks status, keeps the limit, ends what it replaces. */
 export interface OpenSession {
   readonly session: NewSession
   /** The attempt whose last factor this consumes: unconsumed and unexpired, or nothing happens. */
   readonly attempt: string | null
-  readonly user:
-    | { readonly id: string }
-    | { readonly email: string; readonly create: { readonly id: string; readonly roles: readonly string[] } | null }
+  readonly user: { readonly id: string } | { readonly email: string; readonly create: NewUser | null }
   readonly maxSessions: number
   /** `ask` refuses as `deny` does: the person is asked, and names what to end in `ends`. */
   readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
@@ -101,6 +129,8 @@ export interface SessionStore {
   open(input: OpenSession): Promise<OpenOutcome>
   /** Revoked and expired sessions are returned too: core says what they are. */
   find(sid: string): Eventually<SessionSnapshot | undefined>
+  /** The same for a live check, which comes with nearly every request. */
+  glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
@@ -279,6 +309,7 @@ export interface Store {
   readonly feed: FeedStore
   readonly seals: SealStore
   readonly restores: RestoreStore
+  readonly webhooks: WebhookStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
   now(): Eventually<number>
   /** One line per finding for `doctor`; empty when all is well. */

@@ -35,6 +35,7 @@ export {
   keyColumns,
   keyOf,
   leaseOf,
+  listOf,
   type Row,
   revocationOf,
   sessionColumns,
@@ -45,3 +46,4 @@ export {
   weighty,
 } from './rows.ts'
 export { epochLeap, type SealPlace, sealPlaces, sealWalk } from './seals.ts'
+export { countedAtMost, deliveryColumns, deliveryLife, targetColumns, targetOf, waitingOf } from './webhooks.ts'

@@ -84,6 +84,10 @@ async function fill(store: Store) {
   const now = await store.now()
   await store.limits.once('shown', now + hour)
   await store.feed.revokeToken('jti', now + hour, [])
+  await store.webhooks.name([{ name: 'all', lines: ['told'] }])
+  await store.audit.write([line('told'), line('told')])
+  const [first] = await store.webhooks.due(['all'], 1)
+  await store.webhooks.failed('all', first?.id ?? 0, { fault: 'status 500', wait: hour, targetWait: 0, budget: hour })
   return { sids: [plainOne, rotated, seen, child, revoked], idHashes: [attempt.idHash, linked.idHash], budget, now }
 }
 type Filled = Awaited<ReturnType<typeof fill>>
@@ -101,6 +105,8 @@ async function everything(store: Store, { sids, idHashes }: Filled) {
     head: await store.feed.head(),
     feed: await store.feed.after(0, 1000),
     token: await store.feed.hasToken('jti'),
+    targets: await store.webhooks.list(),
+    due: await store.webhooks.due(['all'], 10),
   })
 }
 
@@ -142,7 +148,7 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
     it('brings every record as it was, and the service goes on where it was', async () => {
       const { what, held } = await filled()
       const copied = await copyStore(from.address, to.address)
-      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, expect.any(Number), expect.any(Number), 1])
+      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, expect.any(Number), 1, 2, expect.any(Number), 1])
       const store = await storeOf(to)
       expect(await everything(store, what)).toEqual(held)
       expect(copied.feed).toEqual(held.head)
