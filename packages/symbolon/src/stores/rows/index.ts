@@ -36,6 +36,8 @@ export {
   keyOf,
   leaseOf,
   listOf,
+  passkeyColumns,
+  passkeyOf,
   type Row,
   revocationOf,
   sessionColumns,
