@@ -6,8 +6,9 @@ import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { Login } from './login/api.ts'
-import type { AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
-import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
+import type { AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
+import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
 export type * from './answers.ts'
@@ -66,22 +67,28 @@ export interface Explained {
   readonly trace: readonly StepTrace[]
 }
 
-export type Checked = { readonly ok: true; readonly snapshot: SessionSnapshot } | Refused
+export type Checked<Found extends SessionGlance = SessionGlance> = { readonly ok: true; readonly snapshot: Found } | Refused
 
 /** What a revocation ended. `sids`: at most 10,000 of them, `count` all. */
 export interface Ended extends Revoked {
   readonly count: number
 }
 
-export interface Sessions {
+/** Live checks, and what they find. */
+export interface Checks<Found extends SessionGlance> {
   /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
   check(
     credential: string,
     kind: 'cookie' | 'token',
     options?: { readonly background?: boolean; readonly caller?: Caller },
-  ): Eventually<Checked>
+  ): Eventually<Checked<Found>>
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
-  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked>
+  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked<Found>>
+}
+
+export interface Sessions extends Checks<SessionGlance> {
+  /** The same checks, which read all there is of a session and its user. */
+  readonly whole: Checks<SessionSnapshot>
   refresh(input: RefreshInput): Promise<RefreshOutcome>
   /** Runs the pipeline for the current credential without writing anything; each step's outcome and time. */
   explain(sid: string): Promise<Explained | Refused>
@@ -222,6 +229,37 @@ export interface Clients {
   policyOf(client: Client): ClientPolicy
 }
 
+/** A person's passkeys. `handle`: what passkeys know the person by; null until one was asked for. */
+export interface OwnedPasskeys {
+  readonly handle: string | null
+  readonly passkeys: readonly Passkey[]
+}
+
+/** Whose doing a change is. */
+export interface Actor {
+  readonly actor: string
+  readonly caller?: Caller
+}
+
+export interface Passkeys {
+  /** Where they are good; undefined where there can be none. */
+  readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
+  list(userId: string): Promise<OwnedPasskeys>
+  /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
+  start(
+    snapshot: SessionSnapshot,
+    caller: Caller,
+  ): Promise<{ readonly ok: true; readonly registrationId: string; readonly expiresAt: number; readonly options: PasskeyJson } | Refused>
+  /** Adds it. `name`: what the person calls it, else what made it or where it was made. */
+  finish(
+    snapshot: SessionSnapshot,
+    input: { readonly registrationId: string; readonly response: unknown; readonly name?: string; readonly caller: Caller },
+  ): Promise<{ readonly ok: true; readonly passkey: Passkey } | Refused>
+  rename(userId: string, id: string, name: string, by: Actor): Promise<{ readonly ok: true } | Refused>
+  /** Removes one; it signs in nowhere from then on. Sessions stay. `at`: the last one stays (`conflict`) where a person gets in at this client by passkeys only. */
+  remove(userId: string, id: string, by: Actor, at?: Client): Promise<{ readonly ok: true } | Refused>
+}
+
 export interface Audit {
   list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
 }
@@ -241,6 +279,7 @@ export interface Core {
   readonly keys: Keys
   readonly users: Users
   readonly clients: Clients
+  readonly passkeys: Passkeys
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

@@ -3,6 +3,7 @@
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
@@ -20,6 +21,28 @@ export interface SessionSnapshot {
   readonly client: Client
   /** Whether any single access token is revoked, so that this one must be looked for by its `jti`. */
   readonly tokensRevoked?: boolean
+}
+
+/** As much of a session, its user and client as a live check looks at: no key, no address, no name. */
+export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 'tokensRevoked'> {
+  readonly session: Pick<
+    Session,
+    | 'sid'
+    | 'createdAt'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'expiresAt'
+    | 'idle'
+    | 'lastSeenAt'
+    | 'generation'
+    | 'predecessor'
+    | 'rotatedAt'
+    | 'seen'
+    | 'credentialHash'
+    | 'revokedAt'
+  >
+  readonly user: Pick<User, 'id' | 'roles' | 'status' | 'epoch'>
 }
 
 /** A session to be opened; the store adds the times. Lengths in milliseconds. */
@@ -107,6 +130,8 @@ export interface SessionStore {
   open(input: OpenSession): Promise<OpenOutcome>
   /** Revoked and expired sessions are returned too: core says what they are. */
   find(sid: string): Eventually<SessionSnapshot | undefined>
+  /** The same for a live check, which comes with nearly every request. */
+  glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
@@ -279,6 +304,7 @@ export interface Store {
   readonly clients: ClientStore
   readonly keys: KeyStore
   readonly attempts: AttemptStore
+  readonly passkeys: PasskeyStore
   readonly limits: LimitStore
   readonly leases: LeaseStore
   readonly audit: AuditStore
@@ -345,6 +371,15 @@ export type Delivery =
       readonly device: string
       readonly language: string
     }
+  | {
+      /** A passkey of this person was added or removed. */
+      readonly kind: 'passkey'
+      readonly to: string
+      readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
   | { readonly kind: 'none' }
 
 /** Queues and returns at once; a full queue throws `try_later`. */
@@ -371,6 +406,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly courier: Courier
+  /** Who knows WebAuthn; without it there are no passkeys. */
+  readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void
   /** For tests that kill the process at a named step; nothing otherwise. */
   crashPoint(step: string): void

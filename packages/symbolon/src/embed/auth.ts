@@ -25,6 +25,7 @@ import {
   type FeedHub,
   type Keys,
   type Lease,
+  type Passkeys,
   type Seals,
   type Sessions,
   type Store,
@@ -33,6 +34,7 @@ import {
   type Webhooks,
 } from '#core'
 import { createOutbox, createSmtp, createWebhookSender } from '#delivery'
+import { createPasskeyRules } from '#factors'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
@@ -71,6 +73,8 @@ export interface AuthObject {
   readonly clients: Omit<Clients, 'policyOf'>
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
+  /** A person's passkeys: listed, and removed in an operator's name. */
+  readonly passkeys: Pick<Passkeys, 'list' | 'remove'>
   readonly audit: Audit
   /** Targets and what waits for them; trying one, and sending again what was parked. */
   readonly webhooks: Pick<Webhooks, 'list' | 'test' | 'retry'>
@@ -171,6 +175,7 @@ export function createAuth(options: AuthOptions): AuthObject {
           crypto,
           signer: createSigner(),
           courier: post.courier,
+          passkeys: createPasskeyRules({ ...settings.passkeys, issuer, name: settings.brand.name ?? new URL(issuer).host }),
           clock: {
             now: () => performance.now(),
             after: (ms, run) => {
@@ -296,6 +301,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     ]),
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
+    passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     webhooks: late(ready, ({ webhooks }) => webhooks, ['list', 'test', 'retry']),
     jobs: async () => {

@@ -99,7 +99,7 @@ describe('a node', () => {
       }
       const look = async (together: boolean) => {
         const one = async (sid: string) => {
-          const found = await store.sessions.find(sid)
+          const found = await store.sessions.glance(sid)
           return [found?.session.revokedAt === null, found?.session.generation, found?.user.roles[0], found?.client.name]
         }
         if (together) return Promise.all(sids.map(one))
@@ -141,6 +141,57 @@ describe('a node', () => {
       expect((await look(true))[1]).toEqual([false, 2, 'member', 'Changed'])
     } finally {
       await Promise.all(stores.map((one) => one.close()))
+    }
+  })
+
+  it('remembers no session with its user as they were before, though it was opened while they changed', async () => {
+    const url = server.url(await server.create())
+    const stores = await Promise.all([1, 2].map(() => openPostgresStore({ url })))
+    const [store, other] = stores as [PostgresStore, PostgresStore]
+    try {
+      await store.clients.put(client('app'), null, [])
+      const sids: string[] = []
+      const open = async (on: PostgresStore, parent: string | null) => {
+        const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['r0'] } }
+        const outcome = await on.sessions.open(sign({ user }, { clientId: 'app', parent }))
+        if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+        sids.push(outcome.snapshot.session.sid)
+        return outcome.snapshot
+      }
+      const first = await open(store, null)
+      for (let round = 1; round <= 25; round++) {
+        let over = false
+        const looking = (async () => {
+          while (!over) await Promise.all(sids.map((sid) => store.sessions.glance(sid)))
+        })()
+        await Promise.all([
+          other.users.change(first.user.id, { roles: [`r${round}`] }, []),
+          ...[null, null, first.session.sid].map((parent) => open(other, parent)),
+        ])
+        over = true
+        await looking
+        const found = await Promise.all(sids.map((sid) => store.sessions.glance(sid)))
+        expect(new Set(found.map((one) => one?.user.roles[0]))).toEqual(new Set([`r${round}`]))
+      }
+    } finally {
+      await Promise.all(stores.map((one) => one.close()))
+    }
+  })
+  it('reads the user of a session that was opened before rows noted it, and follows their changes from then on', async () => {
+    const name = await server.create()
+    const store = await openPostgresStore({ url: server.url(name) })
+    try {
+      await store.clients.put(client('app'), null, [])
+      const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['member'] } }
+      const outcome = await store.sessions.open(sign({ user }, { clientId: 'app' }))
+      if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+      const { sid } = outcome.snapshot.session
+      await server.sql(name, 'UPDATE symbolon.sessions SET user_now = NULL')
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ id: user.create.id, roles: ['member'], status: 'active', epoch: 1 })
+      await store.users.change(user.create.id, { roles: [] }, [])
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ roles: [], epoch: 2 })
+    } finally {
+      await store.close()
     }
   })
 })

@@ -86,7 +86,7 @@ export function createLogin(parts: LoginParts): Login {
     if (!answer.ok) return failed()
     // A second factor of somebody else proves nothing.
     if (user !== undefined && user.id !== answer.userId) return failed()
-    return { method: answer.method, amr: answer.amr, at: now, userId: answer.userId }
+    return { method: answer.method, amr: answer.amr, at: now, userId: answer.userId, ...(answer.key !== undefined && { key: answer.key }) }
   }
 
   /** Takes one step with an attempt that was found for whoever may take it. */
@@ -114,6 +114,8 @@ export function createLogin(parts: LoginParts): Login {
     const { proven, userId } = found.attempt
     const { sessions } = await next.stepOf(found)
     if (userId === null || !sessions.some(({ sid }) => sid === input.end)) return refuse('not_found')
+    // A policy may have become stricter meanwhile.
+    if (!next.isEnough(found, proven)) return refuse('login_failed')
     const opened = await finish.open(found, proven, userId, input, input.end)
     if (opened !== 'at the limit') return opened
     const { caller } = input

@@ -7,19 +7,17 @@ import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, Session
 import { clientColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
-import { createFinder, snapshotOf } from './finder.ts'
+import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
+import { createGlance } from './glance.ts'
 import { createGroup } from './group.ts'
 import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
 
-const bytes = ['credential_hash', 'sealed_key']
-/** A session's columns as `sessionOf` reads them. */
-export const sessionSelection = (alias: string) => selection(sessionColumns, alias, bytes)
-
-const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** A condition in which `now` is the time. */
+export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 
 /** Sign-ins of one moment, each in a savepoint of its own. */
-const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   c jsonb;
   one json;
@@ -28,8 +26,9 @@ DECLARE
 BEGIN
   -- Held in one order before anything is done, so that no two groups wait for each other.
   PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
-      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
+      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
+      FROM jsonb_array_elements(calls) x))
     ORDER BY id FOR NO KEY UPDATE;
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
@@ -89,9 +88,11 @@ BEGIN
     IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
   END IF;
   LOOP
-    SELECT id, status INTO person FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
+    IF wanted->>'id' IS NOT NULL THEN
+      SELECT id, status INTO person FROM @users WHERE id = wanted->>'id' FOR NO KEY UPDATE;
+    ELSE
+      SELECT id, status INTO person FROM @users WHERE tenant = 'main' AND email = wanted->>'email' FOR NO KEY UPDATE;
+    END IF;
     EXIT WHEN FOUND;
     IF wanted->>'id' IS NOT NULL OR wanted->>'create' IS NULL THEN PERFORM @refuse('{"outcome":"user_unknown"}'); END IF;
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
@@ -260,36 +261,6 @@ BEGIN
 END $$;
 `
 
-/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
-export const finishFunctions = `
-CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  wanted jsonb := asked->'user';
-  now bigint;
-  given text[] := '{}';
-  opened jsonb;
-BEGIN
-  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
-    PERFORM @refuse('{"outcome":"attempt_gone"}');
-  END IF;
-  IF asked->>'ends' IS NOT NULL THEN
-    PERFORM 1 FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
-    now := @time();
-    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
-      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
-      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
-    given := @end_sessions(given, 'evicted', now);
-  END IF;
-  opened := @open_one(asked || '{"attempt":null,"audit":[]}')::jsonb;
-  now := (opened->>'now')::bigint;
-  IF (opened->>'created')::boolean THEN PERFORM @write_audit(wanted->'create'->'audit', now, NULL); END IF;
-  PERFORM @write_audit(asked->'audit', now, opened->'snapshot'->1->>${userColumns.indexOf('id')});
-  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
-END $$;
-${opens('finish_sessions', 'finish_one')}`
-
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
 const perBatch = 1000
 const walkedBy = 10_000
@@ -355,6 +326,7 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
 
   return {
     find: createFinder(driver),
+    glance: createGlance(driver),
     open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
     async touch(touches) {

@@ -81,6 +81,15 @@ const steps: readonly string[] = [
   CREATE INDEX deliveries_due ON deliveries (target, due_at, audit_id) WHERE parked_at IS NULL;
   CREATE INDEX deliveries_parked ON deliveries (parked_at) WHERE parked_at IS NOT NULL;
   `,
+  `
+  CREATE TABLE passkeys (
+    id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT NULL, public_key BLOB NOT NULL, counter INTEGER NOT NULL,
+    transports TEXT NOT NULL, backup_eligible INTEGER NOT NULL, backed_up INTEGER NOT NULL, aaguid TEXT NOT NULL, name TEXT NOT NULL,
+    user_verified INTEGER NOT NULL, created_at INTEGER NOT NULL, last_used_at INTEGER, PRIMARY KEY (tenant, id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX passkeys_of_user ON passkeys (user_id, created_at);
+  CREATE TABLE user_handles (
+    tenant TEXT NOT NULL, user_id TEXT NOT NULL, handle TEXT NOT NULL, PRIMARY KEY (tenant, user_id)) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
+import { passkeySuite } from './passkeys.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -14,6 +15,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   sessionSuite(name, open)
   sealSuite(name, open)
   webhookSuite(name, open)
+  passkeySuite(name, open)
   attemptSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
