@@ -27,6 +27,14 @@ const table = {
     data: { client_id: 'text or null', because: 'text' },
   },
 
+  // what people sign in with
+  'passkey.added': { when: 'Somebody added a passkey to their account.', data: { user_id: 'text', passkey: 'text', by: 'text' } },
+  'passkey.removed': { when: 'A passkey was removed.', data: { user_id: 'text', passkey: 'text', by: 'text' } },
+  'passkey.counter_back': {
+    when: 'A passkey was refused because its counter went back: a copy of its key may be about.',
+    data: { user_id: 'text', passkey: 'text', client_id: 'text or null' },
+  },
+
   // sessions
   'session.opened': {
     when: 'Somebody signed in.',
