@@ -2,9 +2,9 @@
 // load at work while something is done to them. Afterwards everything must be as before within ten seconds, without a hand
 // on a node, and the whole history is judged.
 
-import { type Postgres, startPostgres } from '../postgres.ts'
+import { type Origin, type Postgres, startPostgres } from '../postgres.ts'
 import { type Build, type Cluster, startCluster } from './cluster.ts'
-import type { HistoryEvent } from './history/events.ts'
+import type { Broken, HistoryEvent } from './history/events.ts'
 import { type Counts, judgeHistory } from './history/judge.ts'
 import { pause } from './load/people.ts'
 import { type Load, startLoad } from './load.ts'
@@ -13,6 +13,7 @@ import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 /** Where it happens. */
 export interface Stage {
+  /** The primary, as it is now. */
   readonly server: Postgres
   readonly database: string
   /** From each node to the database. */
@@ -25,6 +26,8 @@ export interface Stage {
   readonly spell: number
   /** Something that must be undone, whatever happens. */
   later(undo: () => Promise<void> | void): void
+  /** Puts another server in the primary's place; the one before is its caller's to stop. */
+  take(server: Postgres): void
 }
 
 /** One scenario. */
@@ -34,7 +37,15 @@ export interface Scenario {
   readonly long?: boolean
   /** Lines for postgresql.conf. */
   readonly settings?: readonly string[]
+  /** A small disk for the database; the scenario is left out where none can be mounted. */
+  readonly disk?: Origin['disk']
+  /** What is done is what operators are told not to do: this must be found broken. */
+  readonly breaks?: Broken['rule']
   readonly env?: (at: number) => Readonly<Record<string, string>>
+  /** More words for `serve`. */
+  readonly words?: readonly string[]
+  /** Nobody hangs up: a call without an answer is one that was lost. */
+  readonly patient?: true
   /** Does something, and undoes it; returns when it is over. */
   act(stage: Stage): Promise<void>
 }
@@ -42,7 +53,7 @@ export interface Scenario {
 /** How a scenario is run. Milliseconds. */
 export interface Run {
   readonly seed: number
-  /** Acts are repeated until this is over. */
+  /** Acts are repeated until this is over, counted from the beginning. */
   readonly lasts: number
   readonly spell: number
   readonly build?: Build
@@ -57,6 +68,7 @@ export interface Outcome {
   /** Refusals because of the store that took two seconds or more. */
   readonly late: readonly string[]
   readonly acts: number
+  readonly calls: number
 }
 
 const window = 1000
@@ -72,9 +84,11 @@ const serves = (history: readonly HistoryEvent[], node: string, since: number) =
 
 /** Runs a scenario. Throws when anything does not come back by itself. */
 export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome> {
+  const { words = [], patient } = scenario
   const ends: (() => Promise<void> | void)[] = []
+  const began = performance.now()
   try {
-    const server = await startPostgres(scenario.settings ?? [])
+    let server = await startPostgres(scenario.settings ?? [], scenario.disk && { disk: scenario.disk })
     ends.push(() => server.stop())
     const database = await server.create()
     const ways: TcpProxy[] = []
@@ -95,16 +109,33 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
       links.push(made)
       return made.port
     }
-    const cluster = await startCluster({ count: 2, window, bound, env, link, ...(run.build !== undefined && { build: run.build }) })
+    const cluster = await startCluster({ count: 2, window, bound, env, link, words, ...(run.build !== undefined && { build: run.build }) })
     ends.push(() => cluster.close())
     const { nodes, verifiers, clientId } = cluster
-    const load = startLoad({ nodes, verifiers, clientId, window, seed: run.seed, people: run.people ?? 8, pace: 80 })
+    const load = startLoad({
+      nodes,
+      verifiers,
+      clientId,
+      window,
+      seed: run.seed,
+      people: run.people ?? 8,
+      pace: 80,
+      hangUps: patient !== true,
+    })
     const undo: (() => Promise<void> | void)[] = []
-    const stage: Stage = { server, database, ways, links, cluster, load, spell: run.spell, later: (one) => void undo.push(one) }
+    const stage: Stage = {
+      get server() {
+        return server
+      },
+      ...{ database, ways, links, cluster, load, spell: run.spell },
+      later: (one) => void undo.push(one),
+      take(next) {
+        server = next
+      },
+    }
     ends.push(async () => {
       for (const one of undo.splice(0).reverse()) await one()
     })
-    const began = performance.now()
     let acts = 0
     do {
       await pause(1500)
@@ -122,7 +153,7 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
         ({ kind, node, startedAt, endedAt, answer }) =>
           `${kind} at ${node}: ${answer?.code} after ${Math.round((endedAt ?? 0) - startedAt)} ms`,
       )
-    return { broken: broken.map(({ rule, sentence }) => ({ rule, sentence })), counts, longestMs, late, acts }
+    return { broken: broken.map(({ rule, sentence }) => ({ rule, sentence })), counts, longestMs, late, acts, calls: load.history.length }
   } finally {
     for (const end of ends.reverse()) await end()
   }

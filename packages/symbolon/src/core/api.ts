@@ -4,6 +4,7 @@
 import type { AccessTokenClaims, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
+import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { Login } from './login/api.ts'
 import type { Action, AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
@@ -118,16 +119,11 @@ export interface RefreshContext {
   readonly signal: AbortSignalLike
 }
 
-/** As much of an AbortSignal as core knows without a platform. */
-export interface AbortSignalLike {
-  readonly aborted: boolean
-}
-
 /** A step of the refresh pipeline. `budget` in milliseconds. */
 export interface RefreshStep {
   readonly name: string
   readonly budget: number
-  readonly onFailure: 'deny' | 'defer' | 'degrade'
+  readonly onFailure: FailureMode
   run(context: RefreshContext): void | Promise<void>
 }
 

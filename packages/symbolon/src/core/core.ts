@@ -8,6 +8,7 @@ import { createConfirmations } from './confirmation.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import type { CorePorts } from './factors/factor.ts'
 import { createFeed } from './feed.ts'
+import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
@@ -25,7 +26,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: CorePorts, options: CoreOptions): Core {
+export function createCore(ports: CorePorts, options: CoreOptions & { readonly hooks?: HookOptions }): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -84,6 +85,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
       options,
       clients,
       policyOf,
+      hooks: createHooks(ports, options.hooks),
       credential: (kind) => newCredential(crypto, kind),
       check: async (credential, kind, caller) => checks.whole.check(credential, kind, { caller, quiet: kind === 'token' }),
       flushOf: touches.flushOf,
@@ -116,7 +118,13 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {
-        const counts = [store.sessions.sweep(500), store.attempts.sweep(500), store.limits.sweep(500), store.feed.compact(500)]
+        const counts = [
+          store.sessions.sweep(500),
+          store.attempts.sweep(500),
+          store.limits.sweep(500),
+          store.feed.compact(500),
+          store.webhooks.sweep(500),
+        ]
         return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
       },
     },

@@ -4,7 +4,8 @@
 import type { FeedHead, Revocation } from '@symbolon/protocol'
 import type { Crypto, Signer } from './crypto-ports.ts'
 import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
-import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { WebhookStore } from './webhook-ports.ts'
 
 export type { Crypto, Signer } from './crypto-ports.ts'
 
@@ -57,14 +58,19 @@ export interface NewSession
   readonly absolute: number
 }
 
+/** A user that a sign-in creates, if there is none of this address; `audit` is written if so. */
+export interface NewUser {
+  readonly id: string
+  readonly roles: readonly string[]
+  readonly audit?: readonly AuditDraft[]
+}
+
 /** Opening a session: one transaction that holds the user's row, consumes the attempt, rechecks status, keeps the limit, ends what it replaces. */
 export interface OpenSession {
   readonly session: NewSession
   /** The attempt whose last factor this consumes: unconsumed and unexpired, or nothing happens. */
   readonly attempt: string | null
-  readonly user:
-    | { readonly id: string }
-    | { readonly email: string; readonly create: { readonly id: string; readonly roles: readonly string[] } | null }
+  readonly user: { readonly id: string } | { readonly email: string; readonly create: NewUser | null }
   readonly maxSessions: number
   /** `ask` refuses as `deny` does: the person is asked, and names what to end in `ends`. */
   readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
@@ -285,24 +291,6 @@ export interface LimitStore {
   sweep(limit: number): Promise<number>
 }
 
-/** A job that must run once, whichever of several processes it runs in. Times in milliseconds since 1970 by the store's clock. */
-export interface Lease {
-  readonly name: string
-  /** Who runs it, until when; a process that dies lets it go by that. */
-  readonly holder: string | null
-  readonly until: number
-  /** When it last ran to its end. */
-  readonly ranAt: number | null
-}
-
-export interface LeaseStore {
-  /** Takes a lease for so many milliseconds, or keeps the one that this holder has; `false` while another one has it. */
-  take(name: string, holder: string, lasts: number): Promise<boolean>
-  /** Lets it go; `ran`: the job came to its end. Nothing happens when another one has it. */
-  release(name: string, holder: string, ran: boolean): Promise<void>
-  list(): Eventually<{ readonly now: number; readonly leases: readonly Lease[] }>
-}
-
 export interface AuditStore {
   write(entries: readonly AuditDraft[]): Promise<void>
   /** Newest first. */
@@ -336,6 +324,7 @@ export interface Store {
   readonly feed: FeedStore
   readonly seals: SealStore
   readonly restores: RestoreStore
+  readonly webhooks: WebhookStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
   now(): Eventually<number>
   /** One line per finding for `doctor`; empty when all is well. */

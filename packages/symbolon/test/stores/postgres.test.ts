@@ -176,4 +176,51 @@ describe('a node', () => {
       await Promise.all(stores.map((one) => one.close()))
     }
   })
+  it('reads the user of a session that was opened before rows noted it, and follows their changes from then on', async () => {
+    const name = await server.create()
+    const store = await openPostgresStore({ url: server.url(name) })
+    try {
+      await store.clients.put(client('app'), null, [])
+      const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['member'] } }
+      const outcome = await store.sessions.open(sign({ user }, { clientId: 'app' }))
+      if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+      const { sid } = outcome.snapshot.session
+      await server.sql(name, 'UPDATE symbolon.sessions SET user_now = NULL')
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ id: user.create.id, roles: ['member'], status: 'active', epoch: 1 })
+      await store.users.change(user.create.id, { roles: [] }, [])
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ roles: [], epoch: 2 })
+    } finally {
+      await store.close()
+    }
+  })
+})
+
+describe('a line whose transaction commits late', () => {
+  it('is told all the same, though lines with higher numbers were delivered before', async () => {
+    const database = await server.create()
+    const store = await openPostgresStore({ url: server.url(database) })
+    try {
+      await store.webhooks.name([{ name: 'all', lines: ['early', 'late'] }])
+      const write = (event: string) => `SELECT symbolon.write_audit('[{"event":"${event}","detail":"{}"}]'::jsonb, symbolon.time(), NULL)`
+      // It has the lower number, and nobody sees it yet.
+      const held = server.hold(database, write('late'), true)
+      await held.holds
+      await server.sql(database, write('early'))
+      const [first] = await store.webhooks.due(['all'], 10)
+      expect(first?.line?.event).toBe('early')
+      await store.webhooks.done('all', first?.id ?? 0)
+      expect(await store.webhooks.due(['all'], 10)).toEqual([])
+      await held.release()
+      const [second, ...rest] = await store.webhooks.due(['all'], 10)
+      expect([second?.line?.event, rest.length]).toEqual(['late', 0])
+      expect(second?.id).toBeLessThan(first?.id ?? 0)
+      // One that is undone is told to nobody.
+      const undone = server.hold(database, write('late'))
+      await undone.holds
+      await undone.release()
+      expect(await store.webhooks.due(['all'], 10)).toHaveLength(1)
+    } finally {
+      await store.close()
+    }
+  })
 })

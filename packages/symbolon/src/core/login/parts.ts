@@ -5,6 +5,7 @@ import type { Checked, Clients, CoreOptions } from '../api.ts'
 import type { createConfirmations } from '../confirmation.ts'
 import type { NewCredential } from '../credential.ts'
 import type { CorePorts } from '../factors/factor.ts'
+import type { Hooks } from '../hooks.ts'
 import type { Client, ClientPolicy, SessionKind } from '../model.ts'
 import type { Limited, SessionSnapshot } from '../ports.ts'
 import type { LoginAnswer, LoginCaller, Press } from './api.ts'
@@ -17,6 +18,7 @@ export interface LoginParts {
   readonly options: Pick<CoreOptions, 'budgets' | 'issuer'>
   readonly clients: Pick<Clients, 'find'>
   readonly policyOf: (client: Client) => ClientPolicy
+  readonly hooks: Hooks
   readonly credential: (kind: SessionKind) => NewCredential
   readonly mint: (snapshot: SessionSnapshot) => Promise<Minted>
   /** A live check of a session's credential at its door; a refresh token's is not noted. */

@@ -19,8 +19,11 @@ export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 
 export type Sending = ReturnType<typeof createSending>
 
 /** Creates what makes and sends messages. */
-export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'options'>, attempts: Attempts) {
-  const { store, crypto, courier } = ports
+export function createSending(
+  { ports, policyOf, hooks, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'hooks' | 'options'>,
+  attempts: Attempts,
+) {
+  const { store, crypto } = ports
 
   /** Whether this person gets a message at all. Decided from one read that everybody costs. */
   const mayReceive = (user: User | undefined, policy: ClientPolicy) =>
@@ -44,15 +47,10 @@ export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'po
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
           const confirms = signsIn ? null : place.action === null ? '' : actionOf(place.action).text
-          const message = {
-            code,
-            link: address,
-            confirms,
-            clientName: client.name,
-            device: caller.device ?? '',
-            language: caller.language ?? 'en',
-          }
-          courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
+          const language = caller.language ?? 'en'
+          const message = { code, link: address, confirms, clientName: client.name, device: caller.device ?? '', language }
+          const delivery = mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : ({ kind: 'none' } as const)
+          hooks.send(delivery, { clientId: client.id, userId: user?.id ?? null, language })
         },
       }
     },

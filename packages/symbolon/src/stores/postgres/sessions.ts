@@ -16,10 +16,11 @@ import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, t
 
 /** Those that `open_one` was written with. */
 const firstColumns = sessionColumns.slice(0, firstSessionColumns)
-const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** A condition in which `now` is the time. */
+export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 
 /** Sign-ins of one moment, each in a savepoint of its own. */
-const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   c jsonb;
   one json;
@@ -28,8 +29,9 @@ DECLARE
 BEGIN
   -- Held in one order before anything is done, so that no two groups wait for each other.
   PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
-      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
+      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
+      FROM jsonb_array_elements(calls) x))
     ORDER BY id FOR NO KEY UPDATE;
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
@@ -89,9 +91,11 @@ BEGIN
     IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
   END IF;
   LOOP
-    SELECT id, status INTO person FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
+    IF wanted->>'id' IS NOT NULL THEN
+      SELECT id, status INTO person FROM @users WHERE id = wanted->>'id' FOR NO KEY UPDATE;
+    ELSE
+      SELECT id, status INTO person FROM @users WHERE tenant = 'main' AND email = wanted->>'email' FOR NO KEY UPDATE;
+    END IF;
     EXIT WHEN FOUND;
     IF wanted->>'id' IS NOT NULL OR wanted->>'create' IS NULL THEN PERFORM @refuse('{"outcome":"user_unknown"}'); END IF;
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
@@ -260,33 +264,6 @@ BEGIN
 END $$;
 `
 
-/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
-export const finishFunctions = `
-CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  wanted jsonb := asked->'user';
-  now bigint;
-  given text[] := '{}';
-  opened jsonb;
-BEGIN
-  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
-    PERFORM @refuse('{"outcome":"attempt_gone"}');
-  END IF;
-  IF asked->>'ends' IS NOT NULL THEN
-    PERFORM 1 FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
-    now := @time();
-    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
-      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
-      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
-    given := @end_sessions(given, 'evicted', now);
-  END IF;
-  opened := @open_one(asked || '{"attempt":null}')::jsonb;
-  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
-END $$;
-${opens('finish_sessions', 'finish_one')}`
-
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
 const perBatch = 1000
 const walkedBy = 10_000
@@ -306,11 +283,12 @@ type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly r
 
 /** A sign-in as the database takes it. */
 function askedOf({ session, audit, user, ...rest }: OpenSession) {
-  const create = 'email' in user && user.create !== null ? { create: { ...user.create, roles: JSON.stringify(user.create.roles) } } : {}
+  const made = 'email' in user ? user.create : null
+  const create = made && { ...made, roles: JSON.stringify(made.roles), audit: auditLines(made.audit ?? []) }
   const sealed = { amr: JSON.stringify(session.amr), credentialHash: hex(session.credentialHash), sealedKey: hex(session.sealedKey) }
   // To the database `ask` is `deny`: what is to end is named.
   const onLimit = rest.onLimit === 'ask' ? 'deny' : rest.onLimit
-  return { ...rest, onLimit, user: { ...user, ...create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
+  return { ...rest, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }

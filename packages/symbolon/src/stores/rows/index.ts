@@ -47,3 +47,4 @@ export {
   weighty,
 } from './rows.ts'
 export { epochLeap, type SealPlace, sealPlaces, sealWalk } from './seals.ts'
+export { countedAtMost, deliveryColumns, deliveryLife, targetColumns, targetOf, waitingOf } from './webhooks.ts'

@@ -17,6 +17,7 @@ import { migrate } from './schema.ts'
 import { countSealed, notedSecrets, pageSealed } from './seals.ts'
 import { listSessions } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
+import { dueDeliveries, listTargets } from './webhooks.ts'
 import { headOf } from './write.ts'
 import { createWriter } from './writer.ts'
 
@@ -166,6 +167,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       grow: (what, after) => writer.call('restores.grow', what, after),
       dropAttempts: (limit) => writer.call('restores.dropAttempts', limit),
       end: (audit) => writer.call('restores.end', audit),
+    },
+    webhooks: {
+      name: (targets) => writer.call('webhooks.name', targets),
+      due: (names, limit) => guarded(path, () => dueDeliveries(db, names, limit, now())),
+      done: (target, id) => writer.call('webhooks.done', target, id),
+      failed: (target, id, failure) => writer.call('webhooks.failed', target, id, failure),
+      retry: (target) => writer.call('webhooks.retry', target),
+      list: () => guarded(path, () => listTargets(db)),
+      sweep: (limit) => writer.call('webhooks.sweep', limit),
     },
     onRevocations(listener) {
       listeners.add(listener)
