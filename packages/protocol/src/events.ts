@@ -40,6 +40,14 @@ const table = {
     when: 'Somebody signed in.',
     data: { user_id: 'text', sid: 'text', client_id: 'text', method: 'text' },
   },
+  'session.stepped_up': {
+    when: 'The person behind a session proved again who they are; it has another credential from then on.',
+    data: { user_id: 'text', sid: 'text', client_id: 'text', method: 'text', acr: 'text' },
+  },
+  'session.confirmed': {
+    when: 'A confirmation of one act was taken, by whoever carries the act out. `action`: the kind of act.',
+    data: { user_id: 'text', sid: 'text', client_id: 'text', action: 'text', by: 'text' },
+  },
   'session.ended': {
     when: 'A session was ended. Without `sid`: all of this user (but the one that asked, when `reason` is `signed_out_elsewhere`), of this client, or, with neither, all there were.',
     data: { user_id: 'text or null', sid: 'text or null', client_id: 'text or null', reason: 'text', by: 'text' },

@@ -51,6 +51,17 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
     type: 'session.opened',
     tell: (line) => ({ type: 'session.opened', data: { ...ofSession(line), method: text(line.detail.method) } }),
   },
+  'session.stepped_up': {
+    type: 'session.stepped_up',
+    tell: (line) => ({
+      type: 'session.stepped_up',
+      data: { ...ofSession(line), method: text(line.detail.method), acr: text(line.detail.acr) },
+    }),
+  },
+  'session.confirmed': {
+    type: 'session.confirmed',
+    tell: (line) => ({ type: 'session.confirmed', data: { ...ofSession(line), action: text(line.detail.action), by: by(line) } }),
+  },
   'session.sign_out': { type: 'session.ended', tell: ended('sign_out') },
   'session.signed_out_elsewhere': { type: 'session.ended', tell: ended('signed_out_elsewhere') },
   'session.admin': { type: 'session.ended', tell: ended('admin') },

@@ -6,7 +6,7 @@ import type { AttemptStore, Limited } from './attempt-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
 import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
-import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
 export type * from './attempt-ports.ts'
@@ -238,24 +238,6 @@ export interface LimitStore {
   /** All or none. */
   spend(budgets: readonly Budget[]): Promise<{ readonly outcome: 'spent' } | Limited>
   sweep(limit: number): Promise<number>
-}
-
-/** A job that must run once, whichever of several processes it runs in. Times in milliseconds since 1970 by the store's clock. */
-export interface Lease {
-  readonly name: string
-  /** Who runs it, until when; a process that dies lets it go by that. */
-  readonly holder: string | null
-  readonly until: number
-  /** When it last ran to its end. */
-  readonly ranAt: number | null
-}
-
-export interface LeaseStore {
-  /** Takes a lease for so many milliseconds, or keeps the one that this holder has; `false` while another one has it. */
-  take(name: string, holder: string, lasts: number): Promise<boolean>
-  /** Lets it go; `ran`: the job came to its end. Nothing happens when another one has it. */
-  release(name: string, holder: string, ran: boolean): Promise<void>
-  list(): Eventually<{ readonly now: number; readonly leases: readonly Lease[] }>
 }
 
 export interface AuditStore {
