@@ -16,6 +16,7 @@ beforeAll(async () => {
     clients: [
       { id: 'app', name: 'Example', transport: 'cookie', returnTo: ['/healthz'] },
       { id: 'plain', name: 'Plain', transport: 'cookie', policy: { methods: ['email_otp'] } },
+      { id: 'few', name: 'Few', transport: 'cookie', returnTo: ['/healthz'], policy: { maxSessions: 1, onLimit: 'ask' } },
       { id: 'native', name: 'Native', transport: 'native' },
     ],
     budgets: { startPerAddress: { limit: 1000, window: '1h' }, startPerAccount: { limit: 1000, window: '1h' } },
@@ -228,6 +229,64 @@ describe('what opens links by itself', () => {
     expect(page.status).toBe(410)
     if (token.length > 1) expect(await page.text()).not.toContain(token)
   })
+})
+
+describe.each([
+  ['a code, light', 'code', { viewport: { width: 1280, height: 800 } }],
+  ['a link, dark, 320 px', 'link', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
+  ['a code elsewhere, no JavaScript', 'elsewhere', { javaScriptEnabled: false }],
+] satisfies [string, string, BrowserContextOptions][])('at the limit of sessions, by %s', (name, way, options) => {
+  it('asks which one ends, and goes on to where the person came from', () =>
+    open(options, (page) =>
+      open(options, async (other) => {
+        const email = `full.${way}@example.com`
+        const held = createBrowser(service.origin)
+        const json = { method: 'email_otp', identifier: email, client_id: 'few' }
+        const { login_id } = (await (await held.fetch('/v1/login/start', { method: 'POST', json })).json()) as { login_id: string }
+        await held.fetch('/v1/login/verify', { method: 'POST', json: { login_id, code: (await mail(email)).code } })
+        const { link, code } = await start(page, email, '?client_id=few&return_to=/healthz')
+        const here = way === 'elsewhere' ? other : page
+        if (way !== 'code') await here.goto(link)
+        if (way !== 'link') await here.fill('#code', code)
+        if (way === 'link' || 'javaScriptEnabled' in options) await here.click('button.primary')
+        await here.waitForSelector('ul.devices li')
+        expect(await here.locator('ul.devices li').count()).toBe(1)
+        if (!('javaScriptEnabled' in options)) {
+          await clean(here)
+          await fits(here)
+        }
+        expect(await isSignedIn(here.context())).toBe(false)
+        expect((await held.fetch('/v1/session')).status).toBe(200)
+        await here.click('ul.devices button')
+        await here.waitForURL(`${service.origin}/healthz`)
+        expect(await isSignedIn(here.context())).toBe(true)
+        expect((await held.fetch('/v1/session')).status, name).toBe(401)
+        expect(await sessionsOf(email)).toHaveLength(1)
+      }),
+    ))
+})
+
+it('asks over the API too, and opens for what is named there', async () => {
+  const begin = async (browser: ReturnType<typeof createBrowser>) => {
+    const json = { method: 'email_otp', identifier: 'api@example.com', client_id: 'few' }
+    return ((await (await browser.fetch('/v1/login/start', { method: 'POST', json })).json()) as { login_id: string }).login_id
+  }
+  const verify = (browser: ReturnType<typeof createBrowser>, json: object) => browser.fetch('/v1/login/verify', { method: 'POST', json })
+  const [first, second] = [createBrowser(service.origin), createBrowser(service.origin)]
+  expect((await verify(first, { login_id: await begin(first), code: (await mail('api@example.com')).code })).status).toBe(200)
+  const login_id = await begin(second)
+  const asked = await verify(second, { login_id, code: (await mail('api@example.com')).code })
+  const step = (await asked.json()) as { state: string; sessions: { sid: string; device: string }[]; session?: unknown }
+  expect([asked.status, step.state, step.session, second.jar.has('symbolon')]).toEqual([200, 'limit', undefined, false])
+  const [session] = step.sessions
+  expect(session?.device).toBe('node')
+  for (const body of [{}, { code: '123456', end: session?.sid }, { end: '' }, { press: true }])
+    expect((await verify(second, { login_id, ...body })).status).toBe(400)
+  expect((await verify(second, { login_id, end: 'nobody' })).status).toBe(404)
+  expect((await verify(first, { login_id, end: session?.sid })).status).toBe(401)
+  const done = await verify(second, { login_id, end: session?.sid })
+  expect([done.status, ((await done.json()) as { session: { current: boolean } }).session.current]).toEqual([200, true])
+  expect([(await first.fetch('/v1/session')).status, (await second.fetch('/v1/session')).status]).toEqual([401, 200])
 })
 
 it('tells of a sign-in on a new device, and of none on a known one or of the first', async () => {

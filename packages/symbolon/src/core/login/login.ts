@@ -114,6 +114,8 @@ export function createLogin(parts: LoginParts): Login {
     const { proven, userId } = found.attempt
     const { sessions } = await next.stepOf(found)
     if (userId === null || !sessions.some(({ sid }) => sid === input.end)) return refuse('not_found')
+    // A policy may have become stricter meanwhile.
+    if (!next.isEnough(found, proven)) return refuse('login_failed')
     const opened = await finish.open(found, proven, userId, input, input.end)
     if (opened !== 'at the limit') return opened
     const { caller } = input

@@ -7,6 +7,7 @@ import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createGroup } from './group.ts'
 import { budgetJson } from './limits.ts'
+import { live, opens } from './sessions.ts'
 import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
 const rowOf = (names: readonly string[]) => `json_build_array(${selection(names, 'a', ['sealed_identifier', 'code_hash'])})`
@@ -147,6 +148,33 @@ BEGIN
   RETURN FOUND;
 END $$;
 `
+
+/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
+export const finishFunctions = `
+CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  wanted jsonb := asked->'user';
+  now bigint;
+  given text[] := '{}';
+  opened jsonb;
+BEGIN
+  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
+    PERFORM @refuse('{"outcome":"attempt_gone"}');
+  END IF;
+  IF asked->>'ends' IS NOT NULL THEN
+    PERFORM 1 FROM @users u
+      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
+      FOR NO KEY UPDATE;
+    now := @time();
+    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
+      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
+      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
+    given := @end_sessions(given, 'evicted', now);
+  END IF;
+  opened := @open_one(asked || '{"attempt":null}')::jsonb;
+  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
+END $$;
+${opens('finish_sessions', 'finish_one')}`
 
 const recordOf = (found: Row) => attemptOf(withBytes(found, [5, 7]))
 

@@ -3,7 +3,7 @@
 // cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { attemptFunctions, loginFunctions } from './attempts.ts'
+import { attemptFunctions, finishFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
@@ -14,7 +14,7 @@ import { limitFunctions } from './limits.ts'
 import { passkeySchema } from './passkeys.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
-import { finishFunctions, sessionFunctions } from './sessions.ts'
+import { sessionFunctions } from './sessions.ts'
 import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
 import { writeFunctions } from './write.ts'

@@ -16,10 +16,11 @@ const bytes = ['credential_hash', 'sealed_key']
 /** A session's columns as `sessionOf` reads them. */
 export const sessionSelection = (alias: string) => selection(sessionColumns, alias, bytes)
 
-const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** A condition in which `now` is the time. */
+export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 
 /** Sign-ins of one moment, each in a savepoint of its own. */
-const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   c jsonb;
   one json;
@@ -259,33 +260,6 @@ BEGIN
     'log', @log(@ended_entries(ended, now), now));
 END $$;
 `
-
-/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
-export const finishFunctions = `
-CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  wanted jsonb := asked->'user';
-  now bigint;
-  given text[] := '{}';
-  opened jsonb;
-BEGIN
-  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
-    PERFORM @refuse('{"outcome":"attempt_gone"}');
-  END IF;
-  IF asked->>'ends' IS NOT NULL THEN
-    PERFORM 1 FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
-    now := @time();
-    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
-      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
-      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
-    given := @end_sessions(given, 'evicted', now);
-  END IF;
-  opened := @open_one(asked || '{"attempt":null}')::jsonb;
-  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
-END $$;
-${opens('finish_sessions', 'finish_one')}`
 
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
 const perBatch = 1000

@@ -69,6 +69,16 @@ async function fill(store: Store) {
   }
   await store.attempts.start(attempt, [], [])
   await store.attempts.charge(attempt.idHash, [])
+  const asked = { linkHash: 'link', userAgent: 'Ünï', returnTo: '/there', need: { acr: 'a', maxAge: 60 }, action: 'pay', ends: 2 * hour }
+  const linked = { ...attempt, ...asked, idHash: id(), purpose: 'step_up' as const, sid: plainOne }
+  await store.attempts.start(linked, [], [])
+  const proven = [{ method: 'email_otp', amr: ['otp'], at: await store.now() }]
+  const moved = {
+    ...{ from: 0, state: 'choose' as const, method: 'email_otp', linkHash: 'next', userId: 'usr_x', proven, tries: 1, sends: 1 },
+    bindingHash: 'c',
+  }
+  const lengths = { maxTries: 4, lifetime: hour, resendAfter: 1000, ends: hour }
+  await store.attempts.advance(linked.idHash, { ...moved, ...lengths, sealedIdentifier: randomBytes(50), codeHash: randomBytes(32) }, [])
   const { user } = (await store.sessions.find(plainOne)) ?? {}
   await store.passkeys.handle(user?.id ?? '', handle())
   const held = passkey(user?.id ?? '', { counter: 3 })
@@ -80,19 +90,19 @@ async function fill(store: Store) {
   const now = await store.now()
   await store.limits.once('shown', now + hour)
   await store.feed.revokeToken('jti', now + hour, [])
-  return { sids: [plainOne, rotated, seen, child, revoked], idHash: attempt.idHash, passkey: held.id, budget, now }
+  return { sids: [plainOne, rotated, seen, child, revoked], idHashes: [attempt.idHash, linked.idHash], passkey: held.id, budget, now }
 }
 type Filled = Awaited<ReturnType<typeof fill>>
 
 /** Everything that can be read of it. */
-async function everything(store: Store, { sids, idHash, passkey }: Filled) {
+async function everything(store: Store, { sids, idHashes, passkey }: Filled) {
   const sessions = await Promise.all(sids.map((sid) => store.sessions.find(sid)))
   return plain({
     sessions: sessions.map((found) => ({ ...found, now: 0 })),
     users: await store.users.list(null, 100),
     clients: await store.clients.list(),
     keys: (await store.keys.list()).keys,
-    attempt: (await store.attempts.find(idHash))?.attempt,
+    attempts: await Promise.all(idHashes.map(async (one) => (await store.attempts.find(one))?.attempt)),
     passkey: { ...(await store.passkeys.find(passkey)), now: 0 },
     audit: await store.audit.list({}, 100),
     head: await store.feed.head(),
@@ -139,14 +149,14 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
     it('brings every record as it was, and the service goes on where it was', async () => {
       const { what, held } = await filled()
       const copied = await copyStore(from.address, to.address)
-      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 1, 1, 1, 1, 1, expect.any(Number), expect.any(Number), 1])
+      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, 1, 1, expect.any(Number), expect.any(Number), 1])
       const store = await storeOf(to)
       expect(await everything(store, what)).toEqual(held)
       expect(copied.feed).toEqual(held.head)
       expect((await store.limits.spend([what.budget])).outcome).toBe('limited')
       expect(await store.limits.once('shown', what.now + hour)).toBe(false)
       expect(await store.limits.once('new', what.now + hour)).toBe(true)
-      expect(await store.attempts.charge(what.idHash, [])).toMatchObject({ outcome: 'charged', attempt: { tries: 2 } })
+      expect(await store.attempts.charge(what.idHashes[0] ?? '', [])).toMatchObject({ outcome: 'charged', attempt: { tries: 2 } })
       expect(await store.now()).toBeGreaterThanOrEqual(what.now)
       // New lines come after the old ones, and new entries after the head.
       await store.audit.write([{ event: 'later', userId: null, sid: null, clientId: null, ip: null, detail: {} }])
