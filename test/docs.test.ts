@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { errors } from '@symbolon/protocol'
+import { errors, events } from '@symbolon/protocol'
 import { createVerifier } from '@symbolon/verifier'
 import { expect, it } from 'vitest'
 
@@ -70,6 +70,15 @@ it('the page of errors is the table', () => {
   const page = textOf('docs/errors.md').replace(/ +/g, ' ')
   for (const [code, { status, text }] of Object.entries(errors)) expect(page).toContain(`| \`${code}\` | ${status} | ${text} |`)
   expect(page.match(/^\| `/gm)).toHaveLength(Object.keys(errors).length)
+})
+
+it('the page of events is the table', () => {
+  const page = textOf('docs/events.md').replace(/ +/g, ' ')
+  for (const [name, { when, data }] of Object.entries(events)) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` | ${when} |`))
+    for (const field of Object.keys(data)) expect(row, name).toContain(`\`${field}\``)
+  }
+  expect(page.match(/^\| `/gm)).toHaveLength(Object.keys(events).length)
 })
 
 it('the page of revocation names every option, field and metric of a verifier', async () => {

@@ -7,6 +7,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { type Disk, mountDisk } from './disk.ts'
 import { freePort } from './free-port.ts'
 
 /** Where the server's programs are: those on the path of Debian's packages, the newest, or `POSTGRES_BIN`. */
@@ -33,6 +34,8 @@ function run(program: string, args: readonly string[]): void {
 export interface Postgres {
   readonly port: number
   readonly folder: string
+  /** The small disk that was asked for. */
+  readonly disk: Disk | undefined
   /** The address of a database, reached by `port` or by that of a proxy before it. */
   url(database: string, through?: number): string
   /** A new database. */
@@ -44,22 +47,52 @@ export interface Postgres {
   start(options?: readonly string[]): Promise<void>
   /** Ends the server: with connections cut (`fast`), or as a crash would (`immediate`). */
   halt(mode: 'fast' | 'immediate'): void
+  /** Whether its main process lives, well or not. */
+  running(): boolean
+  /** Makes a standby a primary. */
+  promote(): void
   /** Sends a signal to the server and every process of it. */
   signal(signal: NodeJS.Signals): void
   /** Ends it and removes its data. */
   stop(): void
 }
 
+/** Where a server begins, and on what. */
+export interface Origin {
+  /** A small disk (see `canMount`) for its tables and all else but the log of writes, or for that log alone. */
+  readonly disk?: { readonly holds: 'data' | 'wal'; readonly megabytes: number }
+  /** Begins as a standby that follows this server, under the name `standby`. */
+  readonly of?: Postgres
+}
+
+/** Whose the server's files are. */
+function owner() {
+  const id = (flag: string) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout)
+  return { uid: id('-u'), gid: id('-g') }
+}
+
 /** Starts a server. `settings`: lines for postgresql.conf, such as `fsync=off`. */
-export async function startPostgres(settings: readonly string[] = []): Promise<Postgres> {
+export async function startPostgres(settings: readonly string[] = [], origin: Origin = {}): Promise<Postgres> {
   const bin = programs()
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-postgres-'))
-  if (asRoot) {
-    const uid = Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout)
-    chownSync(folder, uid, uid)
-  }
+  if (asRoot) chownSync(folder, owner().uid, owner().gid)
   const data = join(folder, 'data')
-  run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N'])
+  const disk = origin.disk && mountDisk(join(folder, origin.disk.holds), origin.disk.megabytes, owner())
+  try {
+    make()
+  } catch (error) {
+    disk?.remove()
+    throw error
+  }
+  function make() {
+    if (origin.of !== undefined) {
+      const from = `host=127.0.0.1 port=${origin.of.port} user=postgres application_name=standby`
+      return run(join(bin, 'pg_basebackup'), ['-D', data, '-d', from, '-R', '-N', '-c', 'fast'])
+    }
+    // Small pieces of the log, so that a small disk can hold some.
+    const log = disk === undefined ? [] : ['-X', join(folder, 'wal'), '--wal-segsize=1']
+    run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N', ...log])
+  }
   const port = await freePort()
   const sql = async (database: string, text: string, values: readonly unknown[] = []) => {
     const client = new Client({ connectionString: url(database) })
@@ -87,6 +120,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   const server: Postgres = {
     port,
     folder,
+    disk,
     url,
     sql,
     async create() {
@@ -127,6 +161,8 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
         'start',
       ])
     },
+    running: () => pid() !== undefined,
+    promote: () => run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', 'promote']),
     halt: (mode) => run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', '-m', mode, 'stop']),
     signal(signal) {
       const main = pid()
@@ -154,6 +190,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
           ...['-D', data, '-w', '-s', '-m', 'immediate', 'stop'],
         ])
       }
+      disk?.remove()
       rmSync(folder, { recursive: true, force: true })
     },
   }

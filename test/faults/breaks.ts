@@ -27,9 +27,19 @@ const failingReads = store(
 
 /** What was read comes late, so that much can happen meanwhile. */
 const slowAnswers = postgres(
+  'glance',
+  'return answers;',
+  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return answers;',
+)
+
+/** The same of the embedded store, whose answers come at once. */
+const slowReads = store(
   'finder',
-  'return asked.map((sid) =>',
-  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return asked.map((sid) =>',
+  'for (const [sid, { resolve }] of these)\n                    resolve(reader.read(sid, now));',
+  `for (const [sid, { resolve }] of these) {
+                    const read = reader.read(sid, now);
+                    setTimeout(() => resolve(read), 400);
+                }`,
 )
 
 /** The table. */
@@ -70,6 +80,25 @@ export const breaks: readonly Break[] = [
         'finder',
         'asked.set(sid, { answer, ...settle });',
         'asked.set(sid, { answer, ...settle }); young.set(sid, { answer, at: performance.now() });',
+      ),
+    ],
+    breaks: ['G1'],
+  },
+  { name: 'nothing changed but slow answers', edits: [slowReads], breaks: [] },
+  {
+    name: 'slow answers, and checks that join one that was read before',
+    edits: [
+      slowReads,
+      store('finder', 'let asked = new Map();\n    const readAll', 'let asked = new Map(); const under = new Map();\n    const readAll'),
+      store(
+        'finder',
+        'const known = asked.get(sid);',
+        'if (under.has(sid)) return under.get(sid).answer;\n        const known = asked.get(sid);',
+      ),
+      store(
+        'finder',
+        'asked.set(sid, { answer, ...settle });',
+        'asked.set(sid, { answer, ...settle }); under.set(sid, { answer }); void answer.finally(() => under.delete(sid)).catch(() => {});',
       ),
     ],
     breaks: ['G1'],
@@ -139,6 +168,26 @@ export const breaks: readonly Break[] = [
   },
   { name: 'nothing changed but slow answers, on PostgreSQL', edits: [slowAnswers], breaks: [], database: true },
   {
+    name: 'slow answers, and checks on PostgreSQL that join a statement that was sent before',
+    edits: [
+      slowAnswers,
+      postgres('glance', 'return createGroup({', 'const under = new Map(); const gather = createGroup({'),
+      postgres(
+        'glance',
+        'return answers;\n        },\n    });',
+        `return answers;
+        },
+    });
+    return (sid) => {
+        if (!under.has(sid)) under.set(sid, gather(sid).finally(() => under.delete(sid)));
+        return under.get(sid);
+    };`,
+      ),
+    ],
+    breaks: ['G1'],
+    database: true,
+  },
+  {
     name: 'a rotation on PostgreSQL that compares nothing',
     edits: [postgres('sessions', "AND s.generation = (c->>'from')::bigint AND", "AND (c->>'from')::bigint > 0 AND")],
     breaks: ['G3', 'G7'],
@@ -167,11 +216,11 @@ export const breaks: readonly Break[] = [
   {
     name: 'a database that cannot be reached, and is answered for from memory',
     edits: [
-      postgres('finder', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
+      postgres('glance', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
       postgres(
-        'finder',
-        'return asked.map((sid) => found.get(sid));\n        },\n    });',
-        `return asked.map((sid) => found.get(sid));
+        'glance',
+        'return answers;\n        },\n    });',
+        `return answers;
         },
     });
     return (sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(

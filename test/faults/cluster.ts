@@ -18,8 +18,10 @@ export interface Build {
 export interface ClusterNode extends LoadNode {
   kill(): Promise<void>
   signal(signal: NodeJS.Signals): void
-  /** Starts it again; `more`: what it finds in its environment this time. */
-  start(more?: Readonly<Record<string, string>>): Promise<void>
+  /** Ends it as an operator does; returns when it has ended. */
+  end(): Promise<void>
+  /** Starts it again; `more`: what it finds in its environment this time; `main`: by another build. */
+  start(more?: Readonly<Record<string, string>>, main?: string): Promise<void>
   /** Whether its process has ended, by whatever hand. */
   exited(): boolean
 }
@@ -39,12 +41,14 @@ export async function startCluster(options: {
   readonly window: number
   readonly bound: number
   readonly build?: Build
+  /** More words for `serve`. */
+  readonly words?: readonly string[]
   /** What each node finds in its environment beside the rest, such as its way to a database. */
   readonly env?: (at: number) => Readonly<Record<string, string>>
   /** Where a verifier reaches a node that listens on a port: this port unless said. */
   readonly link?: (port: number) => Promise<number>
 }): Promise<Cluster> {
-  const { count, window, bound, build = {} } = options
+  const { count, window, bound, build = {}, words = [] } = options
   const data = mkdtempSync(join(tmpdir(), 'symbolon-load-'))
   const ends: (() => Promise<void> | void)[] = [() => rmSync(data, { recursive: true, force: true })]
   const close = async () => {
@@ -58,7 +62,7 @@ export async function startCluster(options: {
     const envOf = (at: number) => ({ SYMBOLON_ISSUER: issuer, SYMBOLON_TRUSTED_PROXIES: '1', ...options.env?.(at) })
     for (let at = 0; at < count; at++) {
       const main = build.main === undefined ? {} : { main: build.main }
-      const service = await startServiceProcess(data, { env: envOf(at), ...main, ...(at === 0 && { ports: first }) })
+      const service = await startServiceProcess(data, { env: envOf(at), words, ...main, ...(at === 0 && { ports: first }) })
       ends.push(() => service.stop('SIGKILL'))
       services.push(service)
     }
@@ -71,10 +75,11 @@ export async function startCluster(options: {
       origin: `http://127.0.0.1:${service.ports.port}`,
       admin: `http://127.0.0.1:${service.ports.admin}`,
       adminKey,
+      end: () => service.stop('SIGTERM').then(() => {}),
       kill: () => service.stop('SIGKILL').then(() => {}),
       exited: () => service.exited(),
       signal: (signal: NodeJS.Signals) => void service.signal(signal),
-      start: (more: Readonly<Record<string, string>> = {}) => service.start({ ...envOf(at), ...more }),
+      start: (more: Readonly<Record<string, string>> = {}, main?: string) => service.start({ ...envOf(at), ...more }, main),
     }))
     const verifiers: VerifierProcess[] = []
     for (const [at, { ports }] of services.entries()) {

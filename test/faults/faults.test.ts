@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { lossy, startEventProxy, swapped, twice } from './event-proxy.ts'
 import { judge } from './history.ts'
+import { createLanes } from './lanes.ts'
 import { createRecorder, type Recorder, startVerifierProcess, type VerifierProcess } from './recorder.ts'
 import { type ServiceProcess, type SignedIn, startServiceProcess, until } from './service-process.ts'
 import { type Manner, startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -34,21 +35,10 @@ interface Stage {
 }
 
 /** How many plays run at once: each is three processes, and what is judged here are bounds, not a machine's patience. */
-const stages = 3
-const queue: (() => void)[] = []
-let taken = 0
+const lane = createLanes(3)
 
 /** Sets the stage when one is free, plays, and judges. */
-async function play(act: (stage: Stage) => Promise<void>, options: { readonly events?: boolean } = {}) {
-  if (taken >= stages) await new Promise<void>((resolve) => queue.push(resolve))
-  taken++
-  try {
-    return await playNow(act, options)
-  } finally {
-    taken--
-    queue.shift()?.()
-  }
-}
+const play = (act: (stage: Stage) => Promise<void>, options: { readonly events?: boolean } = {}) => lane(() => playNow(act, options))
 
 async function playNow(act: (stage: Stage) => Promise<void>, options: { readonly events?: boolean }) {
   const data = mkdtempSync(join(tmpdir(), 'symbolon-faults-'))

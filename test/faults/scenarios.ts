@@ -1,12 +1,14 @@
 // The table of scenarios: what is done to nodes, to the database, to the ways between them, and to clocks. Each undoes what
 // it did.
 
-import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { failOvers } from './failover.ts'
+import { fullDisks } from './full-disk.ts'
 import { pause } from './load/people.ts'
 import type { Scenario, Stage } from './scenario.ts'
 import { until } from './service-process.ts'
 import type { Manner, TcpProxy } from './tcp-proxy.ts'
+import { upgrade } from './upgrade.ts'
 
 const pick = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T
 
@@ -45,9 +47,6 @@ const crashAt = (point: string): Scenario => ({
 
 const clock = fileURLToPath(new URL('./clock-shift.mjs', import.meta.url))
 const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIFT: String(ms) })
-
-/** A server whose data lie on a small disk of its own. */
-export const canMount = process.getuid?.() === 0 && spawnSync('which', ['mount']).status === 0
 
 /** The table. */
 export const scenarios: readonly Scenario[] = [
@@ -154,4 +153,7 @@ export const scenarios: readonly Scenario[] = [
       }
     },
   },
+  ...fullDisks,
+  ...failOvers,
+  upgrade,
 ]

@@ -55,8 +55,8 @@ export async function startServiceProcess(data: string, options: ServiceStart = 
   const ports = options.ports ?? { port: await freePort(), admin: await freePort() }
   const origin = `http://localhost:${ports.port}`
   let child: ChildProcess
-  const start = async (env: Readonly<Record<string, string>> = {}) => {
-    child = spawn(process.execPath, [main, 'serve', '--dev', ...(options.words ?? [])], {
+  const start = async (env: Readonly<Record<string, string>> = {}, program = main) => {
+    child = spawn(process.execPath, [program, 'serve', '--dev', ...(options.words ?? [])], {
       env: {
         PATH: process.env.PATH ?? '',
         SYMBOLON_DATA: data,

@@ -22,8 +22,8 @@ export interface TcpProxy {
   readonly port: number
   /** Changes the manner for connections that are there and for those to come. */
   become(manner: Manner): void
-  /** Leads connections to come elsewhere; those that are there are cut. */
-  lead(port: number): void
+  /** Leads connections to come elsewhere; those that are there are cut, or kept if told so. */
+  lead(port: number, there?: 'cut' | 'keep'): void
   /** How many connections were taken so far. */
   taken(): number
   close(): Promise<void>
@@ -115,9 +115,9 @@ export async function startTcpProxy(first: number): Promise<TcpProxy> {
       if (next.as === 'cut') for (const pair of [...pairs]) drop(pair, true)
       if (next.as === 'reset') for (const pair of pairs) pair.left = next.after
     },
-    lead(port) {
+    lead(port, there = 'cut') {
       target = port
-      for (const pair of [...pairs]) drop(pair, true)
+      if (there === 'cut') for (const pair of [...pairs]) drop(pair, true)
     },
     taken: () => count,
     async close() {

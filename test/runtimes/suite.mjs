@@ -4,6 +4,7 @@
 import { createVerifier } from '@symbolon/verifier'
 import { createTokenVerifier } from '@symbolon/verifier/token'
 import { createGuard } from '@symbolon/verifier/web'
+import { verifyWebhook } from '@symbolon/verifier/webhook'
 
 /** Throws with a sentence unless both are the same as JSON. */
 function same(found, wanted, what) {
@@ -41,6 +42,28 @@ async function judge({ vectors }) {
   }
   same(wrong, [], 'vectors')
   return `${vectors.vectors.length} tokens`
+}
+
+/** The example of Standard Webhooks, and what is nearly it. Rightly signed, it is no event of ours. */
+async function judgeWebhooks() {
+  const secrets = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']
+  const text = '{"test": 2432232314}'
+  const judged = async (body, change, now = 1_614_265_330_000) => {
+    const headers = {
+      'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      'webhook-timestamp': '1614265330',
+      'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+      ...change,
+    }
+    const request = new Request('https://app.example/hooks', { method: 'POST', headers, body })
+    return (await verifyWebhook(request, { secrets, now: () => now, maxBytes: 100 })).refusal
+  }
+  same(await judged(text), 'malformed', 'the example')
+  same(await judged(`${text} `), 'wrong_signature', 'another body')
+  same(await judged(text, { 'webhook-id': 'msg_other' }), 'wrong_signature', 'another id')
+  same(await judged(text, {}, 1_614_265_631_000), 'stale', 'five minutes later')
+  same(await judged('x'.repeat(101)), 'body_too_large', 'a long body')
+  return '5 webhooks'
 }
 
 /**
@@ -81,6 +104,8 @@ export async function run(config, serve) {
   }
 
   await attempt('judges tokens strictly', () => judge(config))
+
+  await attempt('judges webhooks as their scheme does', judgeWebhooks)
   await attempt('follows revocations', async () => {
     await verifier.ready()
     await until(config.follow, async () => verifier.status().transport, 5000, 'the way it is followed')

@@ -1,9 +1,10 @@
-// `npm run bench [-- NAME… --json FILE --sessions N]`: tokens, sessions, http, life, revocation, postgres; and, only when it
+// `npm run bench [-- NAME… --json FILE --sessions N]`: tokens, sessions, http, life, revocation, login, postgres; and, only when it
 // is named, scale, which loads ten million sessions. Ratios are measured side by side in one run.
 
 import { createFigures, type Figures } from './figures.ts'
 import { measureHttp } from './http.ts'
 import { measureLife } from './life.ts'
+import { measureLogin } from './login.ts'
 import { measurePostgres } from './postgres.ts'
 import { findPrograms } from './postgres-server.ts'
 import { measureRevocation } from './revocation.ts'
@@ -17,6 +18,7 @@ const parts: Readonly<Record<string, (figures: Figures) => Promise<void>>> = {
   http: measureHttp,
   life: measureLife,
   revocation: measureRevocation,
+  login: measureLogin,
   postgres: measurePostgres,
 }
 

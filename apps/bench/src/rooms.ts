@@ -18,24 +18,31 @@ export const issuer = 'http://localhost:3999/auth'
 /** The server secret of everything that is measured. */
 export const secret = 'a secret for measuring, of more than thirty-two bytes'
 
+/** Where messages go, and what bounds sign-ins, when they are measured. */
+interface Doors {
+  readonly queue?: (delivery: { readonly to?: string; readonly code?: string }) => void
+  readonly budgets?: Readonly<Record<string, { readonly limit: number; readonly window: number }>>
+}
+
 /** Opens a store and a core on a file; `at`: its issuer. */
-export const openCore = async (path: string, at: string = issuer) => coreOn(await rooms.sqlite.openSqliteStore({ path }), at)
+export const openCore = async (path: string, at: string = issuer, doors: Doors = {}) =>
+  coreOn(await rooms.sqlite.openSqliteStore({ path }), at, doors)
 
 /** The same on a database, with as many connections as a node has unless told otherwise. */
-export const openPostgresCore = async (url: string, schema = 'symbolon') =>
-  coreOn(await rooms.postgres.openPostgresStore({ url, schema, connections }), issuer)
+export const openPostgresCore = async (url: string, schema = 'symbolon', doors: Doors = {}) =>
+  coreOn(await rooms.postgres.openPostgresStore({ url, schema, connections }), issuer, doors)
 
 /** Connections of everything that is measured on a database. */
 export const connections = 10
 
-async function coreOn(store: Awaited<ReturnType<typeof rooms.sqlite.openSqliteStore>>, at: string) {
+async function coreOn(store: Awaited<ReturnType<typeof rooms.sqlite.openSqliteStore>>, at: string, doors: Doors) {
   const crypto = rooms.crypto.createCrypto([secret])
   const core = rooms.core.createCore(
     {
       store,
       crypto,
       signer: rooms.signer.createSigner(),
-      courier: { queue: () => {} },
+      courier: { queue: doors.queue ?? (() => {}) },
       clock: {
         now: () => performance.now(),
         after: (ms: number, run: () => void) => {
@@ -53,7 +60,7 @@ async function coreOn(store: Awaited<ReturnType<typeof rooms.sqlite.openSqliteSt
       algorithm: 'ES256',
       keyRotation: 2_592_000_000,
       steps: [],
-      budgets: rooms.core.defaultBudgets,
+      budgets: { ...rooms.core.defaultBudgets, ...doors.budgets },
     },
   )
   await core.jobs.maintain()

@@ -5,6 +5,7 @@ export { fromBase64url, toBase64url } from './bytes.ts'
 export { type AccessTokenClaims, type Algorithm, type PublicJwk, reservedClaims } from './claims.ts'
 export { type Duration, milliseconds, parseDuration } from './durations.ts'
 export { type ErrorCode, type ErrorOptions, type ErrorRow, errors, SymbolonError } from './errors.ts'
+export { type AuthEvent, type EventData, type EventField, type EventName, type EventRow, events } from './events.ts'
 export { isClientId, isOpaque, isSid, isUserId } from './ids.ts'
 export { readJsonObject } from './json.ts'
 export type {
@@ -37,3 +38,4 @@ export {
 export { type Problem, problemHeaders, problemOf } from './wire/problem.ts'
 export { backgroundHeader, issuerPath, nonceHeader, routes } from './wire/routes.ts'
 export { securityHeaders } from './wire/security.ts'
+export { fromBase64, readWebhookSecret, toBase64, webhookHeaders, webhookPreamble, webhookScheme, webhookSecret } from './wire/webhook.ts'

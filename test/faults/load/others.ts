@@ -1,5 +1,5 @@
 // Who else is about during a load: a thief with copies of what some callers held, an operator who changes and ends things,
-// and watchers who show tokens, living and dead, wherever they can be shown.
+// watchers who show tokens, living and dead, wherever they can be shown, and a sentry who looks at one while it dies.
 
 import type { Calls, Held, LoadNode, LoadVerifier } from './calls.ts'
 import { type Person, pause } from './people.ts'
@@ -81,5 +81,35 @@ export async function runWatcher(
     if (shown === null) continue
     if (verifiers.length === 0 || chance.draw() < 0.4) await calls.check(chance.pick(nodes), 'session', shown)
     else await calls.check(chance.pick(verifiers), chance.draw() < 0.75 ? 'token' : 'session', shown)
+  }
+}
+
+const looksEvery = 15
+const mostLooks = 60
+
+/** Opens sessions, and looks at each so often, at one node, that looks overlap, while it is signed out at the same or another one. */
+export async function runSentry(parts: OtherParts & { readonly name: string; readonly pace: number }): Promise<void> {
+  const { calls, chance, nodes, running, name, pace } = parts
+  for (let turn = 0; running(); turn++) {
+    await pause(chance.between(pace, 10 * pace))
+    // Each identity and address signs in but a few times, as the service allows.
+    const [email, from] = [`${name}-${turn >> 3}@example.com`, `10.${chance.between(0, 255)}.${chance.between(0, 255)}.${turn & 255}`]
+    const { held } = await calls.signIn(chance.pick(nodes), chance.pick(nodes), email, null, from)
+    if (held === null) continue
+    const node = chance.pick(nodes)
+    const looks = new Set<Promise<unknown>>()
+    const timer = setInterval(() => {
+      if (looks.size >= mostLooks) return
+      const look = calls.check(node, 'session', held).finally(() => looks.delete(look))
+      looks.add(look)
+    }, looksEvery)
+    try {
+      await pause(chance.between(50, 150))
+      await calls.signOut(chance.pick(nodes), held)
+      await pause(250)
+    } finally {
+      clearInterval(timer)
+      await Promise.all(looks)
+    }
   }
 }

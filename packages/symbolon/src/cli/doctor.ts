@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type AuthObject, createAuth, readSecretFile, sealedWords } from '#embed'
 import type { Configuration } from '#server'
 import { type CommonOptions, configurationOf, sentence, type Terminal, time } from './terminal.ts'
+import { targetFaults } from './webhooks.ts'
 
 interface Finding {
   readonly check: string
@@ -100,6 +101,10 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
         )
       if (!faults.some((says) => says.includes('mail')))
         note('mail', true, auth.settings.delivery === undefined ? 'development outbox' : 'the server takes our credentials')
+      const targets = await auth.webhooks.list()
+      const failing = targetFaults(targets)
+      for (const says of failing) note('webhooks', false, says)
+      if (failing.length === 0 && targets.length > 0) note('webhooks', true, `${targets.length} told of what happens, none fails`)
       for (const says of await overdue(auth)) note('jobs', false, says)
       for (const one of await followersOf(terminal, configuration, auth.settings.data)) note('follower', true, one)
       const newest = Math.max(...keys.map((key) => key.changedAt))

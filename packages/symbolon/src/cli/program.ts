@@ -13,13 +13,14 @@ import { addSecrets } from './secrets.ts'
 import { addStore } from './store.ts'
 import { type CommonOptions, configurationOf, exit, failure, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
+import { addWebhooks } from './webhooks.ts'
 
 const variables = `
 Environment (over the file): SYMBOLON_PORT 4000, SYMBOLON_HOST, SYMBOLON_ADMIN_PORT 4001, SYMBOLON_ADMIN_HOST 127.0.0.1,
   SYMBOLON_ISSUER, SYMBOLON_DATA, SYMBOLON_DATABASE_URL, SYMBOLON_DATABASE_SCHEMA, SYMBOLON_DATABASE_CONNECTIONS,
   SYMBOLON_DATABASE_MIGRATE, SYMBOLON_SECRETS or SYMBOLON_SECRETS_FILE, SYMBOLON_SMTP_URL, SYMBOLON_SMTP_FROM,
   SYMBOLON_AUDIENCE, SYMBOLON_SIGN_UP, SYMBOLON_TRUSTED_PROXIES, SYMBOLON_APP_NAME, SYMBOLON_APP_ORIGINS,
-  SYMBOLON_APP_RETURN_TO, SYMBOLON_LOG_LEVEL, SYMBOLON_CONFIG
+  SYMBOLON_APP_RETURN_TO, SYMBOLON_WEBHOOKS (a file, or JSON), SYMBOLON_LOG_LEVEL, SYMBOLON_CONFIG
 
 Examples:
   symbolon serve --dev
@@ -71,6 +72,7 @@ export async function run(
   addStore(program, terminal, untilStopped)
   addSecrets(program, terminal)
   addRestore(program, terminal)
+  addWebhooks(program, terminal)
 
   program
     .command('token')

@@ -4,10 +4,11 @@
 import type { AccessTokenClaims, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
+import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { Login } from './login/api.ts'
 import type { AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
-import type { Eventually, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
+import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
 export type * from './answers.ts'
@@ -66,22 +67,28 @@ export interface Explained {
   readonly trace: readonly StepTrace[]
 }
 
-export type Checked = { readonly ok: true; readonly snapshot: SessionSnapshot } | Refused
+export type Checked<Found extends SessionGlance = SessionGlance> = { readonly ok: true; readonly snapshot: Found } | Refused
 
 /** What a revocation ended. `sids`: at most 10,000 of them, `count` all. */
 export interface Ended extends Revoked {
   readonly count: number
 }
 
-export interface Sessions {
+/** Live checks, and what they find. */
+export interface Checks<Found extends SessionGlance> {
   /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
   check(
     credential: string,
     kind: 'cookie' | 'token',
     options?: { readonly background?: boolean; readonly caller?: Caller },
-  ): Eventually<Checked>
+  ): Eventually<Checked<Found>>
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
-  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked>
+  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked<Found>>
+}
+
+export interface Sessions extends Checks<SessionGlance> {
+  /** The same checks, which read all there is of a session and its user. */
+  readonly whole: Checks<SessionSnapshot>
   refresh(input: RefreshInput): Promise<RefreshOutcome>
   /** Runs the pipeline for the current credential without writing anything; each step's outcome and time. */
   explain(sid: string): Promise<Explained | Refused>
@@ -113,16 +120,11 @@ export interface RefreshContext {
   readonly signal: AbortSignalLike
 }
 
-/** As much of an AbortSignal as core knows without a platform. */
-export interface AbortSignalLike {
-  readonly aborted: boolean
-}
-
 /** A step of the refresh pipeline. `budget` in milliseconds. */
 export interface RefreshStep {
   readonly name: string
   readonly budget: number
-  readonly onFailure: 'deny' | 'defer' | 'degrade'
+  readonly onFailure: FailureMode
   run(context: RefreshContext): void | Promise<void>
 }
 

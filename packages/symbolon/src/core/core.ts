@@ -9,6 +9,7 @@ import { isGenuine, newCredential, openSessionKey, parseCredential } from './cre
 import type { CorePorts } from './factors/factor.ts'
 import { createPasskeyFactor } from './factors/passkey.ts'
 import { createFeed } from './feed.ts'
+import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
@@ -27,7 +28,7 @@ import { createUsers } from './users.ts'
 const nobody: Caller = { ip: null, userAgent: null }
 
 /** Creates core. Reads nothing; `jobs.maintain` must have come once before anything is minted. */
-export function createCore(ports: CorePorts, options: CoreOptions): Core {
+export function createCore(ports: CorePorts, options: CoreOptions & { readonly hooks?: HookOptions }): Core {
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
@@ -53,7 +54,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     },
     async mint(credential) {
       const at = clock.now()
-      const checked = await checks.check(credential, 'cookie', { background: true })
+      const checked = await checks.whole.check(credential, 'cookie', { background: true })
       if (!checked.ok) return checked
       const { snapshot } = checked
       const passed = await pipeline(snapshot, nobody)
@@ -86,6 +87,7 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
       options,
       clients,
       policyOf,
+      hooks: createHooks(ports, options.hooks),
       credential: (kind) => newCredential(crypto, kind),
       genuine: async (text) => {
         const credential = parseCredential(text)
@@ -118,7 +120,13 @@ export function createCore(ports: CorePorts, options: CoreOptions): Core {
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {
-        const counts = [store.sessions.sweep(500), store.attempts.sweep(500), store.limits.sweep(500), store.feed.compact(500)]
+        const counts = [
+          store.sessions.sweep(500),
+          store.attempts.sweep(500),
+          store.limits.sweep(500),
+          store.feed.compact(500),
+          store.webhooks.sweep(500),
+        ]
         return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
       },
     },

@@ -40,7 +40,12 @@ export function decide(n: number, session: Generations, now: number, rules: Rule
 }
 
 /** Whether a live check accepts generation `n`: the current one, or its predecessor while the answer may be on its way. */
-export function isCurrent(n: number, session: Generations, now: number, window: number): boolean {
+export function isCurrent(
+  n: number,
+  session: Pick<Generations, 'generation' | 'predecessor' | 'rotatedAt' | 'seen'>,
+  now: number,
+  window: number,
+): boolean {
   if (n === session.generation) return true
   return n === session.predecessor && (windowOpen(session, now, window) || !session.seen)
 }

@@ -11,7 +11,11 @@ export interface Limits {
 }
 
 /** The limits of a session under its client's policy. `lastSeenAt`: activity that is known here but not yet written. */
-export function limitsOf(session: Session, policy: ClientPolicy, lastSeenAt = session.lastSeenAt): Limits {
+export function limitsOf(
+  session: Pick<Session, 'createdAt' | 'expiresAt' | 'idle' | 'lastSeenAt'>,
+  policy: ClientPolicy,
+  lastSeenAt = session.lastSeenAt,
+): Limits {
   return {
     idleEndsAt: Math.max(lastSeenAt, session.lastSeenAt) + Math.min(session.idle, policy.idle),
     endsAt: Math.min(session.expiresAt, session.createdAt + policy.absolute),

@@ -3,6 +3,7 @@
 
 import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, PlacedStep, RefreshContext, RefreshStep, StepTrace } from './api.ts'
+import { type AbortSignalLike, runForeign } from './foreign.ts'
 import { isExpired, limitsOf } from './limits.ts'
 import { foreignClaims, type Shape } from './mint.ts'
 import type { Client, ClientPolicy } from './model.ts'
@@ -83,13 +84,12 @@ async function runCustom(
   before: Shape,
   clock: Clock,
 ): Promise<{ readonly outcome: string; readonly passed: Passed }> {
-  const signal = { aborted: false }
   const added: Record<string, unknown> = {}
   const dropped = new Set<string>()
   let lifetime = before.lifetime
   let verdict: Passed | undefined
   const { session, user, client } = snapshot
-  const context: RefreshContext = {
+  const contextOf = (signal: AbortSignalLike): RefreshContext => ({
     userId: user.id,
     sid: session.sid,
     clientId: client.id,
@@ -109,22 +109,8 @@ async function runCustom(
     requireStepUp: (options = {}) => {
       verdict ??= { verdict: 'step_up_required', ...options }
     },
-  }
-  let callOff = () => {}
-  const late = new Promise<'late'>((resolve) => {
-    callOff = clock.after(step.budget, () => resolve('late'))
   })
-  let ended: 'done' | 'late' | 'failed'
-  try {
-    const run = Promise.resolve(step.run(context)).then(() => 'done' as const)
-    run.catch(() => {})
-    ended = await Promise.race([run, late])
-  } catch {
-    ended = 'failed'
-  } finally {
-    callOff()
-    signal.aborted = true
-  }
+  const ended = await runForeign(clock, step.budget, (signal) => step.run(contextOf(signal)))
   if (ended === 'done') {
     if (verdict !== undefined) return { outcome: verdict.verdict, passed: verdict }
     const shape: Shape = {

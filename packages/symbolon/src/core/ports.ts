@@ -2,9 +2,13 @@
 // A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
 
 import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
-import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { AttemptStore, Limited } from './attempt-ports.ts'
+import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { WebhookStore } from './webhook-ports.ts'
+
+export type * from './attempt-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -22,6 +26,28 @@ export interface SessionSnapshot {
   readonly tokensRevoked?: boolean
 }
 
+/** As much of a session, its user and client as a live check looks at: no key, no address, no name. */
+export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 'tokensRevoked'> {
+  readonly session: Pick<
+    Session,
+    | 'sid'
+    | 'createdAt'
+    | 'authTime'
+    | 'acr'
+    | 'amr'
+    | 'expiresAt'
+    | 'idle'
+    | 'lastSeenAt'
+    | 'generation'
+    | 'predecessor'
+    | 'rotatedAt'
+    | 'seen'
+    | 'credentialHash'
+    | 'revokedAt'
+  >
+  readonly user: Pick<User, 'id' | 'roles' | 'status' | 'epoch'>
+}
+
 /** A session to be opened; the store adds the times. Lengths in milliseconds. */
 export interface NewSession
   extends Pick<
@@ -31,14 +57,19 @@ export interface NewSession
   readonly absolute: number
 }
 
+/** A user that a sign-in creates, if there is none of this address; `audit` is written if so. */
+export interface NewUser {
+  readonly id: string
+  readonly roles: readonly string[]
+  readonly audit?: readonly AuditDraft[]
+}
+
 /** Opening a session: one transaction that holds the user's row, consumes the attempt, rechecks status, keeps the limit, ends what it replaces. */
 export interface OpenSession {
   readonly session: NewSession
   /** The attempt whose last factor this consumes: unconsumed and unexpired, or nothing happens. */
   readonly attempt: string | null
-  readonly user:
-    | { readonly id: string }
-    | { readonly email: string; readonly create: { readonly id: string; readonly roles: readonly string[] } | null }
+  readonly user: { readonly id: string } | { readonly email: string; readonly create: NewUser | null }
   readonly maxSessions: number
   /** `ask` refuses as `deny` does: the person is asked, and names what to end in `ends`. */
   readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
@@ -102,6 +133,8 @@ export interface SessionStore {
   open(input: OpenSession): Promise<OpenOutcome>
   /** Revoked and expired sessions are returned too: core says what they are. */
   find(sid: string): Eventually<SessionSnapshot | undefined>
+  /** The same for a live check, which comes with nearly every request. */
+  glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
@@ -167,60 +200,6 @@ export interface KeyStore {
   }): Promise<{ readonly outcome: 'changed'; readonly head: FeedHead } | { readonly outcome: 'lost' }>
 }
 
-/** An attempt to be stored; the store adds the times from these lengths (milliseconds). */
-export interface NewAttempt
-  extends Pick<Attempt, 'idHash' | 'clientId' | 'purpose' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'maxTries'>,
-    Partial<Pick<Attempt, 'state' | 'linkHash' | 'userAgent' | 'returnTo' | 'userId' | 'sid' | 'need' | 'action'>> {
-  readonly lifetime: number
-  readonly resendAfter: number
-  /** How long it lives at all; as long as its code unless said. */
-  readonly ends?: number
-}
-
-/** An attempt's next state, decided at step `from`. Lengths in milliseconds; `ends` counts from the attempt's creation. */
-export interface AttemptChange
-  extends Pick<
-    Attempt,
-    'state' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'linkHash' | 'userId' | 'proven' | 'tries' | 'maxTries' | 'sends'
-  > {
-  readonly from: number
-  readonly lifetime: number
-  readonly resendAfter: number
-  readonly ends: number
-}
-
-export type Limited = { readonly outcome: 'limited'; readonly retryAfterMs: number }
-
-export interface AttemptStore {
-  /** Spends the budgets and inserts, in one transaction. */
-  start(
-    attempt: NewAttempt,
-    budgets: readonly Budget[],
-    audit: readonly AuditDraft[],
-  ): Promise<{ readonly outcome: 'started'; readonly attempt: Attempt } | Limited>
-  find(idHash: string): Eventually<{ readonly now: number; readonly attempt: Attempt } | undefined>
-  /** Charges one guess, committed before anything is compared. `gone`: unknown, expired, consumed or out of tries. */
-  charge(
-    idHash: string,
-    budgets: readonly Budget[],
-  ): Promise<{ readonly outcome: 'charged'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
-  /** Replaces code and link if `resendAt` has come; tries are not given back; the expiry stays. */
-  resend(
-    idHash: string,
-    change: { readonly codeHash: Uint8Array; readonly linkHash?: string | null; readonly resendAfter: number; readonly maxSends: number },
-    budgets: readonly Budget[],
-  ): Promise<{ readonly outcome: 'resent'; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
-  /** Moves an attempt that lives on to its next state, if it still stands at that step. Both ends stay before the attempt's own. */
-  advance(
-    idHash: string,
-    change: AttemptChange,
-    audit: readonly AuditDraft[],
-  ): Promise<{ readonly outcome: 'advanced'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' }>
-  /** Uses up an attempt that opens no session: once, while it lives. */
-  consume(idHash: string): Promise<boolean>
-  sweep(limit: number): Promise<number>
-}
-
 export interface LimitStore {
   /** Whether this is the first time that a key is seen before `expires` (milliseconds since 1970); remembered until then. */
   once(key: string, expires: number): Promise<boolean>
@@ -281,6 +260,7 @@ export interface Store {
   readonly feed: FeedStore
   readonly seals: SealStore
   readonly restores: RestoreStore
+  readonly webhooks: WebhookStore
   /** The store's clock, read now; throws `store_unavailable` when the store cannot be reached. */
   now(): Eventually<number>
   /** One line per finding for `doctor`; empty when all is well. */

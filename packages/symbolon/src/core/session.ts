@@ -3,16 +3,16 @@
 
 import type { AccessTokenClaims, ErrorCode } from '@symbolon/protocol'
 import type { Caller, Checked, Refused } from './api.ts'
-import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
+import { type Credential, isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
 import { isExpired, limitsOf } from './limits.ts'
 import type { Client, ClientPolicy } from './model.ts'
-import type { Crypto, Eventually, FeedStore, SessionSnapshot, SessionStore } from './ports.ts'
+import type { Crypto, Eventually, FeedStore, SessionGlance, SessionSnapshot, SessionStore } from './ports.ts'
 import type { Touches } from './touch.ts'
 
 /** What checks stand on. */
 export interface CheckParts {
-  readonly store: Pick<SessionStore, 'find'>
+  readonly store: Pick<SessionStore, 'find' | 'glance'>
   readonly feed: Pick<FeedStore, 'hasToken'>
   readonly crypto: Crypto
   readonly touches: Touches
@@ -30,7 +30,7 @@ export interface CheckOptions {
 export const refuse = (code: ErrorCode): Refused => ({ ok: false, code })
 
 /** Why a session that was found cannot be used, or `undefined` when it is alive. */
-export function deadBecause(snapshot: SessionSnapshot, policy: ClientPolicy, lastSeenAt?: number): ErrorCode | undefined {
+export function deadBecause(snapshot: SessionGlance, policy: ClientPolicy, lastSeenAt?: number): ErrorCode | undefined {
   const { session, user, client, now } = snapshot
   if (session.revokedAt !== null || user.status !== 'active') return 'session_revoked'
   if (isExpired(limitsOf(session, policy, lastSeenAt), now)) return 'session_expired'
@@ -38,22 +38,49 @@ export function deadBecause(snapshot: SessionSnapshot, policy: ClientPolicy, las
   return undefined
 }
 
-/** Creates the two checks. Synchronous where the store is. */
+/** Creates the two checks, on as much of a session as they look at, and on all of it (`whole`). Synchronous where the store is. */
 export function createChecks(parts: CheckParts) {
   const { store, feed, crypto, touches, policyOf } = parts
 
-  const byCredential = (text: string, n: number, snapshot: SessionSnapshot | undefined, options: CheckOptions): Checked => {
+  const byCredential = <Found extends SessionGlance>(
+    text: string,
+    credential: Credential,
+    snapshot: Found | undefined,
+    options: CheckOptions,
+  ): Eventually<Checked<Found | SessionSnapshot>> => {
     // Unknown sid and wrong MAC are one outcome and cost about the same.
     const hash = crypto.hash(text)
     if (snapshot === undefined) return refuse('session_unknown')
-    const { session, now } = snapshot
-    const isG = n === session.generation && crypto.equal(hash, session.credentialHash)
-    if (!isG) {
-      const credential = parseCredential(text)
+    const { session } = snapshot
+    if (credential.generation === session.generation)
+      return crypto.equal(hash, session.credentialHash) ? alive(credential.generation, snapshot, options) : refuse('session_unknown')
+    // Only the session's key can tell whether it was ever one of its credentials.
+    const whole = store.find(session.sid)
+    return whole instanceof Promise
+      ? whole.then((found) => byKey(hash, credential, found, options))
+      : byKey(hash, credential, whole, options)
+  }
+
+  const byKey = (
+    hash: Uint8Array,
+    credential: Credential,
+    snapshot: SessionSnapshot | undefined,
+    options: CheckOptions,
+  ): Checked<SessionSnapshot> => {
+    if (snapshot === undefined) return refuse('session_unknown')
+    const { session } = snapshot
+    if (credential.generation === session.generation) {
+      if (!crypto.equal(hash, session.credentialHash)) return refuse('session_unknown')
+    } else {
       const key = openSessionKey(crypto, session)
-      if (n === session.generation || credential === undefined || key === undefined || !isGenuine(crypto, key, credential))
-        return refuse('session_unknown')
+      if (key === undefined || !isGenuine(crypto, key, credential)) return refuse('session_unknown')
     }
+    return alive(credential.generation, snapshot, options)
+  }
+
+  /** Judges the session of a credential that is genuine. */
+  const alive = <Found extends SessionGlance>(n: number, snapshot: Found, options: CheckOptions): Checked<Found> => {
+    const { session, now } = snapshot
     const policy = policyOf(snapshot.client)
     const dead = deadBecause(snapshot, policy, touches.lastSeen(session))
     if (dead !== undefined) return refuse(dead)
@@ -62,7 +89,11 @@ export function createChecks(parts: CheckParts) {
     return { ok: true, snapshot }
   }
 
-  const byToken = (claims: AccessTokenClaims, snapshot: SessionSnapshot | undefined, options: CheckOptions): Eventually<Checked> => {
+  const byToken = <Found extends SessionGlance>(
+    claims: AccessTokenClaims,
+    snapshot: Found | undefined,
+    options: CheckOptions,
+  ): Eventually<Checked<Found>> => {
     if (snapshot?.tokensRevoked !== true) return bySession(claims, snapshot, options)
     // A read that begins after the first one: what was acknowledged before the check is in it.
     const revoked = feed.hasToken(claims.jti)
@@ -70,7 +101,11 @@ export function createChecks(parts: CheckParts) {
     return revoked instanceof Promise ? revoked.then(judge) : judge(revoked)
   }
 
-  const bySession = (claims: AccessTokenClaims, snapshot: SessionSnapshot | undefined, options: CheckOptions): Checked => {
+  const bySession = <Found extends SessionGlance>(
+    claims: AccessTokenClaims,
+    snapshot: Found | undefined,
+    options: CheckOptions,
+  ): Checked<Found> => {
     if (snapshot === undefined || snapshot.user.id !== claims.sub || snapshot.client.id !== claims.client_id)
       return refuse('session_unknown')
     const { session, user, client, now } = snapshot
@@ -82,19 +117,21 @@ export function createChecks(parts: CheckParts) {
     return { ok: true, snapshot }
   }
 
-  return {
-    check(text: string, kind: 'cookie' | 'token', options: CheckOptions = {}): Eventually<Checked> {
+  const checksOn = <Found extends SessionGlance>(find: (sid: string) => Eventually<Found | undefined>) => ({
+    check(text: string, kind: 'cookie' | 'token', options: CheckOptions = {}): Eventually<Checked<Found | SessionSnapshot>> {
       const credential = parseCredential(text)
       if (credential === undefined || credential.kind !== kind) return refuse('session_unknown')
-      const found = store.find(credential.sid)
+      const found = find(credential.sid)
       return found instanceof Promise
-        ? found.then((snapshot) => byCredential(text, credential.generation, snapshot, options))
-        : byCredential(text, credential.generation, found, options)
+        ? found.then((snapshot) => byCredential(text, credential, snapshot, options))
+        : byCredential(text, credential, found, options)
     },
-    checkToken(claims: AccessTokenClaims, options: CheckOptions = {}): Eventually<Checked> {
+    checkToken(claims: AccessTokenClaims, options: CheckOptions = {}): Eventually<Checked<Found>> {
       if (claims.sid === undefined) return refuse('session_required')
-      const found = store.find(claims.sid)
+      const found = find(claims.sid)
       return found instanceof Promise ? found.then((snapshot) => byToken(claims, snapshot, options)) : byToken(claims, found, options)
     },
-  }
+  })
+
+  return { ...checksOn<SessionGlance>(store.glance), whole: checksOn<SessionSnapshot>(store.find) }
 }

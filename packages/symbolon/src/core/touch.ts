@@ -5,12 +5,15 @@ import type { Caller } from './api.ts'
 import type { Session } from './model.ts'
 import type { SessionStore, Touch } from './ports.ts'
 
+/** As much of a session as its activity hangs on. */
+type Used = Pick<Session, 'sid' | 'seen' | 'generation' | 'lastSeenAt' | 'idle'>
+
 /** Gathers activity. */
 export interface Touches {
   /** Notes that a session was used at `now`. `active`: by its user; `generation`: of the credential or token presented. */
-  note(session: Session, now: number, active: boolean, generation: number, caller: Caller | undefined): void
+  note(session: Used, now: number, active: boolean, generation: number, caller: Caller | undefined): void
   /** The last activity known here, written or not. */
-  lastSeen(session: Session): number
+  lastSeen(session: Pick<Session, 'sid' | 'lastSeenAt'>): number
   /** Writes what waits for one session, and waits for a write under way. */
   flushOf(sid: string): Promise<void>
   flush(): Promise<void>

@@ -10,7 +10,7 @@ import { refuse } from './session.ts'
 const role = /^[A-Za-z0-9][A-Za-z0-9:._-]{0,79}$/
 
 /** Whether roles are at most fifty short names without blanks. */
-function areRoles(roles: readonly string[]): boolean {
+export function areRoles(roles: readonly string[]): boolean {
   return roles.length <= 50 && new Set(roles).size === roles.length && roles.every((name) => role.test(name))
 }
 

@@ -19,6 +19,7 @@ import {
   type Core,
   type Courier,
   createCore,
+  createWebhooks,
   defaultBudgets,
   defaultPolicy,
   type FeedHub,
@@ -30,8 +31,9 @@ import {
   type Store,
   type Tokens,
   type Users,
+  type Webhooks,
 } from '#core'
-import { createOutbox, createSmtp } from '#delivery'
+import { createOutbox, createSmtp, createWebhookSender } from '#delivery'
 import { createPasskeyRules } from '#factors'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
@@ -48,6 +50,7 @@ import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
 import { checkSecrets, checkStanding } from './standing.ts'
 import { type NodeStore, openStore } from './store.ts'
+import { endpointsOf, startWebhooks } from './webhooks.ts'
 
 /** Where a request comes from; `ip` as the server that received it knows. */
 export interface RequestInfo {
@@ -73,6 +76,8 @@ export interface AuthObject {
   /** A person's passkeys: listed, and removed in an operator's name. */
   readonly passkeys: Pick<Passkeys, 'list' | 'remove'>
   readonly audit: Audit
+  /** Targets and what waits for them; trying one, and sending again what was parked. */
+  readonly webhooks: Pick<Webhooks, 'list' | 'test' | 'retry'>
   /** How much is sealed under which server secret, by the ids of the secrets. */
   readonly secrets: Pick<Seals, 'status'>
   /** Scheduled work, whichever node does it: when each job last came to its end. */
@@ -93,6 +98,7 @@ interface Opened {
   readonly http: HttpHandler
   readonly admin: HttpHandler
   readonly mark: MarkKeeper
+  readonly webhooks: Webhooks
   readonly stopJobs: () => Promise<void>
   readonly letGo: () => Promise<void>
 }
@@ -187,10 +193,15 @@ export function createAuth(options: AuthOptions): AuthObject {
           algorithm: settings.keys.algorithm,
           keyRotation: settings.keys.rotation,
           steps: settings.refresh.steps ?? [],
+          hooks: definedOnly(settings.hooks),
           budgets: { ...defaultBudgets, ...definedOnly(settings.budgets) },
           ...(settings.claims !== undefined && { claims: settings.claims }),
         },
       )
+      const sender = createWebhookSender(endpointsOf(settings))
+      const webhooks = createWebhooks({ store, crypto, observe, crashPoint }, settings.webhooks, sender.send)
+      // Named before this node changes anything: what it does from now on waits for them.
+      if (settings.webhooks.length > 0) await webhooks.name()
       // Noted before anything is sealed under it here.
       const missing = await core.seals.open()
       await core.jobs.maintain()
@@ -218,13 +229,16 @@ export function createAuth(options: AuthOptions): AuthObject {
       store.onHint(mark.grew)
       mark.grew()
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
+      const stop = startJobs({ ...core.jobs, flush: core.sessions.flush, seals: core.seals, leases: store.leases, report })
+      const stopWebhooks = settings.webhooks.length > 0 ? startWebhooks({ webhooks, leases: store.leases, sender, report }) : async () => {}
       opened = {
         store,
         core,
+        webhooks,
         http: createHttp(parts),
-        admin: createAdminHttp({ ...parts, adminKeyHashes: hashes, metrics: settings.metrics }),
+        admin: createAdminHttp({ ...parts, webhooks, adminKeyHashes: hashes, metrics: settings.metrics }),
         mark,
-        stopJobs: startJobs({ ...core.jobs, flush: core.sessions.flush, seals: core.seals, leases: store.leases, report }),
+        stopJobs: async () => void (await Promise.all([stop(), stopWebhooks()])),
         letGo,
       }
       return opened
@@ -289,6 +303,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
     passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
+    webhooks: late(ready, ({ webhooks }) => webhooks, ['list', 'test', 'retry']),
     jobs: async () => {
       const { now, leases } = await (await ready()).store.leases.list()
       return { now, leases: leases.filter(({ name }) => !name.startsWith(servingPrefix)) }

@@ -1,9 +1,19 @@
 // The options of createAuth: the one schema, which the service's configuration fills too. Unknown keys and unsafe
 // values are refused with one sentence that says what to do; a message never repeats a secret.
 
-import { type Duration, isClientId, milliseconds, type PublicJwk, parseDuration, SymbolonError } from '@symbolon/protocol'
+import {
+  type Duration,
+  type EventName,
+  events,
+  isClientId,
+  milliseconds,
+  type PublicJwk,
+  parseDuration,
+  readWebhookSecret,
+  SymbolonError,
+} from '@symbolon/protocol'
 import { z } from 'zod'
-import { type CoreEvent, type Courier, defaultPolicy, type PlacedStep, type User, waysFault } from '#core'
+import { type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
 import { passkeyPartyFault } from '#factors'
 
 const duration = z
@@ -79,6 +89,61 @@ const step = z.strictObject({
     onFailure: z.enum(['deny', 'defer', 'degrade']),
     run: z.custom<PlacedStep['step']['run']>((value) => typeof value === 'function', 'must be a function'),
   }),
+})
+
+const ran = <K extends keyof HookOptions>() =>
+  z.custom<NonNullable<HookOptions[K]>['run']>((value) => typeof value === 'function', 'must be a function')
+
+/** Those that decide refuse when they fail, unless told otherwise. */
+const hooks = z.strictObject({
+  beforeUserCreated: z
+    .strictObject({
+      run: ran<'beforeUserCreated'>(),
+      budget: within('1ms', '10s').default(2000),
+      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
+    })
+    .optional(),
+  afterSignIn: z
+    .strictObject({
+      run: ran<'afterSignIn'>(),
+      budget: within('1ms', '60s').default(10_000),
+      onFailure: z.literal('degrade', "must be 'degrade': the sign-in is committed by then").default('degrade'),
+    })
+    .optional(),
+  beforeMessage: z
+    .strictObject({
+      run: ran<'beforeMessage'>(),
+      budget: within('1ms', '10s').default(2000),
+      onFailure: z.enum(['deny', 'degrade'], "must be 'deny' or 'degrade': who asked was answered before").default('deny'),
+    })
+    .optional(),
+})
+
+const webhookUrl = z.string().refine((text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.hash === ''
+}, "must be an address like 'https://app.example/hooks/auth', without user and fragment")
+
+const webhook = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'must be a short name in lower case'),
+  url: webhookUrl,
+  secrets: z
+    .array(z.string().refine((text) => readWebhookSecret(text) !== undefined, 'must be made by `symbolon webhooks secret` (whsec_…)'))
+    .min(1)
+    .max(2),
+  /** None named: all of them. */
+  events: z
+    .array(z.custom<EventName>((value) => typeof value === 'string' && Object.hasOwn(events, value), 'must be names of docs/events.md'))
+    .max(50)
+    .default([]),
+  include: z
+    .array(z.enum(['email', 'ip']))
+    .max(2)
+    .default([]),
+  /** Whether it may lie in a private network, and be reached by http; so in development unless said. */
+  allowPrivate: z.boolean().optional(),
+  /** PEM; whom to trust instead of the system's authorities. */
+  ca: z.string().max(100_000).optional(),
 })
 
 const smtp = z.strictObject({
@@ -160,6 +225,8 @@ const schema = z.strictObject({
     })
     .default({}),
   signUp: signUp.default('open'),
+  hooks: hooks.default({}),
+  webhooks: z.array(webhook).max(20).default([]),
   signIn: z.strictObject(ways).default({}),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
@@ -229,11 +296,13 @@ export function issuerFault(issuer: string, dev: boolean): string | undefined {
 export function readOptions(options: AuthOptions): Settings {
   const read = schema.safeParse(options)
   if (!read.success) throw refuseOption(sentenceOf(read.error.issues[0]))
-  const settings = read.data
+  const webhooks = read.data.webhooks.map((one) => ({ ...one, allowPrivate: one.allowPrivate ?? read.data.dev }))
+  const settings = { ...read.data, webhooks }
   const fault =
     issuerFault(settings.issuer, settings.dev) ??
     secretFault(settings) ??
     rotateFault(settings) ??
+    webhookFault(settings) ??
     signInFault(settings) ??
     passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer })
   if (fault !== undefined) throw refuseOption(fault)
@@ -250,6 +319,15 @@ function secretFault(settings: Settings): string | undefined {
     return 'secrets must be given outside development; make one with `symbolon init`, or for a trial say dev: true.'
   if (settings.delivery === undefined)
     return 'delivery must be given outside development, such as { smtp: { url, from } }, or nobody can receive a code.'
+  return undefined
+}
+
+function webhookFault({ webhooks }: Settings): string | undefined {
+  for (const [at, { name, url, allowPrivate }] of webhooks.entries()) {
+    if (webhooks.findIndex((one) => one.name === name) < at) return `webhooks: there are two of the name ${name}.`
+    if (url.startsWith('http:') && allowPrivate !== true)
+      return `webhooks[${at}].url must begin with https://; http:// is for private networks, and needs allowPrivate: true.`
+  }
   return undefined
 }
 

@@ -3,7 +3,7 @@
 
 import type { AccessTokenClaims, ErrorCode, Revocation } from '@symbolon/protocol'
 import type { Feed, LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
-import type { Checked, Core, SessionSnapshot, Store } from '#core'
+import type { Checked, Core, SessionGlance, Store } from '#core'
 import { followStore } from './following.ts'
 
 /** What the source stands on. `onRevoked`: the store's listener, called with entries after their commit; returns the function that ends it. */
@@ -21,7 +21,7 @@ export interface SourceParts {
 }
 
 /** The session as guards know it. */
-function liveSession({ session, user, client }: SessionSnapshot, scope: readonly string[]): LiveSession {
+function liveSession({ session, user, client }: SessionGlance, scope: readonly string[]): LiveSession {
   return {
     sub: user.id,
     sid: session.sid,

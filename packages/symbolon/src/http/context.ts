@@ -82,13 +82,13 @@ export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
     const verified = await core.tokens.verify(token)
     if (!verified.ok) throw refusal(verified)
     if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
-    const checked = await core.sessions.checkToken(verified.claims, { caller })
+    const checked = await core.sessions.whole.checkToken(verified.claims, { caller })
     if (!checked.ok) throw refusal(checked)
     return checked.snapshot
   }
   if (c.req.header('authorization') !== undefined) throw new SymbolonError('invalid_token')
   if (session === undefined) throw new SymbolonError('missing_credential')
-  const checked = await core.sessions.check(session, 'cookie', { caller })
+  const checked = await core.sessions.whole.check(session, 'cookie', { caller })
   if (!checked.ok) throw refusal(checked)
   return checked.snapshot
 }

@@ -1,6 +1,6 @@
 // What the handlers are given, and the one shape they have: a Request in, a Response out.
 
-import type { Core, CoreEvent, Crypto } from '#core'
+import type { Core, CoreEvent, Crypto, Webhooks } from '#core'
 
 /** How the hosted pages look beside our own look. */
 export interface Brand {
@@ -30,6 +30,7 @@ export interface HttpParts {
 export interface AdminParts extends HttpParts {
   /** SHA-256 of each admin key. */
   readonly adminKeyHashes: () => readonly Uint8Array[]
+  readonly webhooks: Pick<Webhooks, 'list' | 'test' | 'retry'>
   readonly metrics?: (() => Promise<string>) | undefined
 }
 

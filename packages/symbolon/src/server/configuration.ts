@@ -142,6 +142,9 @@ const variables: Readonly<Record<string, (settings: Settings, value: string, nam
   SYMBOLON_APP_RETURN_TO: (s, value) => {
     app(s).returnTo = words(value)
   },
+  SYMBOLON_WEBHOOKS: (s, value) => {
+    s.webhooks = webhooksOf(value)
+  },
   SYMBOLON_LOG_LEVEL: (s, value) => {
     s.logLevel = value
   },
@@ -217,6 +220,15 @@ function readFile(file: string): Settings {
       `The configuration ${file} is not one JSON object (comments are fine); mend it or make a new one with \`symbolon init\`.`,
     )
   return { ...settings }
+}
+
+/** Webhooks as JSON, or from a file that only its owner reads: their secrets stand in it. */
+function webhooksOf(value: string): unknown {
+  const text = value.trimStart().startsWith('[') ? value : readSecretFile(value)
+  if (text === undefined) throw refuseConfiguration('SYMBOLON_WEBHOOKS names a file that is not there.')
+  const read = readCommentedJson(`{"webhooks":${text}}`)
+  if (!Array.isArray(read?.webhooks)) throw refuseConfiguration('SYMBOLON_WEBHOOKS must be a list in JSON, or a file that holds one.')
+  return read.webhooks
 }
 
 /** Secrets from a file that only its owner reads: one a line, the newest first. */

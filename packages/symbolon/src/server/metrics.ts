@@ -22,8 +22,19 @@ export interface JobsState {
   readonly leases: readonly { readonly name: string; readonly ranAt: number | null }[]
 }
 
+/** A target of webhooks: what waits for it, and what was given up until an operator asks for it. */
+export interface TargetState {
+  readonly name: string
+  readonly waiting: number
+  readonly parked: number
+}
+
 /** Creates the metrics of one process. */
-export function createMetrics(feed: () => Promise<FeedState>, jobs: () => Promise<JobsState>): Metrics {
+export function createMetrics(
+  feed: () => Promise<FeedState>,
+  jobs: () => Promise<JobsState>,
+  targets: () => Promise<readonly TargetState[]>,
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers: [registry] })
@@ -63,6 +74,25 @@ export function createMetrics(feed: () => Promise<FeedState>, jobs: () => Promis
       )
     },
   })
+  const deliveries = counter('symbolon_webhook_deliveries_total', 'Webhooks by target and outcome.', ['target', 'outcome'])
+  new Gauge({
+    name: 'symbolon_webhook_backlog',
+    help: 'Webhooks that wait, or are parked, by target; counted to 10,000.',
+    labelNames: ['target', 'state'],
+    registers: [registry],
+    async collect() {
+      await targets().then(
+        (all) => {
+          this.reset()
+          for (const { name, waiting, parked } of all) {
+            this.set({ target: name, state: 'waiting' }, waiting)
+            this.set({ target: name, state: 'parked' }, parked)
+          }
+        },
+        () => {},
+      )
+    },
+  })
   const reachable = new Gauge({ name: 'symbolon_store_reachable', help: '0 while the database cannot be reached.', registers: [registry] })
   reachable.set(1)
   const requests = new Histogram({
@@ -79,6 +109,8 @@ export function createMetrics(feed: () => Promise<FeedState>, jobs: () => Promis
       if (event.event === 'store.down') reachable.set(0)
       if (event.event === 'store.up') reachable.set(1)
       if (event.event.startsWith('login.')) logins.inc({ step: event.event.slice(6), method: String(event.method) })
+      if (event.event.startsWith('webhook.'))
+        deliveries.inc({ target: String(event.target), outcome: event.event.slice(8) }, Number(event.count ?? 1))
       if (event.event === 'feed.told') told.inc(Number(event.entries) || 0)
       if (event.event === 'feed.cut') cut.inc()
       if (event.event === 'feed.snapshot') snapshots.inc()

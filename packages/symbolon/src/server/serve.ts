@@ -28,7 +28,7 @@ const usualDrain = 4000
 /** Milliseconds, after the drain: for requests under way, and for everything. */
 const grace = 4000
 const rest = 6000
-const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe|closed)$/
+const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|renewed|cut|down|up|unsafe|closed|dropped|parked)$/
 
 /** Starts the service; throws an error whose message is one sentence. */
 export async function serve(configuration: Configuration, options: ServeOptions = {}): Promise<Running> {
@@ -37,6 +37,7 @@ export async function serve(configuration: Configuration, options: ServeOptions 
   const metrics = createMetrics(
     async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }),
     () => auth.jobs(),
+    () => auth.webhooks.list(),
   )
   const auth: AuthObject = createAuth({
     ...configuration.auth,

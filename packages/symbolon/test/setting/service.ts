@@ -13,6 +13,7 @@ import {
   defaultBudgets,
   defaultPolicy,
   type Factor,
+  type HookOptions,
   type PlacedStep,
   type Ports,
   type SignedIn,
@@ -33,7 +34,7 @@ export interface Setting {
   readonly sent: Delivery[]
   readonly events: { readonly event: string; readonly [field: string]: unknown }[]
   readonly path: string
-  readonly options: CoreOptions
+  readonly options: CoreOptions & { readonly hooks?: HookOptions }
   /** The wall clock; tests move it. */
   time: number
   /** Called at each named step of core, at once; tests set it. */
@@ -47,6 +48,7 @@ export interface Wishes {
   readonly policy?: Partial<ClientPolicy>
   readonly budgets?: Partial<typeof defaultBudgets>
   readonly steps?: readonly PlacedStep[]
+  readonly hooks?: HookOptions
   readonly algorithm?: Algorithm
   readonly factors?: readonly Factor[]
 }
@@ -88,6 +90,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       algorithm: wishes.algorithm ?? 'ES256',
       keyRotation: 30 * 86_400_000,
       steps: wishes.steps ?? [],
+      ...(wishes.hooks !== undefined && { hooks: wishes.hooks }),
       budgets: { ...defaultBudgets, ...wishes.budgets },
     }
     setting.core = createCore({ ...ports, factors: wishes.factors ?? [] }, setting.options)

@@ -1,9 +1,10 @@
 // The store for many nodes passes the suite with two service processes' worth of stores on one database: what one writes
 // the other reads. The database's own clock is one that the tests move.
 
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '#core'
-import { openPostgresStore, type PostgresStore } from '#stores/postgres'
+import { openMigrations, openPostgresStore, type PostgresStore } from '#stores/postgres'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { feedSuite } from '../suites/store/feed.ts'
 import { client, id, sign } from '../suites/store/setting.ts'
@@ -98,7 +99,7 @@ describe('a node', () => {
       }
       const look = async (together: boolean) => {
         const one = async (sid: string) => {
-          const found = await store.sessions.find(sid)
+          const found = await store.sessions.glance(sid)
           return [found?.session.revokedAt === null, found?.session.generation, found?.user.roles[0], found?.client.name]
         }
         if (together) return Promise.all(sids.map(one))
@@ -142,4 +143,114 @@ describe('a node', () => {
       await Promise.all(stores.map((one) => one.close()))
     }
   })
+
+  it('remembers no session with its user as they were before, though it was opened while they changed', async () => {
+    const url = server.url(await server.create())
+    const stores = await Promise.all([1, 2].map(() => openPostgresStore({ url })))
+    const [store, other] = stores as [PostgresStore, PostgresStore]
+    try {
+      await store.clients.put(client('app'), null, [])
+      const sids: string[] = []
+      const open = async (on: PostgresStore, parent: string | null) => {
+        const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['r0'] } }
+        const outcome = await on.sessions.open(sign({ user }, { clientId: 'app', parent }))
+        if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+        sids.push(outcome.snapshot.session.sid)
+        return outcome.snapshot
+      }
+      const first = await open(store, null)
+      for (let round = 1; round <= 25; round++) {
+        let over = false
+        const looking = (async () => {
+          while (!over) await Promise.all(sids.map((sid) => store.sessions.glance(sid)))
+        })()
+        await Promise.all([
+          other.users.change(first.user.id, { roles: [`r${round}`] }, []),
+          ...[null, null, first.session.sid].map((parent) => open(other, parent)),
+        ])
+        over = true
+        await looking
+        const found = await Promise.all(sids.map((sid) => store.sessions.glance(sid)))
+        expect(new Set(found.map((one) => one?.user.roles[0]))).toEqual(new Set([`r${round}`]))
+      }
+    } finally {
+      await Promise.all(stores.map((one) => one.close()))
+    }
+  })
+  it('reads the user of a session that was opened before rows noted it, and follows their changes from then on', async () => {
+    const name = await server.create()
+    const store = await openPostgresStore({ url: server.url(name) })
+    try {
+      await store.clients.put(client('app'), null, [])
+      const user = { email: 'ann@example.com', create: { id: `usr_${id()}`, roles: ['member'] } }
+      const outcome = await store.sessions.open(sign({ user }, { clientId: 'app' }))
+      if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+      const { sid } = outcome.snapshot.session
+      await server.sql(name, 'UPDATE symbolon.sessions SET user_now = NULL')
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ id: user.create.id, roles: ['member'], status: 'active', epoch: 1 })
+      await store.users.change(user.create.id, { roles: [] }, [])
+      expect((await store.sessions.glance(sid))?.user).toMatchObject({ roles: [], epoch: 2 })
+    } finally {
+      await store.close()
+    }
+  })
+})
+
+describe('a line whose transaction commits late', () => {
+  it('is told all the same, though lines with higher numbers were delivered before', async () => {
+    const database = await server.create()
+    const store = await openPostgresStore({ url: server.url(database) })
+    try {
+      await store.webhooks.name([{ name: 'all', lines: ['early', 'late'] }])
+      const write = (event: string) => `SELECT symbolon.write_audit('[{"event":"${event}","detail":"{}"}]'::jsonb, symbolon.time(), NULL)`
+      // It has the lower number, and nobody sees it yet.
+      const held = server.hold(database, write('late'), true)
+      await held.holds
+      await server.sql(database, write('early'))
+      const [first] = await store.webhooks.due(['all'], 10)
+      expect(first?.line?.event).toBe('early')
+      await store.webhooks.done('all', first?.id ?? 0)
+      expect(await store.webhooks.due(['all'], 10)).toEqual([])
+      await held.release()
+      const [second, ...rest] = await store.webhooks.due(['all'], 10)
+      expect([second?.line?.event, rest.length]).toEqual(['late', 0])
+      expect(second?.id).toBeLessThan(first?.id ?? 0)
+      // One that is undone is told to nobody.
+      const undone = server.hold(database, write('late'))
+      await undone.holds
+      await undone.release()
+      expect(await store.webhooks.due(['all'], 10)).toHaveLength(1)
+    } finally {
+      await store.close()
+    }
+  })
+})
+
+it('tells of what a node of the version before writes, over a connection that stayed open meanwhile', async () => {
+  const database = await server.create()
+  const url = server.url(database)
+  const migrations = await openMigrations({ url })
+  const ended = "UPDATE symbolon.meta SET value = '1' WHERE name = 'steps';"
+  const old = new Client({ connectionString: url })
+  await old.connect()
+  const lines = JSON.stringify([{ event: 'told', detail: '{}' }])
+  const write = () => old.query({ name: 'audit', text: 'SELECT symbolon.write_audit($1, symbolon.time(), NULL)', values: [lines] })
+  try {
+    await old.query(`${(await migrations.sql()).split(ended)[0]}${ended}`)
+    await write()
+    await migrations.up()
+    await write()
+    const store = await openPostgresStore({ url })
+    try {
+      await store.webhooks.name([{ name: 'all', lines: ['told'] }])
+      await write()
+      expect((await store.webhooks.due(['all'], 10)).map(({ line }) => line?.event)).toEqual(['told'])
+      expect(await store.audit.list({}, 10)).toHaveLength(3)
+    } finally {
+      await store.close()
+    }
+  } finally {
+    await old.end()
+    await migrations.close()
+  }
 })

@@ -17,9 +17,9 @@ export interface Breaker {
 }
 
 const failuresToOpen = 5
-/** Milliseconds until the first try, and at most; jittered between the half and the whole. */
+/** Milliseconds until the first try, and at most; jittered between the half and the whole. Half of the ten seconds within which all is well again. */
 const firstWait = 2000
-const longestWait = 10_000
+const longestWait = 5000
 
 /** Creates one; `now` is monotonic, `random` gives [0, 1). */
 export function createBreaker(now: () => number, random: () => number, changed: (state: BreakerState) => void): Breaker {

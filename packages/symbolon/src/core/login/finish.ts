@@ -6,22 +6,22 @@ import { knownDevice, rememberDevice } from '../device.ts'
 import type { Proof } from '../model.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
-import { newUserId } from '../users.ts'
 import type { Found } from './attempt.ts'
 import { reached } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
 
 /** Creates what ends a sign-in. */
 export function createFinish(parts: LoginParts) {
-  const { ports, policyOf } = parts
-  const { store, crypto, courier } = ports
+  const { ports, policyOf, hooks } = parts
+  const { store, crypto } = ports
 
   /** Tells a person of a sign-in on a device that was not known. It cannot fail the sign-in, which is done. */
   const tell = ({ user, client, session, now }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
     if (created || !policyOf(client).newDeviceNotice || knownDevice(crypto, device, user.email) !== null) return
     const { device: name = '', language = 'en' } = caller
     try {
-      courier.queue({ kind: 'notice', to: user.email, clientName: client.name, at: now, device: name, language })
+      const notice = { kind: 'notice', to: user.email, clientName: client.name, at: now, device: name, language } as const
+      hooks.send(notice, { clientId: client.id, userId: user.id, language })
     } catch {
       ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
     }
@@ -47,8 +47,11 @@ export function createFinish(parts: LoginParts) {
       const policy = policyOf(client)
       const level = reached(proven)
       if (level === undefined || !(await stillThere(proven))) return refuse('login_failed')
-      const kind = client.transport === 'native' ? 'token' : 'cookie'
       const method = proven.map((proof) => proof.method).join(' ')
+      const admitted =
+        userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
+      if (admitted?.ok === false) return admitted
+      const kind = client.transport === 'native' ? 'token' : 'cookie'
       const { sid, credential, credentialHash, sealedKey } = parts.credential(kind)
       const { ip, userAgent } = input.caller
       const opened = await store.sessions.open({
@@ -68,10 +71,7 @@ export function createFinish(parts: LoginParts) {
           sealedKey,
         },
         attempt: idHash,
-        user:
-          userId === null
-            ? { email: identifier, create: policy.signUp === 'open' ? { id: newUserId(crypto.random), roles: [] } : null }
-            : { id: userId },
+        user: userId === null ? { email: identifier, create: admitted?.create ?? null } : { id: userId },
         maxSessions: policy.maxSessions,
         onLimit: policy.onLimit,
         ends,
@@ -91,6 +91,7 @@ export function createFinish(parts: LoginParts) {
       }
       tell(snapshot, created, input)
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
+      hooks.signedIn(opened, method, input.caller)
       const minted = kind === 'token' ? await parts.mint(snapshot) : null
       return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, snapshot.user.email), created }
     },

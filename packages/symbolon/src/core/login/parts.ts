@@ -4,6 +4,7 @@ import type { Minted, Refused } from '../answers.ts'
 import type { Clients, CoreOptions } from '../api.ts'
 import type { NewCredential } from '../credential.ts'
 import type { CorePorts } from '../factors/factor.ts'
+import type { Hooks } from '../hooks.ts'
 import type { Client, ClientPolicy, SessionKind } from '../model.ts'
 import type { Limited, SessionSnapshot } from '../ports.ts'
 import type { LoginAnswer, LoginCaller, Press } from './api.ts'
@@ -14,6 +15,7 @@ export interface LoginParts {
   readonly options: Pick<CoreOptions, 'budgets' | 'issuer'>
   readonly clients: Pick<Clients, 'find'>
   readonly policyOf: (client: Client) => ClientPolicy
+  readonly hooks: Hooks
   readonly credential: (kind: SessionKind) => NewCredential
   readonly mint: (snapshot: SessionSnapshot) => Promise<Minted>
   /** The sid of a session credential that was really ours. */

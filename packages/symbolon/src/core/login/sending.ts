@@ -15,8 +15,11 @@ export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> &
 export type Sending = ReturnType<typeof createSending>
 
 /** Creates what makes and sends messages. */
-export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'options'>, attempts: Attempts) {
-  const { store, crypto, courier } = ports
+export function createSending(
+  { ports, policyOf, hooks, options }: Pick<LoginParts, 'ports' | 'policyOf' | 'hooks' | 'options'>,
+  attempts: Attempts,
+) {
+  const { store, crypto } = ports
 
   /** Whether this person gets a message at all. Decided from one read that everybody costs. */
   const mayReceive = (user: User | undefined, policy: ClientPolicy) =>
@@ -38,8 +41,10 @@ export function createSending({ ports, policyOf, options }: Pick<LoginParts, 'po
         linkHash: link?.hash ?? null,
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
-          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language: caller.language ?? 'en' }
-          courier.queue(mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : { kind: 'none' })
+          const language = caller.language ?? 'en'
+          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language }
+          const delivery = mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : ({ kind: 'none' } as const)
+          hooks.send(delivery, { clientId: client.id, userId: user?.id ?? null, language })
         },
       }
     },

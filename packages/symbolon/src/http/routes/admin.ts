@@ -8,6 +8,7 @@ import { readJson, readQuery } from '../body.ts'
 import { type Env, type Http, refusal } from '../context.ts'
 import type { AdminParts } from '../parts.ts'
 import { clientView, followerView, keyView, passkeyView, sessionViews, userView } from '../views.ts'
+import { adminWebhookRoutes } from './admin-webhooks.ts'
 
 const names = z.array(z.string().min(1).max(200)).max(50)
 const newUser = z.strictObject({ email: z.string().max(320), roles: names.optional() })
@@ -245,6 +246,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
       })),
     })
   })
+  adminWebhookRoutes(app, parts)
   app.get('/metrics', async (c) => {
     if (parts.metrics === undefined) throw new SymbolonError('not_found')
     return c.body(await parts.metrics(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })

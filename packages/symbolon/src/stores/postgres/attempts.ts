@@ -2,11 +2,12 @@
 // before anybody compares anything.
 
 import type { AttemptStore, Budget, NewAttempt } from '#core'
-import { attemptColumns, attemptOf, type Row } from '#stores/rows'
+import { attemptColumns, attemptOf, type Row, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createGroup } from './group.ts'
 import { budgetJson } from './limits.ts'
+import { createLookup } from './lookup.ts'
 import { live, opens } from './sessions.ts'
 import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
@@ -93,29 +94,50 @@ BEGIN
 END $$;
 `
 
+/** Calls of one moment with their places, what each spent, and whether that was allowed. */
+const each = 'jsonb_array_elements(calls) WITH ORDINALITY AS e(x, n)'
+const refusal = "spent->'done'->(n::integer - 1)"
+const paid = `${refusal} = 'null'`
+
 /** Attempts of several factors, and links: columns that an older node does not know, and verbs beside those that it calls. */
 export const loginFunctions = `
 ALTER TABLE @attempts ADD COLUMN state text, ADD COLUMN step integer NOT NULL DEFAULT 0, ADD COLUMN link_hash text, ADD COLUMN ends_at bigint,
   ADD COLUMN user_agent text, ADD COLUMN return_to text, ADD COLUMN user_id text COLLATE "C", ADD COLUMN proven text, ADD COLUMN sid text COLLATE "C", ADD COLUMN need text,
   ADD COLUMN action text;
-CREATE FUNCTION @begin_attempt(asked jsonb, budgets jsonb, lines jsonb) RETURNS json LANGUAGE plpgsql AS $$
+CREATE FUNCTION @begin_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
-  now bigint := @spend(budgets);
+  spent jsonb := @spend_each((SELECT jsonb_agg(x->'budgets' ORDER BY n) FROM ${each}));
+  now bigint := (spent->>'now')::bigint;
 BEGIN
   INSERT INTO @attempts (${attemptColumns.join(', ')})
-    VALUES (asked->>'idHash', 'main', asked->>'clientId', asked->>'purpose', asked->>'method', decode(asked->>'sealedIdentifier', 'hex'), asked->>'bindingHash',
+    SELECT asked->>'idHash', 'main', asked->>'clientId', asked->>'purpose', asked->>'method', decode(asked->>'sealedIdentifier', 'hex'), asked->>'bindingHash',
       decode(asked->>'codeHash', 'hex'), 0, (asked->>'maxTries')::integer, 1, now, now + (asked->>'lifetime')::bigint, now + (asked->>'resendAfter')::bigint, NULL,
       coalesce(asked->>'state', 'verify'), 0, asked->>'linkHash', now + coalesce(asked->>'ends', asked->>'lifetime')::bigint, asked->>'userAgent',
-      asked->>'returnTo', asked->>'userId', NULL, asked->>'sid', asked->>'need', asked->>'action');
-  PERFORM @write_audit(lines, now, NULL);
-  RETURN (SELECT ${row} FROM @attempts a WHERE a.id_hash = asked->>'idHash');
-END $$;${grouped('begin_attempts', '', "@begin_attempt(c->'attempt', c->'budgets', c->'audit')")}
-CREATE FUNCTION @guess_attempt(hash text, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
+      asked->>'returnTo', asked->>'userId', NULL, asked->>'sid', asked->>'need', asked->>'action'
+    FROM (SELECT x->'attempt' AS asked FROM ${each} WHERE ${paid}) a;
+  PERFORM @write_audit((SELECT coalesce(jsonb_agg(line), '[]') FROM ${each}, jsonb_array_elements(x->'audit') line WHERE ${paid}), now, NULL);
+  RETURN (SELECT json_agg(CASE WHEN ${paid} THEN (SELECT ${row} FROM @attempts a WHERE a.id_hash = x->'attempt'->>'idHash')
+    ELSE json_build_object('refused', ${refusal}) END ORDER BY n) FROM ${each});
+END $$;
+-- Of different attempts: each is charged once.
+CREATE FUNCTION @guess_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
-  charged json := @charge_attempt(hash, budgets);
+  asked text[] := ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x);
+  now bigint;
+  living text[];
+  spent jsonb;
 BEGIN
-  RETURN json_build_array(charged->0, (SELECT ${row} FROM @attempts a WHERE a.id_hash = hash));
-END $$;${grouped('guess_attempts', holdAttempts, "@guess_attempt(c->>'hash', c->'budgets')")}
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(asked) ORDER BY id_hash FOR UPDATE;
+  now := @time();
+  living := ARRAY(SELECT id_hash FROM @attempts WHERE id_hash = ANY(asked) AND consumed_at IS NULL AND now < expires_at AND tries < max_tries);
+  spent := @spend_each((SELECT jsonb_agg(CASE WHEN x->>'hash' = ANY(living) THEN x->'budgets' ELSE '[]' END ORDER BY n) FROM ${each}));
+  now := (spent->>'now')::bigint;
+  UPDATE @attempts SET tries = tries + 1 WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM ${each} WHERE x->>'hash' = ANY(living) AND ${paid}));
+  RETURN (SELECT json_agg(CASE
+    WHEN NOT x->>'hash' = ANY(living) THEN '{"refused":{"outcome":"gone"}}'
+    WHEN NOT ${paid} THEN json_build_object('refused', ${refusal})
+    ELSE json_build_array(now, (SELECT ${row} FROM @attempts a WHERE a.id_hash = x->>'hash')) END ORDER BY n) FROM ${each});
+END $$;
 CREATE FUNCTION @renew_attempt(hash text, code text, link text, later bigint, most integer, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM @resend_attempt(hash, code, later, most, budgets);
@@ -154,6 +176,7 @@ export const finishFunctions = `
 CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   wanted jsonb := asked->'user';
+  person text;
   now bigint;
   given text[] := '{}';
   opened jsonb;
@@ -162,16 +185,17 @@ BEGIN
     PERFORM @refuse('{"outcome":"attempt_gone"}');
   END IF;
   IF asked->>'ends' IS NOT NULL THEN
-    PERFORM 1 FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
+    person := coalesce(wanted->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = wanted->>'email'));
+    PERFORM 1 FROM @users WHERE id = person FOR NO KEY UPDATE;
     now := @time();
-    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s JOIN @users u ON u.id = s.user_id
-      WHERE s.sid = asked->>'ends' AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live}
-      AND CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END;
+    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s
+      WHERE s.sid = asked->>'ends' AND s.user_id = person AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live};
     given := @end_sessions(given, 'evicted', now);
   END IF;
-  opened := @open_one(asked || '{"attempt":null}')::jsonb;
+  opened := @open_one(asked || '{"attempt":null,"audit":[]}')::jsonb;
+  now := (opened->>'now')::bigint;
+  IF (opened->>'created')::boolean THEN PERFORM @write_audit(wanted->'create'->'audit', now, NULL); END IF;
+  PERFORM @write_audit(asked->'audit', now, opened->'snapshot'->1->>${userColumns.indexOf('id')});
   RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
 END $$;
 ${opens('finish_sessions', 'finish_one')}`
@@ -191,6 +215,11 @@ type Charged = Awaited<ReturnType<AttemptStore['charge']>>
 
 /** The verbs. */
 export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
+  const text = `SELECT k.n::integer, json_build_array(@time(), ${row}) FROM unnest($1::text[]) WITH ORDINALITY AS k(hash, n) JOIN @attempts a ON a.id_hash = k.hash`
+  const find = createLookup(driver, { name: 'find_attempts', text }, (found) => {
+    const [now, attempt] = found as readonly [number, Row]
+    return { now, attempt: recordOf(attempt) }
+  })
   const group = { flights: 2, perGroup: 32, patience: 700 }
   const start = createGroup({
     ...group,
@@ -206,22 +235,25 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
       return done.map((one) => ('refused' in one ? one.refused : { outcome: 'started', attempt: recordOf(one) }))
     },
   })
+  type Guess = { readonly hash: string; readonly budgets: readonly Budget[] }
+  const guess = async (guesses: readonly Guess[]): Promise<readonly Charged[]> => {
+    const statement = { name: 'guess_attempts', text: 'SELECT @guess_attempts($1)' }
+    const done = await call<([number, Row] | { refused: Charged })[]>(statement, [JSON.stringify(guesses)])
+    return done.map((one) => ('refused' in one ? one.refused : { outcome: 'charged', now: one[0], attempt: recordOf(one[1]) }))
+  }
   const charge = createGroup({
     ...group,
-    async run(inputs: readonly { readonly hash: string; readonly budgets: readonly Budget[] }[]): Promise<readonly Charged[]> {
-      const statement = { name: 'guess_attempts', text: 'SELECT @guess_attempts($1)' }
-      const done = await call<([number, Row] | { refused: Charged })[]>(statement, [JSON.stringify(inputs)])
-      return done.map((one) => ('refused' in one ? one.refused : { outcome: 'charged', now: one[0], attempt: recordOf(one[1]) }))
+    async run(inputs: readonly Guess[]): Promise<readonly (Charged | Promise<Charged>)[]> {
+      // Further guesses at one attempt are charged one by one.
+      const first = inputs.filter(({ hash }, at) => inputs.findIndex((one) => one.hash === hash) === at)
+      const done = await guess(first)
+      return inputs.map((one) => done[first.indexOf(one)] ?? guess([one]).then(([charged]) => charged as Charged))
     },
   })
   return {
     start: (...input) => start(input),
     charge: (hash, budgets) => charge({ hash, budgets }),
-    async find(idHash) {
-      const text = `SELECT @time()::float8, ${row} FROM @attempts a WHERE a.id_hash = $1`
-      const [found] = await driver.read({ name: 'find_attempt', text }, [idHash])
-      return found === undefined ? undefined : { now: found[0] as number, attempt: recordOf(found[1] as Row) }
-    },
+    find,
     resend(idHash, { codeHash, linkHash = null, resendAfter, maxSends }, budgets) {
       const values = [idHash, hex(codeHash), linkHash, resendAfter, maxSends, budgetJson(budgets)]
       const resent = call<Row>({ name: 'renew_attempt', text: 'SELECT @renew_attempt($1, $2, $3, $4, $5, $6)' }, values)

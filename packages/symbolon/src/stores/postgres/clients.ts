@@ -3,6 +3,7 @@
 import type { Client, ClientStore } from '#core'
 import { clientColumns, clientOf, type Row, weighty } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { createLookup } from './lookup.ts'
 import { auditJson, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
 
 const row = `json_build_array(${selection(clientColumns, 'c')})`
@@ -78,6 +79,8 @@ function rowOf(client: Client): Row {
 
 /** The verbs. */
 export function createClients(driver: Driver, { logging }: Verbs): ClientStore {
+  const text = `SELECT k.n::integer, ${row} FROM unnest($1::text[]) WITH ORDINALITY AS k(id, n) JOIN @clients c ON c.tenant = 'main' AND c.id = k.id`
+  const find = createLookup(driver, { name: 'find_clients', text }, clientOf)
   type Changed = { client: Row; log: Logged }
   const changed = ({ client, log }: Changed) => ({ client: clientOf(client), head: headOf(log.head) })
   return {
@@ -95,11 +98,7 @@ export function createClients(driver: Driver, { logging }: Verbs): ClientStore {
       const bumped = await logging<Changed | null>({ name: 'bump_client', text: 'SELECT @bump_client($1, $2)' }, [id, auditJson(audit)])
       return bumped === null ? undefined : changed(bumped)
     },
-    async find(id) {
-      const text = `SELECT ${row} FROM @clients c WHERE c.tenant = 'main' AND c.id = $1`
-      const [found] = await driver.read({ name: 'find_client', text }, [id])
-      return found === undefined ? undefined : clientOf(found[0] as Row)
-    },
+    find,
     async list() {
       const text = `SELECT ${row} FROM @clients c WHERE c.tenant = 'main' ORDER BY c.id`
       return (await driver.read({ name: 'list_clients', text }, [])).map((one) => clientOf(one[0] as Row))

@@ -4,13 +4,63 @@
 import type { Budget, LimitStore } from '#core'
 import { orRefusal, type Verbs } from './write.ts'
 
+/** `@spend_each`: the same for calls of one moment, one after the other: for each null, or what refuses it. Every row is written once. */
+export const spendFunctions = `
+CREATE FUNCTION @spend_each(lists jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint;
+  before jsonb;
+  held jsonb;
+  spent jsonb;
+  list jsonb;
+  b jsonb;
+  late bigint;
+  slack bigint;
+  next bigint;
+  done jsonb[] := '{}';
+  one text;
+BEGIN
+  PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(x), '[]') FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x));
+  now := @time();
+  SELECT coalesce(jsonb_object_agg(k.key, k.arrival), '{}') INTO before
+    FROM (SELECT DISTINCT x->>'key' AS key FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x) w
+    CROSS JOIN LATERAL (SELECT key, arrival FROM @budgets WHERE tenant = 'main' AND key = w.key OFFSET 0) k;
+  held := before;
+  FOR i IN 0..jsonb_array_length(lists) - 1 LOOP
+    list := lists->i;
+    late := 0;
+    slack := 0;
+    spent := '{}';
+    FOR j IN 0..jsonb_array_length(list) - 1 LOOP
+      b := list->j;
+      next := greatest(now, (held->>(b->>'key'))::bigint) + ceil((b->>'window')::numeric / (b->>'limit')::bigint)::bigint;
+      late := greatest(late, next - now - (b->>'window')::bigint);
+      slack := greatest(slack, (b->>'limit')::bigint);
+      spent := spent || jsonb_build_object(b->>'key', next);
+    END LOOP;
+    IF late > slack THEN
+      done := done || jsonb_build_object('outcome', 'limited', 'retryAfterMs', late);
+    ELSE
+      held := held || spent;
+      done := done || 'null'::jsonb;
+    END IF;
+  END LOOP;
+  FOR one IN SELECT h.key FROM jsonb_each_text(held) h WHERE h.value <> before->>h.key LOOP
+    UPDATE @budgets SET arrival = (held->>one)::bigint WHERE tenant = 'main' AND key = one;
+  END LOOP;
+  RETURN jsonb_build_object('now', now, 'done', to_jsonb(done));
+END $$;
+`
+
 /** `@spend`: spends each budget once, or refuses with when to come back; the time at which it did. */
 export const limitFunctions = `
 CREATE FUNCTION @hold_budgets(wanted jsonb) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO @budgets (tenant, key, arrival)
     SELECT DISTINCT 'main', b->>'key', 0 FROM jsonb_array_elements(wanted) b ORDER BY 2 ON CONFLICT DO NOTHING;
-  PERFORM 1 FROM @budgets WHERE tenant = 'main' AND key = ANY(ARRAY(SELECT b->>'key' FROM jsonb_array_elements(wanted) b)) ORDER BY key FOR UPDATE;
+  -- One look into the index for each key: for a list of them, the index may be walked by its first column alone.
+  PERFORM 1 FROM (SELECT DISTINCT b->>'key' AS key FROM jsonb_array_elements(wanted) b ORDER BY 1) w
+    CROSS JOIN LATERAL (SELECT 1 FROM @budgets k WHERE k.tenant = 'main' AND k.key = w.key FOR UPDATE) held;
 END $$;
 CREATE FUNCTION @spend(wanted jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -39,7 +89,9 @@ BEGIN
   IF late > slack THEN
     PERFORM @refuse(jsonb_build_object('outcome', 'limited', 'retryAfterMs', late));
   END IF;
-  UPDATE @budgets s SET arrival = a.arrival FROM unnest(keys, arrivals) AS a(key, arrival) WHERE s.tenant = 'main' AND s.key = a.key AND s.key = ANY(keys);
+  FOR i IN 1..cardinality(keys) LOOP
+    UPDATE @budgets SET arrival = arrivals[i] WHERE tenant = 'main' AND key = keys[i];
+  END LOOP;
   RETURN now;
 END $$;
 CREATE FUNCTION @once(shown text, until bigint) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -7,14 +7,11 @@ import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, Session
 import { clientColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
-import { createFinder, snapshotOf } from './finder.ts'
+import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
+import { createGlance } from './glance.ts'
 import { createGroup } from './group.ts'
 import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
-
-const bytes = ['credential_hash', 'sealed_key']
-/** A session's columns as `sessionOf` reads them. */
-export const sessionSelection = (alias: string) => selection(sessionColumns, alias, bytes)
 
 /** A condition in which `now` is the time. */
 export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
@@ -29,8 +26,9 @@ DECLARE
 BEGIN
   -- Held in one order before anything is done, so that no two groups wait for each other.
   PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(SELECT x->'user'->>'id' FROM jsonb_array_elements(calls) x))
-      OR (tenant = 'main' AND email = ANY(ARRAY(SELECT x->'user'->>'email' FROM jsonb_array_elements(calls) x)))
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
+      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
+      FROM jsonb_array_elements(calls) x))
     ORDER BY id FOR NO KEY UPDATE;
   FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
@@ -90,9 +88,11 @@ BEGIN
     IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
   END IF;
   LOOP
-    SELECT id, status INTO person FROM @users u
-      WHERE CASE WHEN wanted->>'id' IS NOT NULL THEN u.id = wanted->>'id' ELSE u.tenant = 'main' AND u.email = wanted->>'email' END
-      FOR NO KEY UPDATE;
+    IF wanted->>'id' IS NOT NULL THEN
+      SELECT id, status INTO person FROM @users WHERE id = wanted->>'id' FOR NO KEY UPDATE;
+    ELSE
+      SELECT id, status INTO person FROM @users WHERE tenant = 'main' AND email = wanted->>'email' FOR NO KEY UPDATE;
+    END IF;
     EXIT WHEN FOUND;
     IF wanted->>'id' IS NOT NULL OR wanted->>'create' IS NULL THEN PERFORM @refuse('{"outcome":"user_unknown"}'); END IF;
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
@@ -280,11 +280,12 @@ type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly r
 
 /** A sign-in as the database takes it. */
 function askedOf({ session, audit, user, ...rest }: OpenSession) {
-  const create = 'email' in user && user.create !== null ? { create: { ...user.create, roles: JSON.stringify(user.create.roles) } } : {}
+  const made = 'email' in user ? user.create : null
+  const create = made && { ...made, roles: JSON.stringify(made.roles), audit: auditLines(made.audit ?? []) }
   const sealed = { amr: JSON.stringify(session.amr), credentialHash: hex(session.credentialHash), sealedKey: hex(session.sealedKey) }
   // To the database `ask` is `deny`: what is to end is named.
   const onLimit = rest.onLimit === 'ask' ? 'deny' : rest.onLimit
-  return { ...rest, onLimit, user: { ...user, ...create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
+  return { ...rest, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }
@@ -325,6 +326,7 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
 
   return {
     find: createFinder(driver),
+    glance: createGlance(driver),
     open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
     async touch(touches) {

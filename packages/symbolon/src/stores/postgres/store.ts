@@ -19,6 +19,7 @@ import { checkStanding, known, migrate, migrationSql, standing } from './schema.
 import { createSeals } from './seals.ts'
 import { createSessions } from './sessions.ts'
 import { createUsers } from './users.ts'
+import { createWebhooks } from './webhooks.ts'
 import { auditJson, createVerbs, selection } from './write.ts'
 
 /** How a store is opened. */
@@ -112,6 +113,7 @@ function storeOn(driver: Driver): PostgresStore {
     leases: createLeases(driver, verbs),
     seals: createSeals(driver, verbs),
     restores: createRestores(driver, verbs),
+    webhooks: createWebhooks(driver, verbs),
     audit: {
       write: async (entries) =>
         void (await verbs.call({ name: 'audit', text: 'SELECT @write_audit($1, @time(), NULL)' }, [auditJson(entries)])),

@@ -4,6 +4,7 @@
 import type { User, UserStore } from '#core'
 import { type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { createLookup } from './lookup.ts'
 import { auditLines, feedLife, headOf, type Logged, selection, type Verbs } from './write.ts'
 
 const row = `json_build_array(${selection(userColumns, 'u')})`
@@ -48,18 +49,16 @@ END $$;
 
 /** The verbs. */
 export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore {
+  const by = (where: string) => `SELECT k.n::integer, ${row} FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n) JOIN @users u ON ${where}`
+  const byId = createLookup(driver, { name: 'find_users', text: by('u.id = k.key') }, userOf)
+  const byEmail = createLookup(driver, { name: 'find_emails', text: by("u.tenant = 'main' AND u.email = k.key") }, userOf)
   return {
     async create({ id, email, roles }, audit) {
       const asked = { id, email, roles: JSON.stringify(roles), audit: auditLines(audit) }
       const made = await call<Row | null>({ name: 'create_user', text: 'SELECT @create_user($1)' }, [JSON.stringify(asked)])
       return made === null ? 'conflict' : userOf(made)
     },
-    async find(by) {
-      const [name, where, value] =
-        'id' in by ? ['find_user', 'u.id = $1', by.id] : ['find_email', "u.tenant = 'main' AND u.email = $1", by.email]
-      const [found] = await driver.read({ name, text: `SELECT ${row} FROM @users u WHERE ${where}` }, [value])
-      return found === undefined ? undefined : userOf(found[0] as Row)
-    },
+    find: (by) => ('id' in by ? byId(by.id) : byEmail(by.email)),
     async list(after, limit) {
       const text = `SELECT ${row} FROM @users u WHERE u.tenant = 'main' AND u.id > $1 ORDER BY u.id LIMIT $2`
       return (await driver.read({ name: 'list_users', text }, [after ?? '', limit])).map((one) => userOf(one[0] as Row))

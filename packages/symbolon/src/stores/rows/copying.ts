@@ -14,6 +14,7 @@ import {
   sessionColumns,
   userColumns,
 } from './rows.ts'
+import { deliveryColumns, targetColumns } from './webhooks.ts'
 
 /** A table that travels: whole, in order of its key. */
 export interface CopiedTable {
@@ -36,6 +37,8 @@ export const copiedTables = [
   { name: 'budgets', columns: ['tenant', 'key', 'arrival'], key: ['tenant', 'key'], bytes: [] },
   { name: 'used', columns: ['tenant', 'key', 'expires'], key: ['tenant', 'key'], bytes: [] },
   { name: 'audit', columns: ['id', ...auditColumns], key: ['id'], bytes: [] },
+  { name: 'targets', columns: targetColumns, key: ['name'], bytes: [] },
+  { name: 'deliveries', columns: deliveryColumns, key: ['target', 'audit_id'], bytes: [] },
   { name: 'feed', columns: feedColumns, key: ['tenant', 'seq'], bytes: [] },
   { name: 'feed_head', columns: ['tenant', 'feed_id', 'seq'], key: ['tenant'], bytes: [] },
 ] as const satisfies readonly CopiedTable[]

@@ -35,6 +35,7 @@ export {
   keyColumns,
   keyOf,
   leaseOf,
+  listOf,
   passkeyColumns,
   passkeyOf,
   type Row,
@@ -47,3 +48,4 @@ export {
   weighty,
 } from './rows.ts'
 export { epochLeap, type SealPlace, sealPlaces, sealWalk } from './seals.ts'
+export { countedAtMost, deliveryColumns, deliveryLife, targetColumns, targetOf, waitingOf } from './webhooks.ts'

@@ -20,6 +20,9 @@ function read<T>(text: unknown): T {
   return value as T
 }
 
+/** A list of texts that the store itself wrote. */
+export const listOf = (text: string): readonly string[] => read(text)
+
 /** The columns of a session, in the order that `sessionOf` reads. */
 export const sessionColumns = [
   'sid',

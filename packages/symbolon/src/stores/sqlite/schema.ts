@@ -72,6 +72,16 @@ const steps: readonly string[] = [
   ALTER TABLE attempts ADD COLUMN action TEXT;
   `,
   `
+  CREATE TABLE targets (
+    name TEXT PRIMARY KEY, tenant TEXT NOT NULL, lines TEXT NOT NULL, created_at INTEGER NOT NULL, named_at INTEGER NOT NULL,
+    failures INTEGER NOT NULL, failing_since INTEGER, retry_at INTEGER NOT NULL, fault TEXT, delivered_at INTEGER) STRICT, WITHOUT ROWID;
+  CREATE TABLE deliveries (
+    target TEXT NOT NULL, audit_id INTEGER NOT NULL, tenant TEXT NOT NULL, since INTEGER NOT NULL, tries INTEGER NOT NULL,
+    due_at INTEGER NOT NULL, parked_at INTEGER, fault TEXT, PRIMARY KEY (target, audit_id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX deliveries_due ON deliveries (target, due_at, audit_id) WHERE parked_at IS NULL;
+  CREATE INDEX deliveries_parked ON deliveries (parked_at) WHERE parked_at IS NOT NULL;
+  `,
+  `
   CREATE TABLE passkeys (
     id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT NULL, public_key BLOB NOT NULL, counter INTEGER NOT NULL,
     transports TEXT NOT NULL, backup_eligible INTEGER NOT NULL, backed_up INTEGER NOT NULL, aaguid TEXT NOT NULL, name TEXT NOT NULL,

@@ -134,6 +134,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
     s.credentialHash,
     s.sealedKey,
   )
+  if (user.created && 'email' in input.user) writeAudit(write, input.user.create?.audit ?? [])
   writeAudit(write, input.audit, { userId: user.id })
   const snapshot = prepareSnapshot(db).read(s.sid, () => now) as SessionSnapshot
   return { outcome: 'opened', snapshot, created: user.created, ended: [...given, ...evicted, ...replaced] }

@@ -18,6 +18,7 @@ import { migrate } from './schema.ts'
 import { countSealed, notedSecrets, pageSealed } from './seals.ts'
 import { listSessions } from './sessions.ts'
 import { findUser, listUsers } from './users.ts'
+import { dueDeliveries, listTargets } from './webhooks.ts'
 import { headOf } from './write.ts'
 import { createWriter } from './writer.ts'
 
@@ -83,6 +84,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     }),
     sessions: {
       find,
+      // Of a row that is remembered all is there.
+      glance: find,
       list: (userId) => guarded(path, () => listSessions(db, userId, now())),
       open: (input) => writer.call('sessions.open', input),
       rotate: (input) => writer.call('sessions.rotate', input),
@@ -173,6 +176,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       grow: (what, after) => writer.call('restores.grow', what, after),
       dropAttempts: (limit) => writer.call('restores.dropAttempts', limit),
       end: (audit) => writer.call('restores.end', audit),
+    },
+    webhooks: {
+      name: (targets) => writer.call('webhooks.name', targets),
+      due: (names, limit) => guarded(path, () => dueDeliveries(db, names, limit, now())),
+      done: (target, id) => writer.call('webhooks.done', target, id),
+      failed: (target, id, failure) => writer.call('webhooks.failed', target, id, failure),
+      retry: (target) => writer.call('webhooks.retry', target),
+      list: () => guarded(path, () => listTargets(db)),
+      sweep: (limit) => writer.call('webhooks.sweep', limit),
     },
     onRevocations(listener) {
       listeners.add(listener)

@@ -12,6 +12,7 @@ import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.t
 import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
 import * as sessions from './sessions.ts'
 import { changeUser, createUser } from './users.ts'
+import { deliveryDone, deliveryFailed, nameTargets, retryDeliveries, sweepDeliveries } from './webhooks.ts'
 import { type Write, writeAudit } from './write.ts'
 
 /** Each takes the transaction and what can be cloned into a worker. */
@@ -60,6 +61,11 @@ export const verbs = {
   'restores.grow': growEpochs,
   'restores.dropAttempts': dropAttempts,
   'restores.end': endRestore,
+  'webhooks.name': nameTargets,
+  'webhooks.done': deliveryDone,
+  'webhooks.failed': deliveryFailed,
+  'webhooks.retry': retryDeliveries,
+  'webhooks.sweep': sweepDeliveries,
   /** Notes the time, so that it does not go back over a restart. */
   'clock.keep': () => undefined,
 } as const

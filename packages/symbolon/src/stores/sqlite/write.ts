@@ -4,6 +4,7 @@
 import type { FeedHead, Revocation } from '@symbolon/protocol'
 import type { AuditDraft } from '#core'
 import type { Driver } from './driver.ts'
+import { writeDeliveries } from './webhooks.ts'
 
 /** One verb's place in a transaction. */
 export interface Write {
@@ -29,7 +30,8 @@ export class Refusal extends Error {
 export const feedLife = { user: 1_020_000, client: 3_720_000, published: 86_400_000 } as const
 
 /** Writes audit lines with the transaction's time. */
-export function writeAudit({ db, now }: Write, entries: readonly AuditDraft[], filled: Partial<AuditDraft> = {}): void {
+export function writeAudit(write: Write, entries: readonly AuditDraft[], filled: Partial<AuditDraft> = {}): void {
+  const { db, now } = write
   for (const one of entries) {
     const { event, userId, sid, clientId, ip, detail } = { ...one, ...filled }
     db.sql("INSERT INTO audit (at, tenant, event, user_id, sid, client_id, ip, detail) VALUES (?, 'main', ?, ?, ?, ?, ?, ?)").run(
@@ -41,6 +43,7 @@ export function writeAudit({ db, now }: Write, entries: readonly AuditDraft[], f
       ip,
       JSON.stringify(detail),
     )
+    writeDeliveries(write, event)
   }
 }
 

@@ -69,6 +69,11 @@ async function fill(store: Store) {
   }
   await store.attempts.start(attempt, [], [])
   await store.attempts.charge(attempt.idHash, [])
+  const { user } = (await store.sessions.find(plainOne)) ?? {}
+  await store.passkeys.handle(user?.id ?? '', handle())
+  const held = passkey(user?.id ?? '', { counter: 3 })
+  await store.passkeys.add(held, 20, [])
+  await store.passkeys.use(held.id, { counter: 4, backedUp: true }, [])
   const asked = { linkHash: 'link', userAgent: 'Ünï', returnTo: '/there', need: { acr: 'a', maxAge: 60 }, action: 'pay', ends: 2 * hour }
   const linked = { ...attempt, ...asked, idHash: id(), purpose: 'step_up' as const, sid: plainOne }
   await store.attempts.start(linked, [], [])
@@ -79,18 +84,23 @@ async function fill(store: Store) {
   }
   const lengths = { maxTries: 4, lifetime: hour, resendAfter: 1000, ends: hour }
   await store.attempts.advance(linked.idHash, { ...moved, ...lengths, sealedIdentifier: randomBytes(50), codeHash: randomBytes(32) }, [])
-  const { user } = (await store.sessions.find(plainOne)) ?? {}
-  await store.passkeys.handle(user?.id ?? '', handle())
-  const held = passkey(user?.id ?? '', { counter: 3 })
-  await store.passkeys.add(held, 20, [])
-  await store.passkeys.use(held.id, { counter: 4, backedUp: true }, [])
   const budget = { key: 'small', limit: 2, window: hour }
   await store.limits.spend([budget])
   await store.limits.spend([budget])
   const now = await store.now()
   await store.limits.once('shown', now + hour)
   await store.feed.revokeToken('jti', now + hour, [])
-  return { sids: [plainOne, rotated, seen, child, revoked], idHashes: [attempt.idHash, linked.idHash], passkey: held.id, budget, now }
+  await store.webhooks.name([{ name: 'all', lines: ['told'] }])
+  await store.audit.write([line('told'), line('told')])
+  const [first] = await store.webhooks.due(['all'], 1)
+  await store.webhooks.failed('all', first?.id ?? 0, { fault: 'status 500', wait: hour, targetWait: 0, budget: hour })
+  return {
+    sids: [plainOne, rotated, seen, child, revoked],
+    idHashes: [attempt.idHash, linked.idHash],
+    passkey: held.id,
+    budget,
+    now,
+  }
 }
 type Filled = Awaited<ReturnType<typeof fill>>
 
@@ -108,6 +118,8 @@ async function everything(store: Store, { sids, idHashes, passkey }: Filled) {
     head: await store.feed.head(),
     feed: await store.feed.after(0, 1000),
     token: await store.feed.hasToken('jti'),
+    targets: await store.webhooks.list(),
+    due: await store.webhooks.due(['all'], 10),
   })
 }
 
@@ -149,7 +161,7 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
     it('brings every record as it was, and the service goes on where it was', async () => {
       const { what, held } = await filled()
       const copied = await copyStore(from.address, to.address)
-      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, 1, 1, expect.any(Number), expect.any(Number), 1])
+      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, 1, 1, expect.any(Number), 1, 2, expect.any(Number), 1])
       const store = await storeOf(to)
       expect(await everything(store, what)).toEqual(held)
       expect(copied.feed).toEqual(held.head)

@@ -51,23 +51,59 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect((await find(session.sid)).session.revokedAt).toBe(set.time)
     })
 
-    it('finds as many as are asked for at once, each its own', async () => {
-      const sids = await Promise.all(Array.from({ length: 1100 }, async () => (await opened()).snapshot.session.sid))
+    it.each(['find', 'glance'] as const)('finds as many as are asked for at once, each its own: %s', async (by) => {
+      const sids: string[] = []
+      for (let i = 0; i < 1100; i += 50)
+        sids.push(...(await Promise.all(Array.from({ length: 50 }, async () => (await opened()).snapshot.session.sid))))
       const unknown = id()
-      const found = await Promise.all([...sids, unknown, ...sids].map((sid) => set.under.store.sessions.find(sid)))
+      const found = await Promise.all([...sids, unknown, ...sids].map((sid) => set.under.store.sessions[by](sid)))
       expect(found.map((one) => one?.session.sid)).toEqual([...sids, undefined, ...sids])
     })
 
-    it('shows each of several sessions that are looked for together as it is then, again and again', async () => {
+    it('glances at what it finds: the same session, user and client, whatever changed', async () => {
+      const { store } = set.under
+      const { sid } = (await opened()).snapshot.session
+      const { user, client } = await find(sid)
+      const other = (await opened()).snapshot.session.sid
+      const alike = async () => {
+        for (const sids of [[sid], [sid, other]])
+          for (let turn = 0; turn < 3; turn++) {
+            const [[glance], whole] = [await Promise.all(sids.map((one) => store.sessions.glance(one))), await find(sid)]
+            const { credentialHash, ...session } = glance?.session ?? { credentialHash: new Uint8Array() }
+            expect(whole.session).toMatchObject(session)
+            expect([...credentialHash]).toEqual([...whole.session.credentialHash])
+            expect(whole.user).toMatchObject(glance?.user ?? {})
+            expect(glance?.client).toEqual(whole.client)
+            expect(Object.keys(session)).toContain('revokedAt')
+          }
+      }
+      await alike()
+      const rotation = { from: 1, userEpoch: 1, clientEpoch: 1, credentialHash: new Uint8Array(32).fill(7), audit: [] }
+      expect(await store.sessions.rotate({ sid, ...rotation, as: 'rotated', active: true })).toMatchObject({ outcome: 'rotated' })
+      await alike()
+      await store.sessions.touch([{ sid, lastSeenAt: set.time, seenGeneration: 2 }])
+      await alike()
+      await store.users.change(user.id, { roles: ['editor'] }, [])
+      await alike()
+      await store.clients.put({ ...client, name: 'Changed' }, client, [])
+      await alike()
+      await store.clients.bump(client.id, [])
+      await alike()
+      await store.sessions.revoke({ sid: other }, 'admin', [])
+      await store.users.change(user.id, { status: 'disabled' }, [])
+      await alike()
+      expect(await store.sessions.glance(id())).toBeUndefined()
+    })
+
+    it.each(['find', 'glance'] as const)('shows each of several sessions that are looked for together as it is then: %s', async (by) => {
       const { store } = set.under
       const sids = [(await opened()).snapshot.session.sid, (await opened()).snapshot.session.sid, id()]
-      const look = async () =>
-        (await Promise.all(sids.map((sid) => store.sessions.find(sid)))).map((one) => one?.session.revokedAt === null)
+      const look = async () => (await Promise.all(sids.map((sid) => store.sessions[by](sid)))).map((one) => one?.session.revokedAt === null)
       expect(await look()).toEqual([true, true, false])
       await store.sessions.revoke({ sid: sids[0] as string }, 'sign_out', [])
       expect(await look()).toEqual([false, true, false])
       await store.users.change((await find(sids[1] as string)).user.id, { roles: ['editor'] }, [])
-      const [, second] = await Promise.all(sids.map((sid) => store.sessions.find(sid)))
+      const [, second] = await Promise.all(sids.map((sid) => store.sessions[by](sid)))
       expect(second?.user).toMatchObject({ roles: ['editor'], epoch: 2 })
     })
 

@@ -8,11 +8,13 @@ import { passkeySuite } from './passkeys.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
+import { webhookSuite } from './webhooks.ts'
 
 /** Runs the suite, that of sessions first; `open` opens an empty store on a clock. */
 export function storeSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
   sessionSuite(name, open)
   sealSuite(name, open)
+  webhookSuite(name, open)
   passkeySuite(name, open)
   attemptSuite(name, open)
   describe(`${name} is a store`, () => {
