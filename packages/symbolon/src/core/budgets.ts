@@ -41,16 +41,23 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
     ...rate,
   })
   return {
-    /** For a start or a resend. A known device has its own, which nobody else can use up. */
-    start: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
-      ...(device !== null
-        ? [budget('start device', device, rates.startPerAccount)]
-        : mailbox === null
-          ? []
-          : [budget('start account', mailbox, rates.startPerAccount)]),
-      budget('start address', networkOf(ip), rates.startPerAddress),
-      budget('start overall', '', rates.startOverall),
-    ],
+    /**
+     * For a start or a resend. A known device has its own, which nobody else can use up. A start that names nobody sends
+     * nothing, and pages make one before anybody has chosen how to sign in: it has budgets of its own, ten times as wide.
+     */
+    start: ({ mailbox, ip, device }: Spender): readonly Budget[] =>
+      mailbox === null
+        ? [
+            budget('ask address', networkOf(ip), { ...rates.startPerAddress, limit: rates.startPerAddress.limit * 10 }),
+            budget('ask overall', '', rates.startOverall),
+          ]
+        : [
+            device === null
+              ? budget('start account', mailbox, rates.startPerAccount)
+              : budget('start device', device, rates.startPerAccount),
+            budget('start address', networkOf(ip), rates.startPerAddress),
+            budget('start overall', '', rates.startOverall),
+          ],
     /** For a guess. */
     verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
       ...(device !== null

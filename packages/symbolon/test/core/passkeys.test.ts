@@ -57,6 +57,18 @@ it('a challenge can be answered for five minutes', async () => {
   expect(await answer(asked[1]?.loginId ?? '', by.get(asked[1]?.options as never))).toMatchObject({ code: 'login_failed' })
 })
 
+it('asking for a challenge is bounded for an address, and takes nothing from codes', async () => {
+  const address = { ip: '198.51.100.7', userAgent: null }
+  const ask = () => setting.core.login.start({ method: 'passkey', identifier: '', clientId: 'app', browser, device: null, caller: address })
+  const asked = await Promise.all(Array.from({ length: 620 }, ask))
+  const refused = asked.filter((one) => !one.ok)
+  expect(refused.length).toBeGreaterThan(10)
+  expect(refused.length).toBeLessThanOrEqual(20)
+  expect(refused[0]).toMatchObject({ code: 'rate_limited' })
+  const coded = { method: 'email_otp', identifier: 'eve@example.com', clientId: 'app', browser, device: null, caller: address }
+  expect((await setting.core.login.start(coded)).ok).toBe(true)
+})
+
 it('a challenge lies sealed in its attempt, and stands in no column', async () => {
   const { registrationId, options } = await begin()
   const { attempt } = (await setting.store.attempts.find(idHash(registrationId))) ?? {}

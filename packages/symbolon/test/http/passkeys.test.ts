@@ -1,6 +1,10 @@
 // Passkeys over real HTTP, by a caller who holds a real key and bends what it sends: added, used, refused, removed.
 
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createAuth } from 'symbolon'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Authenticator, type Bent, createAuthenticator } from '../setting/authenticator.ts'
 import { type Browser, createBrowser, signInOver } from '../setting/browser.ts'
@@ -299,4 +303,28 @@ it('tells browsers which other origins use the same passkeys', async () => {
   expect(await answer.json()).toEqual({ origins: [service.origin, 'https://shop.example'] })
   const { by } = await withPasskey()
   expect((await signIn(browser(), by, { origin: 'https://shop.example' })).status).toBe(200)
+  const document = (await (await fetch(`${service.origin}/openapi.json`)).json()) as { paths: Record<string, object> }
+  expect(Object.keys(document.paths).filter((one) => /passkeys|webauthn/.test(one))).toEqual([
+    ...[path, `${path}/start`, `${path}/finish`, `${path}/{id}/name`, `${path}/{id}`],
+    '/.well-known/webauthn',
+  ])
+})
+
+it('tells them at the root of the host, where the service has a path, and nothing when there is nobody else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-related-'))
+  const ask = async (origins: string[], at: string) => {
+    const auth = createAuth({ issuer: 'http://localhost:3000/auth', dev: true, data: folder, passkeys: { origins } })
+    try {
+      return (await auth.handler(new Request(`http://localhost:3000${at}`))).status
+    } finally {
+      await auth.close()
+    }
+  }
+  expect(await ask(['https://shop.example'], '/.well-known/webauthn')).toBe(200)
+  expect(await ask(['https://shop.example'], '/auth/.well-known/webauthn')).toBe(200)
+  expect(await ask([], '/.well-known/webauthn')).toBe(404)
+  expect(() => createAuth({ issuer: 'http://localhost:3000', dev: true, data: folder, passkeys: { rpId: 'example.com' } })).toThrow(
+    'passkeys.rpId',
+  )
+  rmSync(folder, { recursive: true, force: true })
 })
