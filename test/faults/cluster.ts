@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { freePort } from '../free-port.ts'
 import type { LoadNode } from './load.ts'
 import { startVerifierProcess, type VerifierProcess } from './recorder.ts'
-import { type ServiceProcess, startServiceProcess } from './service-process.ts'
+import { patiently, type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 /** The files that run: this build unless said. */
 export interface Build {
@@ -68,7 +68,7 @@ export async function startCluster(options: {
     }
     const [one] = services as [ServiceProcess]
     const secret = await one.register()
-    await one.admin('PATCH', '/clients/native', { policy: { window } })
+    await patiently(() => one.admin('PATCH', '/clients/native', { policy: { window } }))
     const adminKey = readFileSync(join(data, 'admin.key'), 'utf8').trim()
     const nodes = services.map((service, at) => ({
       name: `node${at}`,

@@ -41,6 +41,17 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
+/** Does something to set a stage, again for a while when the store was too slow for it. */
+export async function patiently<T>(run: () => Promise<T>): Promise<T> {
+  for (let turn = 1; ; turn++)
+    try {
+      return await run()
+    } catch (error) {
+      if (turn === 5 || !/answered 503/.test(String(error))) throw error
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+}
+
 /** How a service is started. `words` come after `serve --dev`; `main`: another build than this one. */
 export interface ServiceStart {
   readonly ports?: { readonly port: number; readonly admin: number }
@@ -128,9 +139,9 @@ export async function startServiceProcess(data: string, options: ServiceStart = 
     exited: () => child.exitCode !== null || child.signalCode !== null,
     /** Registers a client without cookies, and this API, which may follow revocations. */
     async register() {
-      await admin('POST', '/clients', { id: 'native', name: 'Native', transport: 'native' })
+      await patiently(() => admin('POST', '/clients', { id: 'native', name: 'Native', transport: 'native' }))
       const api = { id: 'api', name: 'API', transport: 'service', audiences: [origin], scopes: ['revocations:read'] }
-      return (await admin<{ client_secret: string }>('POST', '/clients', api)).client_secret
+      return (await patiently(() => admin<{ client_secret: string }>('POST', '/clients', api))).client_secret
     },
     async signIn(email: string): Promise<SignedIn> {
       const { login_id } = await post('/v1/login/start', { method: 'email_otp', identifier: email, client_id: 'native' })

@@ -94,13 +94,15 @@ export const upgrade: Scenario = {
     }
     const [row] = await server.sql(database, "SELECT count(*)::int AS noted FROM symbolon.sessions WHERE noted = 'newer'")
     if (!(Number(row?.noted) > 0)) throw new Error('The newer version has done nothing of its own.')
-    // A store that is too slow to answer because the machine is at other work is not what is looked for.
-    const burdened = ({ startedAt, endedAt, answer }: HistoryEvent) =>
-      answer?.code === 'store_unavailable' && stage.pulse.lost(startedAt - 2000, endedAt ?? startedAt) > 300
+    // What is not looked for: a store that is too slow because the machine is at other work, and refreshes of one session that
+    // got into each other's way.
+    const other = ({ kind, startedAt, endedAt, answer }: HistoryEvent) =>
+      (kind === 'refresh' && answer?.code === 'try_later') ||
+      (answer?.code === 'store_unavailable' && stage.pulse.lost(startedAt - 2000, endedAt ?? startedAt) > 300)
     const lost = load.history.filter(
       ({ startedAt, answer }) => startedAt > began && (answer === null || answer.status === 0 || answer.status >= 500),
     )
-    const said = lost.filter((one) => !burdened(one)).map(({ kind, node, answer }) => `${kind} at ${node}: ${answer?.code ?? 'no answer'}`)
+    const said = lost.filter((one) => !other(one)).map(({ kind, node, answer }) => `${kind} at ${node}: ${answer?.code ?? 'no answer'}`)
     if (said.length > 0) throw new Error(`Lost while nodes were replaced: ${said.join(', ')}`)
     await refused(stage)
     // And back: what only grew is no matter to the older one.
