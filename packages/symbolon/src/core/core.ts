@@ -80,6 +80,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
   }
 
   const clients = createClients(ports, policyOf, options)
+  const hooks = createHooks(ports, options.hooks)
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
@@ -87,7 +88,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       options,
       clients,
       policyOf,
-      hooks: createHooks(ports, options.hooks),
+      hooks,
       credential: (kind) => newCredential(crypto, kind),
       genuine: async (text) => {
         const credential = parseCredential(text)
@@ -110,6 +111,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     clients,
     passkeys: createPasskeys({
       ports,
+      hooks,
       rules,
       budgets: createBudgets(crypto, options.budgets),
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),

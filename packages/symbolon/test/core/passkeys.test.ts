@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionSnapshot, SignedIn } from '#core'
 import { createHttp } from '#http'
 import { passkeyMail } from '#messages'
+import { eventOf } from '../../src/core/events.ts'
 import { passkeyName } from '../../src/core/passkeys.ts'
 import { createAuthenticator } from '../setting/authenticator.ts'
 import { browser, caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
@@ -147,6 +148,12 @@ it('what happens to them is in the audit log, by whom', async () => {
     ['passkey.removed', 'cli', true],
     ['passkey.renamed', id, true],
     ['passkey.added', id, true],
+  ])
+  // Applications are told of what changes who gets in; a name is nobody's business.
+  expect(lines.map((line) => eventOf(line))).toMatchObject([
+    { type: 'passkey.removed', data: { user_id: id, passkey: made.passkey.id, by: 'cli' } },
+    undefined,
+    { type: 'passkey.added', data: { user_id: id, passkey: made.passkey.id, by: id } },
   ])
 })
 

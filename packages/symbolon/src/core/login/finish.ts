@@ -85,7 +85,14 @@ export function createFinish(parts: LoginParts) {
       // Who was told that a key is gone must not find a session of it: so it is looked at behind the opening, too.
       if (!(await stillThere(proven))) {
         const { user } = snapshot
-        const gone = { event: 'session.key_gone', userId: user.id, sid, clientId: client.id, ip, detail: { method } }
+        const gone = {
+          event: 'session.admin',
+          userId: user.id,
+          sid,
+          clientId: client.id,
+          ip,
+          detail: { by: 'system', because: 'key_gone' },
+        }
         await store.sessions.revoke({ sid }, 'admin', [gone])
         return refuse('login_failed')
       }
