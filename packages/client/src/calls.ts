@@ -2,9 +2,10 @@
 
 import { backgroundHeader, routes, type SessionView, type TokenAnswer } from '@symbolon/protocol'
 import { ClientError } from './failure.ts'
+import { stepUpNeed } from './step-up.ts'
 
 const deadline = 10_000
-const dead = /^(?:missing_credential|session_(?:unknown|expired|revoked|reused))$/
+const dead = /^(?:missing_credential|session_(?:unknown|expired|revoked|reused|superseded))$/
 
 /** The issuer, as the client calls it. */
 export interface Issuer {
@@ -25,7 +26,7 @@ export async function codeOf(response: Response): Promise<string> {
 
 /** Creates the calls. */
 export function createIssuer(issuer: string, send: typeof fetch): Issuer {
-  const call = async (path: string, init: RequestInit): Promise<Response> => {
+  const call = async (path: string, init: RequestInit, again = false): Promise<Response> => {
     let response: Response
     try {
       response = await send(issuer + path, { credentials: 'include', cache: 'no-store', ...init, signal: AbortSignal.timeout(deadline) })
@@ -34,8 +35,10 @@ export function createIssuer(issuer: string, send: typeof fetch): Issuer {
     }
     if (response.ok) return response
     const code = await codeOf(response)
+    // Replaced by a step-up while this was on its way: the next request carries the new cookie, or this browser has none.
+    if (code === 'session_superseded' && !again) return call(path, init, true)
     if (response.status === 401 && dead.test(code)) throw new ClientError('signed_out')
-    if (code === 'step_up_required') throw new ClientError('step_up_required')
+    if (code === 'step_up_required') throw new ClientError('step_up_required', undefined, stepUpNeed(response))
     throw new ClientError('unreachable', Number(response.headers.get('retry-after')) * 1000 || undefined)
   }
   const read = async <T>(response: Response, name: keyof T): Promise<T> => {

@@ -3,6 +3,7 @@
 import type { SessionView } from '@symbolon/protocol'
 import { codeOf, createIssuer } from './calls.ts'
 import { ClientError } from './failure.ts'
+import { backFromStepUp, leaveToStepUp, type SteppedUp, type StepUpNeed, type StepUpOptions, stepUpNeed } from './step-up.ts'
 import { createTokenHolder, type State } from './token.ts'
 
 /** What a client is made of. */
@@ -22,12 +23,20 @@ export interface Client {
   /** The session as the issuer knows it now; null when signed out. */
   session(): Promise<SessionView | null>
   signOut(): Promise<void>
+  /**
+   * Leaves for the hosted page when an answer asks for a step-up (or for the need given), and says whether it does; the person
+   * comes back to `returnTo`.
+   */
+  stepUp(asked: Response | StepUpNeed, options?: StepUpOptions): boolean
+  /** What this tab left with, once, when the person is back from a step-up; `undefined` when they are not. */
+  steppedUp(): SteppedUp | undefined
   /** Calls `listener` when sign-in, sign-out or another session is noticed; returns the function that ends it. */
   onChange(listener: (state: State) => void): () => void
   close(): void
 }
 
-const stale = /^(?:claims_stale|token_expired|token_revoked)$/
+/** What a newer token may mend: one of before a step-up proves less than the session does. */
+const stale = /^(?:claims_stale|token_expired|token_revoked|step_up_required)$/
 
 /** Whether a body can be sent a second time. */
 function replays(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
@@ -128,6 +137,13 @@ export function createClient(options: ClientOptions): Client {
       }
       tokens.forget(null)
     },
+    stepUp(asked, options = {}) {
+      const need = asked instanceof Response ? stepUpNeed(asked) : asked
+      if (need === undefined) return false
+      leaveToStepUp(issuer, need, options)
+      return true
+    },
+    steppedUp: backFromStepUp,
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -62,6 +62,7 @@ const table = {
   insufficient_scope: { status: 403, text: 'The access token lacks the scope this route needs.', challenge: 'insufficient_scope' },
   insufficient_role: { status: 403, text: 'A role this route needs is missing.' },
   session_limit: { status: 403, text: 'There are too many sessions. Sign out on another device first.' },
+  confirmation_refused: { status: 403, text: 'The confirmation is not for this act or session, was used, or is too old.' },
   denied: { status: 403, text: 'This is not allowed.' },
 
   // the rest of 4xx

@@ -27,10 +27,26 @@ const table = {
     data: { client_id: 'text or null', because: 'text' },
   },
 
+  // what people sign in with
+  'passkey.added': { when: 'Somebody added a passkey to their account.', data: { user_id: 'text', passkey: 'text', by: 'text' } },
+  'passkey.removed': { when: 'A passkey was removed.', data: { user_id: 'text', passkey: 'text', by: 'text' } },
+  'passkey.counter_back': {
+    when: 'A passkey was refused because its counter went back: a copy of its key may be about.',
+    data: { user_id: 'text', passkey: 'text', client_id: 'text or null' },
+  },
+
   // sessions
   'session.opened': {
     when: 'Somebody signed in.',
     data: { user_id: 'text', sid: 'text', client_id: 'text', method: 'text' },
+  },
+  'session.stepped_up': {
+    when: 'The person behind a session proved again who they are; it has another credential from then on.',
+    data: { user_id: 'text', sid: 'text', client_id: 'text', method: 'text', acr: 'text' },
+  },
+  'session.confirmed': {
+    when: 'A confirmation of one act was taken, by whoever carries the act out. `action`: the kind of act.',
+    data: { user_id: 'text', sid: 'text', client_id: 'text', action: 'text', by: 'text' },
   },
   'session.ended': {
     when: 'A session was ended. Without `sid`: all of this user (but the one that asked, when `reason` is `signed_out_elsewhere`), of this client, or, with neither, all there were.',

@@ -57,7 +57,7 @@ export interface Requirement {
   readonly credential?: 'bearer' | 'cookie'
   /** Whose credential is taken; `user` unless said. */
   readonly subject?: 'user' | 'client' | 'any'
-  /** Where a navigation without a credential is sent (303). */
+  /** Where a navigation is sent (303) that needs a sign-in, or a step-up (`step_up=1`, with `acr_values` and `max_age`). */
   readonly loginUrl?: string
 }
 
@@ -79,4 +79,17 @@ export interface GuardRequest {
 /** A guard's decision. `headers` (lower case) go out with the answer in both cases; `setCookies` are whole Set-Cookie values. */
 export type GuardResult =
   | { readonly ok: true; readonly auth: Auth | undefined; readonly setCookies: readonly string[] }
-  | { readonly ok: false; readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+  | {
+      readonly ok: false
+      readonly status: number
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+      /** What a step-up must reach, when that is what is missing (RFC 9470 §3). */
+      readonly stepUp?: StepUp
+    }
+
+/** What a step-up must reach: one of these classes, and a proof that is no older. `maxAge` in seconds. */
+export interface StepUp {
+  readonly acrValues?: readonly string[]
+  readonly maxAge?: number
+}

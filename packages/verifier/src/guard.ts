@@ -16,7 +16,7 @@ import {
   SymbolonError,
   setCookie,
 } from '@symbolon/protocol'
-import type { Auth, GuardRequest, GuardResult, Level, Requirement } from './auth.ts'
+import type { Auth, GuardRequest, GuardResult, Level, Requirement, StepUp } from './auth.ts'
 import { authOf, clientClaims, liveClient, liveUser, sessionClaims, sidOf, withStaleness } from './identity.ts'
 import { type Knowledge, type Shown, usualBound } from './knowledge.ts'
 import type { PresentedMemory } from './presented.ts'
@@ -47,7 +47,10 @@ const open: GuardResult = Object.freeze({ ok: true, auth: undefined, setCookies:
 /** A refusal as it goes out. */
 export function refuse(code: ErrorCode, options: ErrorOptions = {}): GuardResult {
   const problem = problemOf(code, options)
-  return { ok: false, status: problem.status, headers: problemHeaders(code, options), body: JSON.stringify(problem) }
+  const refused = { ok: false as const, status: problem.status, headers: problemHeaders(code, options), body: JSON.stringify(problem) }
+  if (code !== 'step_up_required') return refused
+  const { acrValues, maxAge } = options
+  return { ...refused, stepUp: { ...(acrValues !== undefined && { acrValues }), ...(maxAge !== undefined && { maxAge }) } }
 }
 
 function faultOf(error: unknown): GuardResult {
@@ -67,10 +70,14 @@ function isNavigation(request: GuardRequest): boolean {
   return mode === undefined ? (request.header('accept') ?? '').includes('text/html') : mode === 'navigate'
 }
 
-/** Where a navigation signs in and comes back from: the address as it came in, never another host. */
-function loginAt(loginUrl: string, url: string): string {
+/** Where a navigation signs in, or steps up, and comes back from: the address as it came in, never another host. */
+function loginAt(loginUrl: string, url: string, stepUp: StepUp | undefined): string {
   const back = /^\/(?![/\\])[\x21-\x7e]*$/.test(url) && !url.includes('\\') ? url : '/'
-  return `${loginUrl}${loginUrl.includes('?') ? '&' : '?'}return_to=${encodeURIComponent(back)}`
+  const to = `${loginUrl}${loginUrl.includes('?') ? '&' : '?'}return_to=${encodeURIComponent(back)}`
+  if (stepUp === undefined) return to
+  const { acrValues = [], maxAge } = stepUp
+  const acr = acrValues.length === 0 ? '' : `&acr_values=${encodeURIComponent(acrValues.join(' '))}`
+  return `${to}&step_up=1${acr}${maxAge === undefined ? '' : `&max_age=${maxAge}`}`
 }
 
 /** What an issuer makes is no longer, as it must fit into a cookie. */
@@ -199,8 +206,13 @@ export function createGuardFactory(parts: GuardParts) {
         return pass(liveUser(answer.session, claims), [cookie])
       }, faultOf)
     }
-    const byTokenCookie = (session: string, token: string, result: TokenResult, request: GuardRequest): Answer =>
-      result.ok && result.claims.sid === sidOf(session) ? locally(token, result, request, () => mint(session)) : mint(session)
+    const byTokenCookie = (session: string, token: string, result: TokenResult, request: GuardRequest): Answer => {
+      if (!result.ok || result.claims.sid !== sidOf(session)) return mint(session)
+      const answer = locally(token, result, request, () => mint(session))
+      // A token of before a step-up proves less than the session does.
+      const anew = (one: GuardResult): Answer => (one.ok || one.stepUp === undefined ? one : mint(session))
+      return answer instanceof Promise ? answer.then(anew) : anew(answer)
+    }
 
     const byBearer = (bearer: string, request: GuardRequest, session: string | undefined): Answer => {
       if (isOpaque(bearer)) {
@@ -258,7 +270,12 @@ export function createGuardFactory(parts: GuardParts) {
       const showIn = (result: GuardResult): GuardResult =>
         result.ok || result.status !== 401
           ? result
-          : { ok: false, status: 303, headers: { location: loginAt(loginUrl, request.url), 'cache-control': 'no-store' }, body: '' }
+          : {
+              ok: false,
+              status: 303,
+              headers: { location: loginAt(loginUrl, request.url, result.stepUp), 'cache-control': 'no-store' },
+              body: '',
+            }
       return answer instanceof Promise ? answer.then(showIn) : showIn(answer)
     }
   }

@@ -40,9 +40,13 @@ export function withStaleness(auth: Auth, stalenessMs: number): Auth {
   return { kind: 'user', sub, sid, clientId, epoch, roles, scope, authTime, acr, amr, checked, stalenessMs, claims }
 }
 
-/** Who is calling, by the session as it is now. */
+/** Who is calling, by the session as it is now. A token that was made before a step-up proves what it did, and no more. */
 export function liveUser(session: LiveSession, claims: UserAuth['claims']): UserAuth {
-  const { sub, sid, clientId, epoch, roles, scope, authTime, acr, amr } = session
+  const { sub, sid, clientId, epoch, roles, scope } = session
+  const older = claims.auth_time !== undefined && claims.auth_time < session.authTime
+  const authTime = older ? (claims.auth_time as number) : session.authTime
+  const acr = older ? (claims.acr ?? '') : session.acr
+  const amr = older ? (claims.amr ?? none) : session.amr
   return { kind: 'user', sub, sid, clientId, epoch, roles, scope, authTime, acr, amr, checked: 'live', stalenessMs: 0, claims }
 }
 

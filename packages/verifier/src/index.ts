@@ -1,6 +1,6 @@
 // The door of the verifier: protects an API on any runtime.
 
-export type { Auth, ClientAuth, GuardRequest, GuardResult, Level, Requirement, Rule, UserAuth } from './auth.ts'
+export type { Auth, ClientAuth, GuardRequest, GuardResult, Level, Requirement, Rule, StepUp, UserAuth } from './auth.ts'
 export { type Close, closeCodes, type Live, type LiveOptions, type LiveRegistration } from './live.ts'
 export type { Observe, VerifierEvent } from './observe.ts'
 export { createPolicyGuard, type Policy, type Route, uncovered } from './policy.ts'

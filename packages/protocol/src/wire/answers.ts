@@ -45,6 +45,9 @@ export interface LoginStartAnswer {
   readonly resend_at: string
   /** What the browser is to answer, for a method that asks it something. */
   readonly challenge?: unknown
+  /** Of a step-up: the way that was begun, and all that reach what is needed. */
+  readonly method?: string
+  readonly methods?: readonly string[]
 }
 
 /** The answer of `POST /v1/login/verify` when something was proven and more is wanted. */
@@ -60,6 +63,8 @@ export interface LoginStepAnswer {
 /** The answer of `POST /v1/login/verify`: with tokens for a native client, without for a cookie client. */
 export interface LoginVerifyAnswer extends Partial<RefreshAnswer> {
   readonly session: SessionView
+  /** After a step-up that was bound to an act: shows once that the person confirmed it. */
+  readonly confirmation?: { readonly value: string; readonly expires_at: string }
 }
 
 /**

@@ -8,6 +8,7 @@ export const routes = {
   sessionToken: '/v1/session/token',
   sessionRefresh: '/v1/session/refresh',
   session: '/v1/session',
+  confirmationConsume: '/v1/session/confirmations/consume',
   sessions: '/v1/sessions',
   sessionById: '/v1/sessions/{sid}',
   passkeys: '/v1/account/passkeys',

@@ -6,7 +6,7 @@ import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { Login } from './login/api.ts'
-import type { AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { Action, AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
@@ -260,6 +260,27 @@ export interface Passkeys {
   remove(userId: string, id: string, by: Actor, at?: Client): Promise<{ readonly ok: true } | Refused>
 }
 
+/** An act that was confirmed, and at which level. */
+export interface Confirmed {
+  readonly ok: true
+  readonly sid: string
+  readonly userId: string
+  readonly clientId: string
+  readonly acr: string
+  readonly action: Action
+}
+
+export interface Confirmations {
+  /**
+   * Takes a confirmation for this act of this session, once; `confirmation_refused` for anything else, which uses nothing up.
+   * `caller`: a client of its own, which must own the audience that the session's tokens are for; null in the service's process.
+   */
+  consume(
+    input: { readonly confirmation: string; readonly sid: string; readonly action: Action },
+    caller: Client | null,
+  ): Promise<Confirmed | Refused>
+}
+
 export interface Audit {
   list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
 }
@@ -280,6 +301,7 @@ export interface Core {
   readonly users: Users
   readonly clients: Clients
   readonly passkeys: Passkeys
+  readonly confirmations: Confirmations
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

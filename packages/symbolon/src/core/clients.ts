@@ -39,6 +39,8 @@ function faultOf(
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
   const ways = policy.methods === undefined && policy.acr === undefined ? undefined : waysFault({ ...defaults, ...policy })
   if (ways !== undefined) return field(`policy.${ways}`)
+  if (policy.stepUpLifetime !== 0 && !within(policy.stepUpLifetime, 60_000, 400 * 86_400_000)) return field('policy.stepUpLifetime')
+  if (!within(policy.confirmationLifetime, 60_000, 300_000)) return field('policy.confirmationLifetime')
   if (!within(policy.window, 1000, 60_000)) return field('policy.window')
   if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
   if (typeof policy.rotate === 'number' && policy.rotate < 10 * (policy.window ?? 10_000)) return field('policy.rotate')

@@ -5,6 +5,7 @@ import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createBudgets } from './budgets.ts'
 import { createClients } from './clients.ts'
+import { createConfirmations } from './confirmation.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import type { CorePorts } from './factors/factor.ts'
 import { createPasskeyFactor } from './factors/passkey.ts'
@@ -79,6 +80,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     flush: touches.flush,
   }
 
+  const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
   const hooks = createHooks(ports, options.hooks)
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
@@ -90,6 +92,9 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       policyOf,
       hooks,
       credential: (kind) => newCredential(crypto, kind),
+      check: async (credential, kind, caller) => checks.whole.check(credential, kind, { caller, quiet: kind === 'token' }),
+      flushOf: touches.flushOf,
+      confirm: confirmations.make,
       genuine: async (text) => {
         const credential = parseCredential(text)
         const found = credential === undefined ? undefined : await store.sessions.find(credential.sid)
@@ -116,6 +121,9 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       budgets: createBudgets(crypto, options.budgets),
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
     }),
+    confirmations: {
+      consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
+    },
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

@@ -29,7 +29,8 @@ export function decide(n: number, session: Generations, now: number, rules: Rule
   const g = session.generation
   if (n === g) return rotationDue(session, now, rules.rotate) ? 'rotate' : 'mint'
   if (n > g) return 'rolled_back'
-  if (n === session.replaced) return 'superseded'
+  // Whatever was current when a step-up came: the one before may have been on its way still.
+  if (session.replaced !== null && n >= session.replaced) return 'superseded'
   if (n !== session.predecessor) return 'reused'
   if (windowOpen(session, now, rules.window)) return 'replay'
   // The successor reached somebody: whoever comes with the predecessor now holds a copy.
@@ -37,6 +38,11 @@ export function decide(n: number, session: Generations, now: number, rules: Rule
   if (rules.recovery === 'revoke') return 'reused'
   if (rules.recovery === 'step_up' || session.recovered >= recoveries) return 'step_up'
   return 'recover'
+}
+
+/** Whether a replaced credential is answered with its successor, to who shows what the step-up was bound to. */
+export function isAnsweredAgain(session: Pick<Session, 'rotatedAt' | 'predecessor'>, now: number, window: number): boolean {
+  return session.predecessor === null && windowOpen(session, now, window)
 }
 
 /** Whether a live check accepts generation `n`: the current one, or its predecessor while the answer may be on its way. */

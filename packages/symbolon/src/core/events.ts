@@ -9,6 +9,7 @@ type Told<N extends EventName = EventName> = Pick<AuthEvent<N>, 'type' | 'data'>
 const text = (value: unknown) => (typeof value === 'string' ? value : '')
 const by = ({ detail }: AuditEntry) => text(detail.by) || 'system'
 const ofUser = (line: AuditEntry) => ({ user_id: line.userId ?? '', by: by(line) })
+const ofPasskey = (line: AuditEntry) => ({ ...ofUser(line), passkey: text(line.detail.passkey) })
 const ofSession = ({ userId, sid, clientId }: AuditEntry) => ({ user_id: userId ?? '', sid: sid ?? '', client_id: clientId ?? '' })
 const ofClient = (line: AuditEntry) => ({ client_id: line.clientId ?? '', by: by(line) })
 const ofPasskey = (line: AuditEntry) => ({ ...ofUser(line), passkey: text(line.detail.passkey) })
@@ -21,7 +22,7 @@ const changed =
   (change: string) =>
   (line: AuditEntry): Told => ({ type: 'client.changed', data: { ...ofClient(line), change } })
 const ended =
-  (reason: RevokeReason) =>
+  (reason: RevokeReason | 'key_gone') =>
   (line: AuditEntry): Told => ({
     type: 'session.ended',
     data: { user_id: line.userId, sid: line.sid, client_id: line.clientId, reason, by: by(line) },
@@ -38,14 +39,35 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
     type: 'user.refused',
     tell: ({ clientId, detail }) => ({ type: 'user.refused', data: { client_id: clientId, because: text(detail.because) } }),
   },
+  'passkey.added': { type: 'passkey.added', tell: (line) => ({ type: 'passkey.added', data: ofPasskey(line) }) },
+  'passkey.removed': { type: 'passkey.removed', tell: (line) => ({ type: 'passkey.removed', data: ofPasskey(line) }) },
+  'passkey.counter_back': {
+    type: 'passkey.counter_back',
+    tell: ({ userId, clientId, detail }) => ({
+      type: 'passkey.counter_back',
+      data: { user_id: userId ?? '', passkey: text(detail.passkey), client_id: clientId },
+    }),
+  },
   'session.opened': {
     type: 'session.opened',
     tell: (line) => ({ type: 'session.opened', data: { ...ofSession(line), method: text(line.detail.method) } }),
+  },
+  'session.stepped_up': {
+    type: 'session.stepped_up',
+    tell: (line) => ({
+      type: 'session.stepped_up',
+      data: { ...ofSession(line), method: text(line.detail.method), acr: text(line.detail.acr) },
+    }),
+  },
+  'session.confirmed': {
+    type: 'session.confirmed',
+    tell: (line) => ({ type: 'session.confirmed', data: { ...ofSession(line), action: text(line.detail.action), by: by(line) } }),
   },
   'session.sign_out': { type: 'session.ended', tell: ended('sign_out') },
   'session.signed_out_elsewhere': { type: 'session.ended', tell: ended('signed_out_elsewhere') },
   'session.admin': { type: 'session.ended', tell: ended('admin') },
   'session.evicted': { type: 'session.ended', tell: ended('evicted') },
+  'session.key_gone': { type: 'session.ended', tell: ended('key_gone') },
   'session.restored': { type: 'session.ended', tell: ended('restored') },
   'session.reused': { type: 'session.reused', tell: (line) => ({ type: 'session.reused', data: ofSession(line) }) },
   'session.rolled_back': { type: 'session.rolled_back', tell: (line) => ({ type: 'session.rolled_back', data: ofSession(line) }) },

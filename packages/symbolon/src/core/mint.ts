@@ -1,5 +1,5 @@
 // Minting: an access token from a live session, at the store's time at which that session was read. Never past the
-// session's absolute end, never from a read older than five seconds, never with a reserved name from a template.
+// session's absolute end or the time for which its step-up counts, never from a read older than five seconds, never with a reserved name from a template.
 
 import { type AccessTokenClaims, reservedClaims, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Minted } from './api.ts'
@@ -7,6 +7,7 @@ import { limitsOf } from './limits.ts'
 import type { Client, ClientPolicy, SigningKey, User } from './model.ts'
 import { makeOpaque } from './opaque.ts'
 import type { Crypto, SessionSnapshot, Signer } from './ports.ts'
+import { standingOf } from './proven.ts'
 
 /** A read and the monotonic clock before it: what is minted from it is young enough, or thrown away. */
 export interface Read {
@@ -173,7 +174,10 @@ export function createMint(parts: MintParts): Mint {
     const wanted = Math.max(60, Math.min(900, Math.floor(Math.min(policy.tokenLifetime, shape.lifetime ?? policy.tokenLifetime) / 1000)))
     // Jitter downwards only: tokens of one busy minute do not all come back in one second.
     const lifetime = Math.max(60, wanted - crypto.randomBelow(Math.floor(wanted / 10) + 1))
-    const exp = Math.min(iat + lifetime, Math.floor(limitsOf(session, policy).endsAt / 1000))
+    const standing = standingOf(session, policy, snapshot.now)
+    // No token says more of its session than the session itself will.
+    const ends = Math.min(limitsOf(session, policy).endsAt, standing.until ?? Number.POSITIVE_INFINITY)
+    const exp = Math.min(iat + lifetime, Math.floor(ends / 1000))
     if (exp <= iat || parts.clock.now() - at > staleMs) return undefined
 
     const claims: Record<string, unknown> = {
@@ -192,9 +196,9 @@ export function createMint(parts: MintParts): Mint {
       client_epoch: client.epoch,
       epoch: user.epoch,
       sid: session.sid,
-      auth_time: Math.floor(session.authTime / 1000),
-      acr: session.acr,
-      amr: session.amr,
+      auth_time: Math.floor(standing.authTime / 1000),
+      acr: standing.acr,
+      amr: standing.amr,
       ...(policy.scope.length > 0 && { scope: policy.scope.join(' ') }),
       ...(user.roles.length > 0 && { roles: user.roles }),
     })

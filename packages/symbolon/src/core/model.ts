@@ -34,8 +34,12 @@ export interface Session {
   readonly clientEpoch: number
   readonly createdAt: number
   readonly authTime: number
+  /** As proven last, by the sign-in or a step-up; what counts of it now is said in `proven.ts`. */
   readonly acr: string
   readonly amr: readonly string[]
+  /** What the sign-in proved, once a step-up took its place; null before one. */
+  readonly baseAcr: string | null
+  readonly baseAmr: readonly string[] | null
   /** Absolute end. */
   readonly expiresAt: number
   /** Idle limit, a length in milliseconds: the session ends at `lastSeenAt + idle`. */
@@ -49,8 +53,10 @@ export interface Session {
   readonly generation: number
   /** p: the credential before it, null when there is none to accept. */
   readonly predecessor: number | null
-  /** e: the generation that a step-up replaced. */
+  /** e: the oldest generation that the last step-up replaced. */
   readonly replaced: number | null
+  /** SHA-256 of what the attempt behind that step-up was bound to (login cookie, or login id), base64url. */
+  readonly replacedFor: string | null
   readonly rotatedAt: number
   /** Whether credential g was presented anywhere. */
   readonly seen: boolean
@@ -153,6 +159,10 @@ export interface ClientPolicy {
   readonly acr: string
   /** Whether a sign-in on a device that was not known before is told by mail. */
   readonly newDeviceNotice: boolean
+  /** How long a step-up to another level counts; 0: as long as the session. */
+  readonly stepUpLifetime: number
+  /** How long a confirmation of one act can be used. */
+  readonly confirmationLifetime: number
   readonly scope: readonly string[]
   /** Audiences that a service's own tokens may be for, beside the issuer's default one and those it owns. */
   readonly targets: readonly string[]
@@ -191,11 +201,17 @@ export interface Proof {
   readonly key?: string
 }
 
-/** What a step-up must reach (RFC 9470 §3). `maxAge` in seconds. */
+/** What a step-up must reach (RFC 9470 §3): one of these classes, and a proof that is no older. `maxAge` in seconds. */
 export interface Need {
-  readonly acr?: string
-  readonly amr?: readonly string[]
+  readonly acrValues?: readonly string[]
   readonly maxAge?: number
+}
+
+/** One act that a step-up can be bound to. `type`: what kind of act; `text`: a sentence for the person; all of it is shown. */
+export interface Action {
+  readonly type: string
+  readonly text: string
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 /** A sign-in under way. Stored under hashes only: the row alone starts and finishes nothing. */
@@ -241,7 +257,7 @@ export interface Attempt {
   readonly sid: string | null
   /** What a step-up must reach. */
   readonly need: Need | null
-  /** The one act that a step-up is for, when it is bound to one. */
+  /** The one act that a step-up is for, when it is bound to one, as `login/action.ts` writes it. */
   readonly action: string | null
 }
 

@@ -8,6 +8,7 @@ import { isExpired, limitsOf } from './limits.ts'
 import { foreignClaims, type Shape } from './mint.ts'
 import type { Client, ClientPolicy } from './model.ts'
 import type { Clock, SessionSnapshot } from './ports.ts'
+import { standingOf } from './proven.ts'
 
 /** How a pipeline ended. */
 export type Passed =
@@ -66,7 +67,7 @@ export function createPipeline(
       if (verdict !== 'pass') return { verdict, trace } as Passed & { trace: StepTrace[] }
       for (const one of custom) {
         const start = clock.now()
-        const result = await runCustom(one, snapshot, caller, shape, clock)
+        const result = await runCustom(one, asItCounts(snapshot, policy), caller, shape, clock)
         trace.push({ step: one.name, outcome: result.outcome, ms: clock.now() - start })
         if (result.passed.verdict !== 'pass') return { ...result.passed, trace }
         shape = result.passed.shape
@@ -74,6 +75,12 @@ export function createPipeline(
     }
     return { verdict: 'pass', shape, trace }
   }
+}
+
+/** A session as steps see it: what a step-up proved only while it counts. */
+function asItCounts(snapshot: SessionSnapshot, policy: ClientPolicy): SessionSnapshot {
+  const { acr, amr } = standingOf(snapshot.session, policy, snapshot.now)
+  return { ...snapshot, session: { ...snapshot.session, acr, amr } }
 }
 
 /** Runs one custom step. What it does after its budget is over has no effect. */

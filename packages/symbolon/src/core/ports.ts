@@ -1,14 +1,16 @@
 // What core asks of the world: a store of atomic verbs, cryptography, a signer, delivery, and an observer.
 // A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
 
-import type { Algorithm, FeedHead, PublicJwk, Revocation } from '@symbolon/protocol'
+import type { FeedHead, Revocation } from '@symbolon/protocol'
 import type { AttemptStore, Limited } from './attempt-ports.ts'
+import type { Crypto, Signer } from './crypto-ports.ts'
 import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
-import type { RestoreStore, SealStore } from './upkeep-ports.ts'
+import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
 export type * from './attempt-ports.ts'
+export type { Crypto, Signer } from './crypto-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -35,6 +37,8 @@ export interface SessionGlance extends Pick<SessionSnapshot, 'now' | 'client' | 
     | 'authTime'
     | 'acr'
     | 'amr'
+    | 'baseAcr'
+    | 'baseAmr'
     | 'expiresAt'
     | 'idle'
     | 'lastSeenAt'
@@ -98,6 +102,29 @@ export interface Rotation {
   readonly audit: readonly AuditDraft[]
 }
 
+/** A step-up: one transaction that consumes the attempt, holds the user's row, and compares and sets the generation. */
+export interface Raise {
+  readonly sid: string
+  /** Of this session, and of no other purpose. */
+  readonly attempt: string
+  /** g, as it was read. */
+  readonly from: number
+  /** Of credential g + 1. */
+  readonly credentialHash: Uint8Array
+  /** What the attempt was bound to, for a credential whose successor was lost on its way. */
+  readonly replacedFor: string
+  readonly acr: string
+  readonly amr: readonly string[]
+  /** How long a predecessor counts as current, in milliseconds. */
+  readonly window: number
+  readonly audit: readonly AuditDraft[]
+}
+
+/** `lost`: the generation moved on meanwhile; nothing was consumed. */
+export type RaiseOutcome =
+  | { readonly outcome: 'raised'; readonly snapshot: SessionSnapshot }
+  | { readonly outcome: 'attempt_gone' | 'session_gone' | 'user_disabled' | 'lost' }
+
 /** Coalesced activity of a session. Never moves times back; `seen` only if the generation is still g. */
 export interface Touch {
   readonly sid: string
@@ -136,6 +163,11 @@ export interface SessionStore {
   /** The same for a live check, which comes with nearly every request. */
   glance(sid: string): Eventually<SessionGlance | undefined>
   rotate(input: Rotation): Promise<{ readonly outcome: 'rotated'; readonly now: number } | { readonly outcome: 'lost' }>
+  /**
+   * Steps a session up, if it is alive and its user active: g := g + 1, p := null, e := p while that is still current, else g;
+   * `seen` := false, count := 0, rotation time and `auth_time` := now. What the sign-in proved is kept beside what is proven now.
+   */
+  raise(input: Raise): Promise<RaiseOutcome>
   touch(touches: readonly Touch[]): Promise<void>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
   revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<RevokedBatch>
@@ -208,24 +240,6 @@ export interface LimitStore {
   sweep(limit: number): Promise<number>
 }
 
-/** A job that must run once, whichever of several processes it runs in. Times in milliseconds since 1970 by the store's clock. */
-export interface Lease {
-  readonly name: string
-  /** Who runs it, until when; a process that dies lets it go by that. */
-  readonly holder: string | null
-  readonly until: number
-  /** When it last ran to its end. */
-  readonly ranAt: number | null
-}
-
-export interface LeaseStore {
-  /** Takes a lease for so many milliseconds, or keeps the one that this holder has; `false` while another one has it. */
-  take(name: string, holder: string, lasts: number): Promise<boolean>
-  /** Lets it go; `ran`: the job came to its end. Nothing happens when another one has it. */
-  release(name: string, holder: string, ran: boolean): Promise<void>
-  list(): Eventually<{ readonly now: number; readonly leases: readonly Lease[] }>
-}
-
 export interface AuditStore {
   write(entries: readonly AuditDraft[]): Promise<void>
   /** Newest first. */
@@ -268,36 +282,6 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Synchronous cryptography. Texts are taken as UTF-8. */
-export interface Crypto {
-  hmac(key: Uint8Array, data: string | Uint8Array): Uint8Array
-  /** SHA-256. */
-  hash(data: string | Uint8Array): Uint8Array
-  /** AES-256-GCM under the active server secret, whose id the result names. */
-  seal(plain: Uint8Array | string, associated: string): Uint8Array
-  /** `undefined` when it was changed, belongs elsewhere, or names a secret that is not here. */
-  open(sealed: Uint8Array, associated: string): Uint8Array | undefined
-  /** Ids of the server secrets, the active one first; they tell nothing of the secrets. */
-  readonly secretIds: readonly string[]
-  /** HMAC-SHA-256 under a key derived from each server secret for this purpose, the active one first. */
-  keyed(purpose: string, data: string): readonly Uint8Array[]
-  /** Constant time; false for different lengths. */
-  equal(a: Uint8Array, b: Uint8Array): boolean
-  random(bytes: number): Uint8Array
-  /** A uniform number from 0 to `below` − 1. */
-  randomBelow(below: number): number
-}
-
-/** Makes and uses signing keys; a KMS can stand behind it. */
-export interface Signer {
-  generate(alg: Algorithm): Promise<{ readonly publicJwk: PublicJwk; readonly privateKey: Uint8Array }>
-  /** Makes a stored key usable; throws when the bytes are not its key. */
-  load(kid: string, alg: Algorithm, privateKey: Uint8Array): void
-  unload(kid: string): void
-  /** A JWS signature (RFC 7518 §3.4, RFC 8037 §3.1). */
-  sign(kid: string, data: string): Uint8Array
-}
-
 /** Something to be brought to a person; `none` for an identifier that gets nothing but must cost the same. */
 export type Delivery =
   | {
@@ -308,6 +292,8 @@ export type Delivery =
       readonly minutes: number
       /** An address that signs in too, from the browser that asked for it; null where none is sent. */
       readonly link: { readonly address: string; readonly minutes: number } | null
+      /** For a step-up: the act that is confirmed, or empty; null for a sign-in. */
+      readonly confirms: string | null
       readonly device: string
       readonly language: string
     }

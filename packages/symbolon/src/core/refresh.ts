@@ -1,12 +1,12 @@
 // The refresh: the one place that decides on rotation, lost answers and theft. In this order, always: canonical parse,
 // row, MAC, revoked, expired, generation, pipeline. A rotation is one compare-and-set; who loses it looks again once.
 
-import { type ErrorCode, type ErrorOptions, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, type ErrorOptions, fromBase64url, SymbolonError } from '@symbolon/protocol'
 import type { Minted, RefreshInput, RefreshOutcome, StepTrace } from './api.ts'
 import { type Credential, credentialOf, isGenuine, openSessionKey, parseCredential } from './credential.ts'
-import { type Decision, decide } from './decide.ts'
+import { type Decision, decide, isAnsweredAgain } from './decide.ts'
 import type { Mint, Read } from './mint.ts'
-import type { Client, ClientPolicy, RevokeReason } from './model.ts'
+import type { Client, ClientPolicy, RevokeReason, Session } from './model.ts'
 import type { Passed, Pipeline } from './pipeline.ts'
 import type { AuditDraft, Ports, Revoked, RevokeTarget, SessionSnapshot } from './ports.ts'
 import { deadBecause } from './session.ts'
@@ -42,6 +42,9 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
     ports.observe({ event: 'refresh.refused', outcome })
     return { ok: false, outcome, code, trace, ...(options !== undefined && { options }) }
   }
+  /** Whether this is the login cookie or login id of the attempt that stepped the session up. */
+  const isOf = (binding: string | undefined, { replacedFor }: Session) =>
+    binding !== undefined && replacedFor !== null && crypto.equal(crypto.hash(binding), fromBase64url(replacedFor) ?? new Uint8Array())
   const tryLater = (trace: readonly StepTrace[]) => refusal('try_later', 'try_later', trace, { retryAfter: 1 })
 
   /** An old copy is about, or the store went back: the session ends, and its children with it. */
@@ -74,7 +77,9 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
 
     const decision = decide(credential.generation, session, now, policy)
     if (decision === 'reused' || decision === 'rolled_back') return end(snapshot, decision, input)
-    if (decision === 'superseded') return refusal('session_superseded', 'session_superseded')
+    // The answer of a step-up was lost: who started it has its binding, and gets the credential again.
+    const again = decision === 'superseded' && isAnsweredAgain(session, now, policy.window) && isOf(input.binding, session)
+    if (decision === 'superseded' && !again) return refusal('session_superseded', 'session_superseded')
     if (decision === 'step_up') {
       ports.observe({ event: 'session.recovery_refused', sid: session.sid })
       return refusal('step_up_required', 'step_up_required', [], { maxAge: 0 })
@@ -82,7 +87,7 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
 
     const passed = await pipeline(snapshot, input.caller)
     if (passed.verdict !== 'pass') return refused(passed)
-    return carryOut(decision, { snapshot, at }, key, input, passed)
+    return carryOut(decision === 'superseded' ? 'replay' : decision, { snapshot, at }, key, input, passed)
   }
 
   const refused = (passed: Exclude<Passed, { verdict: 'pass' }> & { readonly trace: readonly StepTrace[] }): Refusal => {

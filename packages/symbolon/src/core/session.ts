@@ -24,6 +24,8 @@ export interface CheckOptions {
   /** Not the user's activity: the idle time is not extended. */
   readonly background?: boolean
   readonly caller?: Caller
+  /** A look that is no use of the session: nothing is noted. */
+  readonly quiet?: boolean
 }
 
 /** A refusal by its code. */
@@ -85,7 +87,7 @@ export function createChecks(parts: CheckParts) {
     const dead = deadBecause(snapshot, policy, touches.lastSeen(session))
     if (dead !== undefined) return refuse(dead)
     if (!isCurrent(n, session, now, policy.window)) return refuse('session_superseded')
-    touches.note(session, now, options.background !== true, n, options.caller)
+    if (options.quiet !== true) touches.note(session, now, options.background !== true, n, options.caller)
     return { ok: true, snapshot }
   }
 

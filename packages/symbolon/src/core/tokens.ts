@@ -11,6 +11,7 @@ import { limitsOf } from './limits.ts'
 import type { Client, ClientPolicy } from './model.ts'
 import { openOpaque } from './opaque.ts'
 import type { Ports } from './ports.ts'
+import { standingOf } from './proven.ts'
 import { deadBecause, refuse } from './session.ts'
 
 /** What tokens stand on. */
@@ -92,8 +93,11 @@ export function createTokens(parts: TokenParts): Tokens {
     }
     const checked = await sessions.checkToken(claims)
     if (!checked.ok) return { active: false, code: checked.code }
-    const { user, client } = checked.snapshot
-    return { ...claims, active: true, token_type: 'Bearer', roles: user.roles, client_id: client.id }
+    const { session, user, client, now } = checked.snapshot
+    const { authTime, acr, amr } = standingOf(session, policyOf(client), now)
+    // As of now (RFC 9470 §6.2); an older token proves no more than it did.
+    const proven = (claims.auth_time ?? 0) < Math.floor(authTime / 1000) ? {} : { auth_time: Math.floor(authTime / 1000), acr, amr }
+    return { ...claims, ...proven, active: true, token_type: 'Bearer', roles: user.roles, client_id: client.id }
   }
 
   /** Introspecting a refresh token changes nothing: it is not presented to refresh, and does not count as seen. */

@@ -1,5 +1,5 @@
-// What the care of a store asks of it, beside everyday use: sealing again under another server secret, and the steps that
-// make a restored backup safe to serve from. Every verb is bounded and can be called again.
+// What the care of a store asks of it, beside everyday use: sealing again under another server secret, the steps that
+// make a restored backup safe to serve from, and which process does what must be done once. Every verb is bounded and can be called again.
 
 import type { FeedHead } from '@symbolon/protocol'
 import type { AuditEntry, SessionKind } from './model.ts'
@@ -77,4 +77,22 @@ export interface RestoreStore {
   dropAttempts(limit: number): Promise<number>
   /** The restore has come to its end; the head. */
   end(audit: readonly Omit<AuditEntry, 'at' | 'tenant'>[]): Promise<FeedHead>
+}
+
+/** A job that must run once, whichever of several processes it runs in. Times in milliseconds since 1970 by the store's clock. */
+export interface Lease {
+  readonly name: string
+  /** Who runs it, until when; a process that dies lets it go by that. */
+  readonly holder: string | null
+  readonly until: number
+  /** When it last ran to its end. */
+  readonly ranAt: number | null
+}
+
+export interface LeaseStore {
+  /** Takes a lease for so many milliseconds, or keeps the one that this holder has; `false` while another one has it. */
+  take(name: string, holder: string, lasts: number): Promise<boolean>
+  /** Lets it go; `ran`: the job came to its end. Nothing happens when another one has it. */
+  release(name: string, holder: string, ran: boolean): Promise<void>
+  list(): Soon<{ readonly now: number; readonly leases: readonly Lease[] }>
 }

@@ -16,6 +16,7 @@ import {
   type Audit,
   type ClientPolicy,
   type Clients,
+  type Confirmations,
   type Core,
   type Courier,
   createCore,
@@ -78,6 +79,10 @@ export interface AuthObject {
   readonly audit: Audit
   /** Targets and what waits for them; trying one, and sending again what was parked. */
   readonly webhooks: Pick<Webhooks, 'list' | 'test' | 'retry'>
+  readonly confirmations: {
+    /** Takes a confirmation for this act of this session, once; `confirmation_refused` for anything else, which uses nothing up. */
+    consume(input: Parameters<Confirmations['consume']>[0]): ReturnType<Confirmations['consume']>
+  }
   /** How much is sealed under which server secret, by the ids of the secrets. */
   readonly secrets: Pick<Seals, 'status'>
   /** Scheduled work, whichever node does it: when each job last came to its end. */
@@ -304,6 +309,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     webhooks: late(ready, ({ webhooks }) => webhooks, ['list', 'test', 'retry']),
+    confirmations: { consume: async (input) => (await ready()).core.confirmations.consume(input, null) },
     jobs: async () => {
       const { now, leases } = await (await ready()).store.leases.list()
       return { now, leases: leases.filter(({ name }) => !name.startsWith(servingPrefix)) }

@@ -49,6 +49,12 @@ const ways = {
   newDeviceNotice: z.boolean().optional(),
 }
 
+/** How long a step-up to another level counts (`none`: as long as the session), and a confirmation of one act. */
+const stepUps = {
+  stepUpLifetime: z.union([z.literal('none').transform(() => 0), within('1m', '400d')]).optional(),
+  confirmationLifetime: within('60s', '5m').optional(),
+}
+
 const policy = z.strictObject({
   idle: within('1m', '400d').optional(),
   absolute: within('1m', '400d').optional(),
@@ -61,6 +67,7 @@ const policy = z.strictObject({
   recovery: recovery.optional(),
   signUp: signUp.optional(),
   ...ways,
+  ...stepUps,
   scope: names.optional(),
   targets: names.optional(),
 })
@@ -222,6 +229,7 @@ const schema = z.strictObject({
       absolute: within('1m', '400d').optional(),
       max: z.number().int().min(0).max(1000).optional(),
       onLimit: onLimit.optional(),
+      ...stepUps,
     })
     .default({}),
   signUp: signUp.default('open'),

@@ -3,7 +3,7 @@
 
 import type { AccessTokenClaims, ErrorCode, Revocation } from '@symbolon/protocol'
 import type { Feed, LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
-import type { Checked, Core, SessionGlance, Store } from '#core'
+import { type Checked, type ClientPolicy, type Core, type SessionGlance, type Store, standingOf } from '#core'
 import { followStore } from './following.ts'
 
 /** What the source stands on. `onRevoked`: the store's listener, called with entries after their commit; returns the function that ends it. */
@@ -21,7 +21,8 @@ export interface SourceParts {
 }
 
 /** The session as guards know it. */
-function liveSession({ session, user, client }: SessionGlance, scope: readonly string[]): LiveSession {
+function liveSession({ session, user, client, now }: SessionGlance, policy: ClientPolicy): LiveSession {
+  const { authTime, acr, amr } = standingOf(session, policy, now)
   return {
     sub: user.id,
     sid: session.sid,
@@ -29,10 +30,10 @@ function liveSession({ session, user, client }: SessionGlance, scope: readonly s
     epoch: user.epoch,
     clientEpoch: client.epoch,
     roles: user.roles,
-    scope,
-    authTime: Math.floor(session.authTime / 1000),
-    acr: session.acr,
-    amr: session.amr,
+    scope: policy.scope,
+    authTime: Math.floor(authTime / 1000),
+    acr,
+    amr,
   }
 }
 
@@ -44,7 +45,7 @@ export function createSource(parts: SourceParts): Source {
   const feeds = new Set<Feed>()
   const answerOf = (checked: Checked): LiveAnswer =>
     checked.ok
-      ? { active: true, session: liveSession(checked.snapshot, parts.core().clients.policyOf(checked.snapshot.client).scope) }
+      ? { active: true, session: liveSession(checked.snapshot, parts.core().clients.policyOf(checked.snapshot.client)) }
       : refused(checked.code, checked)
   const byClient = async (claims: AccessTokenClaims): Promise<LiveAnswer> => {
     const checked = await parts.core().tokens.checkClient(claims)
@@ -79,12 +80,11 @@ export function createSource(parts: SourceParts): Source {
       await parts.ready()
       const minted = await parts.core().sessions.mint(credential)
       if (!minted.ok) return { ...(minted.options !== undefined && { options: minted.options }), minted: false, code: minted.code }
-      const scope = parts.core().clients.policyOf(minted.snapshot.client).scope
       return {
         minted: true,
         accessToken: minted.minted.accessToken,
         claims: minted.minted.claims,
-        session: liveSession(minted.snapshot, scope),
+        session: liveSession(minted.snapshot, parts.core().clients.policyOf(minted.snapshot.client)),
       }
     },
     follow: (apply) => {

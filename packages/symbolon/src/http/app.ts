@@ -6,6 +6,7 @@ import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
+import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
 import * as login from './routes/login.ts'
@@ -82,9 +83,15 @@ export function createHttp(parts: HttpParts): HttpHandler {
 
   // Before every route: cookies read once, cross-site rule, CORS. What clients call in their own name ignores cookies.
   const cookielessPaths = new Set(
-    [routes.token, routes.revoke, routes.introspect, routes.introspectBatch, routes.revocations, routes.revocationsSnapshot].map(
-      (path) => mount + path,
-    ),
+    [
+      routes.token,
+      routes.revoke,
+      routes.introspect,
+      routes.introspectBatch,
+      routes.revocations,
+      routes.revocationsSnapshot,
+      routes.confirmationConsume,
+    ].map((path) => mount + path),
   )
   app.use(async (c, next) => {
     const cookieless = cookielessPaths.has(c.req.path)
@@ -99,7 +106,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   })
 
   add('post', routes.loginStart, login.start(site), {
-    summary: 'Start a sign-in: a code is sent.',
+    summary: 'Start a sign-in, or a step-up of a session: a code is sent.',
     body: loginSchemas.loginStart,
     answer: loginSchemas.loginStarted,
   })
@@ -122,6 +129,11 @@ export function createHttp(parts: HttpParts): HttpHandler {
     summary: 'Refresh a session without cookies.',
     body: schemas.refresh,
     answer: schemas.refreshed,
+  })
+  add('post', routes.confirmationConsume, confirmations.consume(site), {
+    summary: 'Take a confirmation of one act, once; client-authenticated.',
+    body: loginSchemas.confirmationConsume,
+    answer: loginSchemas.confirmationConsumed,
   })
   add('get', routes.session, session.read(site), { summary: 'Read this session.', answer: schemas.session })
   add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', status: 204 })
@@ -186,6 +198,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', routes.login, pages.start)
   add('post', '/login/code', pages.code)
   add('post', '/login/resend', pages.resend)
+  add('post', '/login/step-up', pages.stepUp.start)
+  add('post', '/login/step-up/code', pages.stepUp.code)
+  add('post', '/login/step-up/resend', pages.stepUp.resend)
   add('get', routes.loginLink, link.link)
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)

@@ -2,14 +2,16 @@
 
 import type { LoginStepAnswer, SessionView, TokenAnswer } from '@symbolon/protocol'
 import type { Client, Core, FollowerView, LoginStep, Minted, Passkey, Session, SigningKey, User } from '#core'
-import { limitsOf } from '#core'
+import { limitsOf, standingOf } from '#core'
 import { deviceName } from './context.ts'
 
 const iso = (ms: number) => new Date(ms).toISOString()
 
 /** A session as its owner sees it. */
-export function sessionView(session: Session, user: User, client: Client, core: Core, current: string | null): SessionView {
-  const limits = limitsOf(session, core.clients.policyOf(client))
+export function sessionView(session: Session, user: User, client: Client, core: Core, current: string | null, now: number): SessionView {
+  const policy = core.clients.policyOf(client)
+  const limits = limitsOf(session, policy)
+  const standing = standingOf(session, policy, now)
   return {
     sid: session.sid,
     client_id: session.clientId,
@@ -21,19 +23,19 @@ export function sessionView(session: Session, user: User, client: Client, core: 
     last_seen_at: iso(session.lastSeenAt),
     idle_expires_at: iso(limits.idleEndsAt),
     expires_at: iso(limits.endsAt),
-    auth_time: iso(session.authTime),
-    acr: session.acr,
-    amr: session.amr,
+    auth_time: iso(standing.authTime),
+    acr: standing.acr,
+    amr: standing.amr,
   }
 }
 
 /** A user's sessions, each with its own client's limits. */
 export async function sessionViews(core: Core, user: User, current: string | null): Promise<readonly SessionView[]> {
-  const { sessions } = await core.sessions.list(user.id)
+  const { sessions, now } = await core.sessions.list(user.id)
   const clients = new Map((await core.clients.list()).map((client) => [client.id, client]))
   return sessions.flatMap((session) => {
     const client = clients.get(session.clientId)
-    return client === undefined ? [] : [sessionView(session, user, client, core, current)]
+    return client === undefined ? [] : [sessionView(session, user, client, core, current, now)]
   })
 }
 

@@ -16,6 +16,8 @@ export interface CodeMail {
   readonly minutes: number
   /** An address that signs in too; null where none is sent. */
   readonly link: { readonly address: string; readonly minutes: number } | null
+  /** For a step-up: the act that is confirmed, or nothing but that it is the same person (empty); null for a sign-in. */
+  readonly confirms: string | null
   /** The device in words; may be empty. */
   readonly device: string
   /** BCP 47 or an Accept-Language header. */
@@ -28,6 +30,8 @@ const texts: Readonly<
     {
       subject(code: string, name: string): string
       lead(name: string): string
+      leadConfirm(name: string): string
+      confirms(act: string): string
       life(minutes: number): string
       /** Of a code beside a link. */
       codeLife(minutes: number): string
@@ -47,6 +51,8 @@ const texts: Readonly<
   en: {
     subject: (code, name) => `${code} is your code for ${name}`,
     lead: (name) => `Your code to sign in to ${name}:`,
+    leadConfirm: (name) => `Your code to confirm to ${name} that it is you:`,
+    confirms: (act) => `With it you confirm: ${act}`,
     life: (minutes) => `It can be used once, for ${minutes} minutes, and only in the browser where you asked for it.`,
     codeLife: (minutes) => `The code can be used once, for ${minutes} minutes.`,
     orLink: 'Or open this link in the browser where you asked for it:',
@@ -64,6 +70,8 @@ const texts: Readonly<
   de: {
     subject: (code, name) => `${code} ist Ihr Code für ${name}`,
     lead: (name) => `Ihr Code zum Anmelden bei ${name}:`,
+    leadConfirm: (name) => `Ihr Code, mit dem Sie ${name} bestätigen, dass Sie es sind:`,
+    confirms: (act) => `Damit bestätigen Sie: ${act}`,
     life: (minutes) => `Er gilt einmal, ${minutes} Minuten lang, und nur in dem Browser, in dem Sie ihn angefordert haben.`,
     codeLife: (minutes) => `Der Code gilt einmal, ${minutes} Minuten lang.`,
     orLink: 'Oder öffnen Sie diesen Link in dem Browser, in dem Sie ihn angefordert haben:',
@@ -81,10 +89,10 @@ const texts: Readonly<
 }
 
 /** One line of plain text: no control characters, no line breaks, bounded. */
-export const line = (text: string) =>
+export const line = (text: string, most = 120) =>
   text
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .slice(0, 120)
+    .slice(0, most)
     .trim()
 
 /** Text as it may stand in HTML. */
@@ -119,10 +127,12 @@ export function codeMail({ code, link, ...mail }: CodeMail): Mail {
     },
     t.linkLife(minutes),
   ]
+  const { confirms } = mail
   return mailOf(t.subject(code, name), [
-    t.lead(name),
+    confirms === null ? t.lead(name) : t.leadConfirm(name),
     { text: `    ${code}`, html: `<p style="${big}">${escapeHtml(code)}</p>` },
     ...(link === null ? [t.life(mail.minutes)] : byLink(link.address, link.minutes)),
+    ...(confirms === null || confirms === '' ? [] : [t.confirms(line(confirms, 200))]),
     ...(device === '' ? [] : [t.from(device)]),
     t.other,
   ])

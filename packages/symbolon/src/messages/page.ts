@@ -29,6 +29,11 @@ export interface PageTexts {
   readonly verifyHere: string
   readonly limit: string
   readonly limitHint: string
+  readonly confirmYou: string
+  readonly confirmYouHint: (name: string, email: string) => string
+  readonly confirmCodeSentTo: (email: string) => string
+  readonly youConfirm: string
+  readonly confirm: string
   readonly account: string
   readonly devices: string
   readonly thisDevice: string
@@ -73,6 +78,11 @@ const en: PageTexts = {
   verifyHere: 'Sign in here',
   limit: 'You are signed in on too many devices',
   limitHint: 'Choose one to sign out. Then you are signed in here.',
+  confirmYou: 'Confirm it is you',
+  confirmYouHint: (name, email) => `You are signed in to ${name} as ${email}. To go on, show that it is still you.`,
+  confirmCodeSentTo: (email) => `A code is on its way to ${email}.`,
+  youConfirm: 'What you confirm',
+  confirm: 'Confirm',
   account: 'Your account',
   devices: 'Where you are signed in',
   thisDevice: 'this device',
@@ -95,6 +105,7 @@ const en: PageTexts = {
     rate_limited: 'Too many tries. Please wait a little.',
     cross_site_request: 'This form came from another site. Open the page again and retry.',
     invalid_return_to: 'The address you came from is not on the list of this application. Go back to it and start again.',
+    unsupported_method: 'What is asked for cannot be shown here in any way that you have set up. Go back to the application.',
     session_limit: 'You are signed in on too many devices. Sign out on one of them first.',
     cookie_conflict: 'Your browser sent two cookies of the same name. Delete the cookies of this site and try again.',
     try_later: 'This cannot be done right now. Please try again shortly.',
@@ -128,6 +139,11 @@ const de: PageTexts = {
   verifyHere: 'Hier anmelden',
   limit: 'Sie sind auf zu vielen Geräten angemeldet',
   limitHint: 'Wählen Sie eines, das abgemeldet wird. Dann sind Sie hier angemeldet.',
+  confirmYou: 'Bestätigen Sie, dass Sie es sind',
+  confirmYouHint: (name, email) => `Sie sind bei ${name} als ${email} angemeldet. Zeigen Sie, dass noch immer Sie es sind.`,
+  confirmCodeSentTo: (email) => `Ein Code ist an ${email} unterwegs.`,
+  youConfirm: 'Das bestätigen Sie',
+  confirm: 'Bestätigen',
   account: 'Ihr Konto',
   devices: 'Wo Sie angemeldet sind',
   thisDevice: 'dieses Gerät',
@@ -150,6 +166,8 @@ const de: PageTexts = {
     rate_limited: 'Zu viele Versuche. Bitte warten Sie ein wenig.',
     cross_site_request: 'Dieses Formular kam von einer anderen Seite. Bitte die Seite neu öffnen.',
     invalid_return_to: 'Die Adresse, von der Sie kommen, steht nicht auf der Liste dieser Anwendung.',
+    unsupported_method:
+      'Was verlangt wird, lässt sich hier auf keinem Weg zeigen, den Sie eingerichtet haben. Gehen Sie zurück zur Anwendung.',
     session_limit: 'Sie sind auf zu vielen Geräten angemeldet. Melden Sie sich erst auf einem ab.',
     cookie_conflict: 'Ihr Browser hat zwei Cookies desselben Namens gesendet. Bitte die Cookies dieser Seite löschen.',
     try_later: 'Das geht gerade nicht. Bitte versuchen Sie es gleich noch einmal.',

@@ -35,6 +35,11 @@ describe('decide', () => {
     ['older', 3, {}, {}, 'reused'],
     ['no predecessor', 4, { predecessor: null }, {}, 'reused'],
     ['replaced by a step-up', 4, { predecessor: null, replaced: 4 }, {}, 'superseded'],
+    ['the one before the replaced, which was current still', 3, { predecessor: null, replaced: 3 }, {}, 'superseded'],
+    ['replaced by a step-up, and the one before it was not', 3, { predecessor: null, replaced: 4 }, {}, 'reused'],
+    ['g after a step-up', 5, { predecessor: null, replaced: 4 }, {}, 'rotate'],
+    ['g of a cookie after a step-up', 5, { kind: 'cookie', predecessor: null, replaced: 4 }, {}, 'mint'],
+    ['newer than the store after a step-up', 6, { predecessor: null, replaced: 4 }, {}, 'rolled_back'],
     ['newer than the store', 6, {}, {}, 'rolled_back'],
   ])('%s', (_, n, change, policy, decision) => {
     expect(decide(n, row(change), now, { ...rules, ...policy })).toBe(decision)

@@ -1,5 +1,5 @@
 // Random lives of sessions on the real store, beside a small model of the rules: sign-ins, refreshes of any generation,
-// lost answers, live checks, revocations, time, restarts and clocks that step back.
+// lost answers, step-ups, live checks, revocations, time, restarts and clocks that step back.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -10,6 +10,9 @@ interface Model {
   readonly credentials: string[]
   g: number
   p: number | null
+  /** The oldest generation that a step-up replaced, and the login id of it. */
+  e: number | null
+  loginId: string | undefined
   seen: boolean
   recovered: number
   rotatedAt: number
@@ -32,11 +35,13 @@ beforeAll(async () => {
 afterAll(() => setting.close())
 
 const day = 86_400_000
+const nobody = { browser: null, device: null, caller }
 /** What the rules say of one refresh, written once more and differently. */
-function expected(m: Model, n: number, now: number): string {
+function expected(m: Model, n: number, now: number, bound: boolean): string {
   if (m.dead) return 'revoked'
   if (now >= m.opened + 90 * day || now >= m.lastSeen + 14 * day) return 'expired'
   if (n === m.g) return 'rotated'
+  if (m.e !== null && n >= m.e) return bound && now - m.rotatedAt < 10_000 ? 'replayed' : 'session_superseded'
   if (n !== m.p) return 'reused'
   if (now - m.rotatedAt < 10_000) return 'replayed'
   if (m.seen) return 'reused'
@@ -44,7 +49,8 @@ function expected(m: Model, n: number, now: number): string {
 }
 
 type Step =
-  | { readonly kind: 'refresh'; readonly back: number; readonly lost: boolean }
+  | { readonly kind: 'refresh'; readonly back: number; readonly lost: boolean; readonly bound: boolean }
+  | { readonly kind: 'step_up'; readonly back: number; readonly lost: boolean }
   | { readonly kind: 'check' }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'back'; readonly ms: number }
@@ -55,8 +61,14 @@ const steps = fc.array(
   fc.oneof<fc.WeightedArbitrary<Step>[]>(
     {
       weight: 8,
-      arbitrary: fc.record({ kind: fc.constant('refresh' as const), back: fc.constantFrom(0, 0, 0, 1, 1, 2), lost: fc.boolean() }),
+      arbitrary: fc.record({
+        kind: fc.constant('refresh' as const),
+        back: fc.constantFrom(0, 0, 0, 1, 1, 2),
+        lost: fc.boolean(),
+        bound: fc.boolean(),
+      }),
     },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('step_up' as const), back: fc.constantFrom(0, 0, 1), lost: fc.boolean() }) },
     { weight: 3, arbitrary: fc.constant({ kind: 'check' as const }) },
     {
       weight: 4,
@@ -79,6 +91,8 @@ it('agrees with the rules in every life', async () => {
         credentials: ['', credential],
         g: 1,
         p: null,
+        e: null,
+        loginId: undefined,
         seen: false,
         recovered: 0,
         rotatedAt: latest,
@@ -96,6 +110,28 @@ it('agrees with the rules in every life', async () => {
         else if (step.kind === 'revoke') {
           await setting.core.sessions.revoke({ sid: m.sid }, 'admin', { actor: 'test' })
           m.dead = true
+        } else if (step.kind === 'step_up') {
+          const n = Math.max(1, held - step.back)
+          const alive = !m.dead && latest < m.opened + 90 * day && latest < m.lastSeen + 14 * day
+          const windowOpen = latest - m.rotatedAt < 10_000
+          const current = n === m.g || (n === m.p && (windowOpen || !m.seen))
+          const credential = m.credentials[n] as string
+          const started = await setting.core.login.stepUp({ credential, kind: 'token', method: null, need: {}, action: null, ...nobody })
+          expect(started.ok, `step-up by ${n} of ${m.g}`).toBe(alive && current)
+          const last = setting.sent.at(-1)
+          if (!started.ok || last?.kind !== 'code') continue
+          const raised = await setting.core.login.verify({ loginId: started.loginId, code: last.code, replaces: null, ...nobody })
+          if (!raised.ok || 'state' in raised) throw new Error('not raised')
+          m.e = m.p !== null && (windowOpen || !m.seen) ? m.p : m.g
+          m.p = null
+          m.g++
+          m.seen = false
+          m.recovered = 0
+          m.rotatedAt = latest
+          m.lastSeen = latest
+          m.loginId = started.loginId
+          m.credentials[m.g] = raised.credential
+          if (!step.lost) held = m.g
         } else if (step.kind === 'check') {
           await setting.core.sessions.flush()
           const n = held
@@ -114,8 +150,9 @@ it('agrees with the rules in every life', async () => {
             kind: 'token',
             background: false,
             caller,
+            ...(step.bound && m.loginId !== undefined && { binding: m.loginId }),
           })
-          const want = expected(m, n, latest)
+          const want = expected(m, n, latest, step.bound && m.loginId !== undefined)
           expect(outcome.outcome, `generation ${n} of ${m.g}, ${m.p}`).toBe(want)
           if (want === 'reused') m.dead = true
           if (!outcome.ok) continue
@@ -123,6 +160,7 @@ it('agrees with the rules in every life', async () => {
             if (want === 'rotated') {
               m.p = m.g
               m.recovered = 0
+              m.e = null
             } else m.recovered++
             m.g++
             m.seen = false

@@ -100,6 +100,42 @@ describe('what is told', () => {
     expect(new Set(got.map(({ id: one }) => one)).size).toBe(19)
   })
 
+  it('is what was written with it, of every line that has an event, and of no other', async () => {
+    const { webhooks, got } = await open([target('app')])
+    const line = (event: string, detail = {}) => ({ event, userId: 'usr_x', sid: 'sid', clientId: 'app', ip: caller.ip, detail })
+    await setting.store.audit.write([
+      line('passkey.added', { passkey: 'key', by: 'usr_x', synced: true }),
+      line('passkey.renamed', { passkey: 'key', by: 'usr_x' }),
+      line('passkey.removed', { passkey: 'key', by: 'admin' }),
+      line('passkey.counter_back', { passkey: 'key', counter: 3 }),
+      line('session.key_gone'),
+      line('session.evicted', { by: 'usr_x' }),
+      line('session.rolled_back', { generation: 3 }),
+      line('token.revoked', { by: 'app' }),
+      line('key.created', { kid: 'kid', by: 'system' }),
+      line('key.retired', { kid: 'kid', by: 'system' }),
+      line('user.refused', { because: 'denied', method: 'email_otp' }),
+      line('store.restored', { by: 'cli' }),
+      line('store.restore_ended', { by: 'cli' }),
+      line('constructor'),
+    ])
+    await turn(webhooks)
+    const ofSession = { user_id: 'usr_x', sid: 'sid', client_id: 'app' }
+    expect(got.map(({ type, data }) => [type, data])).toEqual([
+      ['passkey.added', { user_id: 'usr_x', passkey: 'key', by: 'usr_x' }],
+      ['passkey.removed', { user_id: 'usr_x', passkey: 'key', by: 'admin' }],
+      ['passkey.counter_back', { user_id: 'usr_x', passkey: 'key', client_id: 'app' }],
+      ['session.ended', { ...ofSession, reason: 'key_gone', by: 'system' }],
+      ['session.ended', { ...ofSession, reason: 'evicted', by: 'usr_x' }],
+      ['session.rolled_back', ofSession],
+      ['token.revoked', { ...ofSession, by: 'app' }],
+      ['key.created', { kid: 'kid', by: 'system' }],
+      ['key.retired', { kid: 'kid', by: 'system' }],
+      ['user.refused', { client_id: 'app', because: 'denied' }],
+      ['store.restored', { by: 'cli' }],
+    ])
+  })
+
   it('holds addresses only for a target that asks for them', async () => {
     const { webhooks, got } = await open([
       target('app'),

@@ -56,6 +56,7 @@ const mail = (to = 'ada@example.com', change: Partial<Extract<Delivery, { kind: 
   code: '123456',
   clientName: 'Example',
   minutes: 10,
+  confirms: null,
   link: { address: 'https://auth.example/login/link?token=abc-123', minutes: 15 },
   device: 'Firefox on Linux',
   language: 'en',
@@ -102,6 +103,14 @@ it('puts the code first and the link behind it, in text and in HTML; a notice ha
   smtp.queue(mail('ada@example.com', { link: null }))
   await until(() => received.length === 2)
   expect(partsOf(received[1]?.text ?? '').join()).not.toMatch(/https?:/)
+  const act = `Pay 20 EUR <b>to</b>\r\nBcc: eve ${'x'.repeat(300)}`
+  smtp.queue(mail('ada@example.com', { link: null, confirms: act }))
+  await until(() => received.length === 3)
+  const [confirms, inHtml] = partsOf(received[2]?.text ?? '')
+  expect(confirms).toContain('Your code to confirm to Example that it is you:')
+  expect(confirms).toMatch(/^With it you confirm: Pay 20 EUR <b>to<\/b> Bcc: eve x{10,175}$/m)
+  expect(inHtml).not.toContain('<b>to')
+  expect(partsOf(received[1]?.text ?? '').join()).not.toContain('confirm')
   smtp.queue({
     kind: 'notice',
     to: 'ada@example.com',
@@ -110,8 +119,8 @@ it('puts the code first and the link behind it, in text and in HTML; a notice ha
     device: 'Firefox on Linux',
     language: 'de',
   })
-  await until(() => received.length === 3)
-  const [said, shown] = partsOf(received[2]?.text ?? '')
+  await until(() => received.length === 4)
+  const [said, shown] = partsOf(received[3]?.text ?? '')
   expect(said).toContain('Firefox on Linux, um 2027-01-15 08:00 UTC.')
   expect([said, shown].join()).not.toMatch(/https?:|\d{6}|<i>ample<\/p>/)
   expect(JSON.stringify(events)).not.toMatch(/token|ada@/)

@@ -126,7 +126,7 @@ describe.each(Object.entries(frameworks))('under %s', (_, create) => {
   })
 
   it('sends a navigation there too when the sign-in is too long ago', async () => {
-    expect(await navigate('/old', ada)).toEqual({ status: 303, location: '/auth/login?return_to=%2Fold' })
+    expect(await navigate('/old', ada)).toEqual({ status: 303, location: '/auth/login?return_to=%2Fold&step_up=1&max_age=0' })
     const fetched = await ada.fetch('/old')
     expect([fetched.status, await codeOf(fetched)]).toEqual([401, 'step_up_required'])
   })

@@ -4,7 +4,7 @@ import type { AccessTokenClaims } from '@symbolon/protocol'
 import type { LiveQuestion, Source } from '@symbolon/verifier'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createSource } from '../../src/embed/source.ts'
-import { caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
+import { browser, caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
 
 let setting: Setting
 let source: Source
@@ -72,4 +72,20 @@ it.each<[string, (sid: string, sub: string) => Promise<unknown>, string]>([
   const byCookie = await said({ by: 'cookie', credential })
   if (code === 'claims_stale') expect(byCookie).toMatchObject({ sid, epoch: 2, roles: ['x'] })
   else expect(byCookie).toBe(code)
+})
+
+it('says what a session proves now: after a step-up, and when that is over', async () => {
+  const { credential, snapshot } = await signIn(setting)
+  const step = { credential, kind: 'cookie', method: null, need: {}, action: null, browser, device: null, caller } as const
+  const started = await setting.core.login.stepUp(step)
+  const last = setting.sent.at(-1)
+  if (!started.ok || last?.kind !== 'code') throw new Error('no code')
+  setting.time += 60_000
+  const taken = { loginId: started.loginId, code: last.code, browser, device: null, replaces: credential, caller }
+  const after = await setting.core.login.verify(taken)
+  if (!after.ok || 'state' in after) throw new Error('not raised')
+  const [first, second] = [snapshot.session.authTime, setting.time].map((ms) => Math.floor(ms / 1000))
+  expect(second).toBe((first as number) + 60)
+  expect(await said({ by: 'cookie', credential })).toBe('session_superseded')
+  expect(await said({ by: 'cookie', credential: after.credential })).toMatchObject({ authTime: second, acr: 'urn:symbolon:acr:email' })
 })

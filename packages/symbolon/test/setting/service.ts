@@ -8,6 +8,7 @@ import {
   type ClientPolicy,
   type Core,
   type CoreOptions,
+  type CorePorts,
   createCore,
   type Delivery,
   defaultBudgets,
@@ -65,7 +66,8 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
   }
   const open = async () => {
     const store = await openSqliteStore({ path: setting.path, clock: () => setting.time })
-    const ports: Ports = {
+    const ports: CorePorts = {
+      ...(wishes.factors !== undefined && { factors: wishes.factors }),
       store,
       crypto: createCrypto([secret]),
       signer: createSigner(),

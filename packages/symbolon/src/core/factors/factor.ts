@@ -5,10 +5,11 @@ import type { Caller } from '../answers.ts'
 import type { Proof, User } from '../model.ts'
 import type { Crypto, Delivery, Eventually, Ports } from '../ports.ts'
 
-/** What a message says. `link`: null where none is sent. */
+/** What a message says. `link`: null where none is sent. `confirms`: null for a sign-in. */
 export interface Message {
   readonly code: string
   readonly link: string | null
+  readonly confirms: string | null
   readonly clientName: string
   readonly device: string
   readonly language: string

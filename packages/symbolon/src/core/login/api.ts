@@ -1,7 +1,7 @@
 // What sign-in offers: an attempt is started, taken from step to step by what proves who somebody is, and ends in a session.
 
 import type { Caller, Minted, Refused } from '../answers.ts'
-import type { AttemptState, Session } from '../model.ts'
+import type { Action, AttemptPurpose, AttemptState, Need, Session } from '../model.ts'
 import type { SessionSnapshot } from '../ports.ts'
 
 /** Whose browser or application is calling. */
@@ -42,7 +42,35 @@ export interface SignedIn {
   /** The new value of the device cookie. */
   readonly device: string
   readonly created: boolean
+  /** After a step-up for one act: what shows once that the person confirmed it. `expiresAt` in milliseconds since 1970. */
+  readonly confirmation?: { readonly text: string; readonly expiresAt: number }
 }
+
+/** A session to be stepped up: by its own credential, for its own user. */
+export interface StepUpQuestion {
+  readonly credential: string
+  readonly kind: 'cookie' | 'token'
+  readonly need: Need
+  readonly caller: Caller
+}
+
+/** What a step-up of a session would take. */
+export interface StepUpWays {
+  readonly ok: true
+  readonly snapshot: SessionSnapshot
+  /** Ways that the client takes, the person has, and that can reach what is needed; in the client's order. */
+  readonly methods: readonly string[]
+}
+
+export interface StepUpStart extends LoginCaller, StepUpQuestion {
+  /** One of the ways; null for the first. */
+  readonly method: string | null
+  readonly action: Action | null
+  readonly returnTo?: string | null
+}
+
+/** A step-up under way. */
+export type StepUpStarted = LoginStarted & { readonly method: string; readonly methods: readonly string[] }
 
 /** Something was proven, and more is wanted: what may be done next. Nothing is opened yet. */
 export interface LoginStep {
@@ -70,15 +98,20 @@ export interface Press {
   readonly press: true
 }
 
-/** `replaces`: the session credential the browser sent, ended when the new session opens. */
+/** `replaces`: the session credential the browser sent: ended when a new session opens, and what a step-up must be shown. */
 export type LoginInput = LoginCaller & { readonly loginId: string; readonly replaces: string | null } & LoginAnswer
 
 /** An attempt as its starter may see it. */
 export type LoginView = LoginStarted & {
   readonly clientId: string
   readonly identifier: string
+  readonly purpose: AttemptPurpose
   readonly state: AttemptState
   readonly step: LoginStep
+  /** What a step-up is for, and what it must reach. */
+  readonly need: Need
+  readonly action: Action | null
+  readonly returnTo: string | null
 }
 
 /** An attempt as whoever opened its link may see it. Times in milliseconds since 1970. */
@@ -99,9 +132,13 @@ export interface LinkView {
 }
 
 export interface Login {
+  /** What a step-up of this session would take. Changes nothing. */
+  stepUpWays(input: StepUpQuestion): Promise<StepUpWays | Refused>
+  /** Begins a step-up; `unsupported_method` when there is no way to what is needed. */
+  stepUp(input: StepUpStart): Promise<StepUpStarted | Refused>
   start(input: LoginStart): Promise<LoginStarted | Refused>
   resend(input: LoginCaller & { readonly loginId: string }): Promise<LoginStarted | Refused>
-  /** Takes one step. A session opens when what was proven is enough for the client. */
+  /** Takes one step. A session opens, or the one that a step-up is for is raised, when what was proven is enough. */
   verify(input: LoginInput): Promise<SignedIn | LoginStep | Refused>
   /** What the pages show; refuses when the browser is not the starting one. */
   view(loginId: string, browser: string | null): Promise<LoginView | Refused>

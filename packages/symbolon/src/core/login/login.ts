@@ -7,12 +7,14 @@ import { createBudgets, type Spender } from '../budgets.ts'
 import { knownDevice } from '../device.ts'
 import type { Attempt, Proof } from '../model.ts'
 import { refuse } from '../session.ts'
+import { actionOf as readAction } from './action.ts'
 import { createAttempts, type Found, isBrowserId } from './attempt.ts'
 import { createFinish } from './finish.ts'
 import { actionOf, allows } from './machine.ts'
 import { createNext } from './next.ts'
 import { type Given, type LoginParts, limited, type Taker } from './parts.ts'
 import { createSending } from './sending.ts'
+import { createStepUp } from './step-up.ts'
 
 /** A proof, and whose it is when the answer said so. */
 type Proved = Proof & { readonly userId: string | null }
@@ -32,6 +34,12 @@ export function createLogin(parts: LoginParts): Login {
     mailbox: identifier === '' ? null : sending.accountOf(identifier),
     ip: caller.ip,
     device: identifier === '' ? null : knownDevice(crypto, device, identifier),
+  })
+  const stepUp = createStepUp({
+    ...parts,
+    attempts,
+    next,
+    budgetsOf: (identifier, input) => budgets.start(spenderOf(identifier, input)),
   })
   const started = (id: string, { expiresAt, resendAt }: Attempt, challenge: unknown = null): LoginStarted => ({
     ok: true,
@@ -92,7 +100,9 @@ export function createLogin(parts: LoginParts): Login {
   /** Takes one step with an attempt that was found for whoever may take it. */
   const take = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
     const { attempt } = found
-    if (attempt.purpose !== 'sign_in' || !allows(attempt.state, actionOf(input))) return refuse('login_failed')
+    if (attempt.purpose === 'enrol' || !allows(attempt.state, actionOf(input))) return refuse('login_failed')
+    // A step-up is taken where it was started, and ends no session.
+    if (attempt.purpose === 'step_up' && (found.byLink || 'end' in input)) return refuse('login_failed')
     if ('method' in input) return next.choose(found, input)
     if ('end' in input) return end(found, input)
     const proof = await prove(found, input)
@@ -102,6 +112,8 @@ export function createLogin(parts: LoginParts): Login {
   /** Goes on after a proof: to the session, to what is still missing, or to which session has to end. */
   const proved = async (found: Found, { userId, ...proof }: Proved, input: Taker): Promise<SignedIn | LoginStep | Refused> => {
     const proven = [...found.attempt.proven, proof]
+    if (found.attempt.purpose === 'step_up')
+      return stepUp.isEnough(found, proven) ? stepUp.raise(found, proven, input) : next.more(found, proven, userId, input)
     if (!next.isEnough(found, proven)) return next.more(found, proven, userId, input)
     const opened = await finish.open(found, proven, userId, input, null)
     if (opened !== 'at the limit') return opened
@@ -141,7 +153,7 @@ export function createLogin(parts: LoginParts): Login {
 
       const id = attempts.newSecret()
       const idHash = attempts.hashOf(id)
-      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash }
+      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash, action: null }
       const made = await next.begin(factor, { ...place, client, user: null, caller: input.caller })
       const outcome = await store.attempts.start(
         {
@@ -162,6 +174,9 @@ export function createLogin(parts: LoginParts): Login {
       ports.observe({ event: 'login.started', method: factor.method, clientId: client.id })
       return started(id, outcome.attempt, made.options)
     },
+
+    stepUpWays: stepUp.ways,
+    stepUp: stepUp.start,
 
     async resend(input) {
       const found = await attempts.find(input.loginId, input.browser)
@@ -225,7 +240,9 @@ export function createLogin(parts: LoginParts): Login {
       const found = await attempts.find(id, browser)
       if (found === undefined || found.now >= found.attempt.expiresAt) return refuse('login_failed')
       const { attempt, client, identifier } = found
-      return { ...started(id, attempt), clientId: client.id, identifier, state: attempt.state, step: await next.stepOf(found) }
+      const { purpose, state, need, action, returnTo } = attempt
+      const asked = { purpose, need: need ?? {}, action: action === null ? null : readAction(action), returnTo }
+      return { ...started(id, attempt), clientId: client.id, identifier, state, step: await next.stepOf(found), ...asked }
     },
   }
 }

@@ -20,7 +20,7 @@ const mostTries = 5
 const mostSessions = 50
 
 /** What a factor is begun for. */
-type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & {
+type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & {
   readonly client: Client
   readonly identifier: string
   readonly user: User | null

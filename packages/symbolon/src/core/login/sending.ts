@@ -5,11 +5,15 @@ import { routes } from '@symbolon/protocol'
 import type { Caller } from '../answers.ts'
 import type { SentFactor } from '../factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
+import { actionOf } from './action.ts'
 import type { Attempts } from './attempt.ts'
 import type { LoginParts } from './parts.ts'
 
 /** An attempt that a message is for. */
-export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly client: Client; readonly identifier: string }
+export type MessagePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & {
+  readonly client: Client
+  readonly identifier: string
+}
 
 /** The sending half of a service. */
 export type Sending = ReturnType<typeof createSending>
@@ -32,8 +36,9 @@ export function createSending(
     newMessage(factor: SentFactor, place: MessagePlace) {
       const { client, identifier } = place
       const code = factor.newCode(crypto)
-      // Only a browser can come back to where it started. The host is the issuer's, whatever a request says.
-      const allowed = factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
+      // Only a browser can come back to where it started; and what is confirmed is read where the code is given. The host is the issuer's, whatever a request says.
+      const signsIn = place.purpose === 'sign_in'
+      const allowed = signsIn && factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
       const link = allowed ? attempts.newLink(place.idHash) : null
       const address = link === null ? null : `${options.issuer}${routes.loginLink}?token=${link.token}`
       return {
@@ -42,7 +47,8 @@ export function createSending(
         async send(caller: Caller) {
           const user = await store.users.find({ email: identifier })
           const language = caller.language ?? 'en'
-          const message = { code, link: address, clientName: client.name, device: caller.device ?? '', language }
+          const confirms = signsIn ? null : place.action === null ? '' : actionOf(place.action).text
+          const message = { code, link: address, confirms, clientName: client.name, device: caller.device ?? '', language }
           const delivery = mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : ({ kind: 'none' } as const)
           hooks.send(delivery, { clientId: client.id, userId: user?.id ?? null, language })
         },

@@ -40,6 +40,12 @@ button{font:inherit;cursor:pointer}
 form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
 .dev a,.plain a,.mail a{color:var(--accent)}
+section.act{border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 16px;overflow-wrap:anywhere}
+section.act h2{margin:0 0 8px;font-size:13px;color:var(--muted)}
+section.act p{margin:0;font-size:18px;font-weight:600}
+section.act dl{margin:12px 0 0;display:grid;gap:4px;border-top:1px solid var(--line);padding-top:12px}
+section.act dl div{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 16px}
+section.act dt{color:var(--muted)}section.act dd{margin:0;font-variant-numeric:tabular-nums}
 ul.devices{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}
 ul.devices li{display:flex;align-items:center;gap:12px 16px;flex-wrap:wrap;justify-content:space-between;border-bottom:1px solid var(--line);padding:16px 0}
 ul.devices li>div{flex:1 1 260px;min-width:0}

@@ -33,6 +33,8 @@ const policy = z
     methods: names,
     acr: z.string().max(100),
     newDeviceNotice: z.boolean(),
+    stepUpLifetime: z.int(),
+    confirmationLifetime: z.int(),
     scope: names,
     targets: names,
   })

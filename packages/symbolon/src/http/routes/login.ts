@@ -1,7 +1,8 @@
 // Sign-in over the API. A cookie client gets its session in a cookie; a native one gets tokens, and is refused to browsers.
 
+import type { z } from '@hono/zod-openapi'
 import { type LoginStartAnswer, type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
-import type { Client, LoginAnswer, LoginStarted, LoginStep, SignedIn } from '#core'
+import type { Client, LoginAnswer, LoginStarted, LoginStep, Need, SignedIn } from '#core'
 import { readJson } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
 import { refuseCrossSite } from '../guard.ts'
@@ -30,12 +31,18 @@ const started = (answer: LoginStarted): LoginStartAnswer => ({
 export const start = (site: Site) => async (c: Http) => {
   const body = await readJson(c, loginStart)
   const { core } = site.parts
-  const client = await core.clients.find(body.client_id)
+  if (body.purpose === 'step_up') return c.json(await startStepUp(c, site, body))
+  const { method, client_id: clientId = 'app', refresh_token, need, action } = body
+  if (method === undefined) throw new SymbolonError('invalid_request', { field: 'method' })
+  // A sign-in never becomes part of a session that is there.
+  if (refresh_token !== undefined || need !== undefined || action !== undefined)
+    throw new SymbolonError('invalid_request', { field: 'purpose' })
+  const client = await core.clients.find(clientId)
   await refuseBrowser(c, site, client)
   const answer = await core.login.start({
-    method: body.method,
+    method,
     identifier: body.identifier ?? '',
-    clientId: body.client_id,
+    clientId,
     browser: client?.transport === 'cookie' ? browserOf(c, site) : null,
     device: c.var.cookies.device ?? null,
     caller: c.var.caller,
@@ -45,6 +52,35 @@ export const start = (site: Site) => async (c: Http) => {
   if (!answer.ok) throw refusal(answer)
   return c.json(started(answer))
 }
+
+/** Begins a step-up of the session that the request shows: by its refresh token, or by the cookie of this browser. */
+async function startStepUp(c: Http, site: Site, body: z.output<typeof loginStart>): Promise<LoginStartAnswer> {
+  const { refresh_token, need = {}, action = null } = body
+  if (refresh_token !== undefined && isBrowser(c)) throw new SymbolonError('browser_not_allowed')
+  // Who it is, and where they are signed in, says the session alone.
+  for (const field of ['identifier', 'client_id'] as const)
+    if (body[field] !== undefined) throw new SymbolonError('invalid_request', { field })
+  const credential = refresh_token ?? c.var.cookies.session
+  if (credential === undefined) throw new SymbolonError('missing_credential')
+  const answer = await site.parts.core.login.stepUp({
+    credential,
+    kind: refresh_token === undefined ? 'cookie' : 'token',
+    method: body.method ?? null,
+    need: needOf(need),
+    action,
+    browser: refresh_token === undefined ? browserOf(c, site) : null,
+    device: c.var.cookies.device ?? null,
+    caller: c.var.caller,
+  })
+  if (!answer.ok) throw refusal(answer)
+  return { ...started(answer), method: answer.method, methods: answer.methods }
+}
+
+/** What is needed, from its words on the wire. */
+export const needOf = ({ acr_values, max_age }: { acr_values?: readonly string[] | undefined; max_age?: number | undefined }): Need => ({
+  ...(acr_values !== undefined && { acrValues: acr_values }),
+  ...(max_age !== undefined && { maxAge: max_age }),
+})
 
 /** A native client is not for browsers; every other one is not for other sites. */
 async function refuseBrowser(c: Http, site: Site, client: Client | undefined): Promise<void> {
@@ -93,8 +129,8 @@ export async function completeLogin(c: Http, site: Site, loginId: string, given:
 /** Gives a cookie client its cookies. */
 export function giveSession(c: Http, site: Site, { minted, snapshot, credential, device }: SignedIn): void {
   if (minted !== null) return
-  const life = site.parts.core.clients.policyOf(snapshot.client).absolute
-  giveCookie(c, site, 'session', credential, Math.floor(life / 1000))
+  // One that was stepped up lives as long as before.
+  giveCookie(c, site, 'session', credential, Math.max(1, Math.floor((snapshot.session.expiresAt - snapshot.now) / 1000)))
   giveCookie(c, site, 'device', device, yearAndMore)
 }
 
@@ -107,10 +143,15 @@ export const verify = (site: Site) => async (c: Http) => {
   await refuseBrowserAt(c, site, login_id)
   const taken = await completeLogin(c, site, login_id, Object.fromEntries([one]) as never)
   if ('state' in taken) return c.json(stepView(taken))
-  const { snapshot, credential, minted } = taken
-  const { session, user, client } = snapshot
-  const view = sessionView(session, user, client, site.parts.core, session.sid)
-  const answer: LoginVerifyAnswer =
-    minted === null ? { session: view } : { session: view, ...tokenAnswer(minted), refresh_token: credential }
+  const { snapshot, credential, minted, confirmation } = taken
+  const { session, user, client, now } = snapshot
+  const view = sessionView(session, user, client, site.parts.core, session.sid, now)
+  const answer: LoginVerifyAnswer = {
+    session: view,
+    ...(minted !== null && { ...tokenAnswer(minted), refresh_token: credential }),
+    ...(confirmation !== undefined && {
+      confirmation: { value: confirmation.text, expires_at: new Date(confirmation.expiresAt).toISOString() },
+    }),
+  }
   return c.json(answer)
 }

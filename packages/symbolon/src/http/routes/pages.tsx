@@ -16,6 +16,7 @@ import { browserOf, completeLogin } from './login.ts'
 import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
+import { stepUpRoutes } from './step-up.tsx'
 
 const text = (most: number) => z.string().max(most)
 const journeyFields = { client_id: text(60).default('app'), return_to: text(2000).optional() }
@@ -40,6 +41,8 @@ export function pageRoutes(site: Site) {
   const { parts, mount } = site
   const { core } = parts
   const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
+
+  const stepUp = stepUpRoutes(site)
 
   /** The step again, with what went wrong beside its field. */
   const showCode = async (c: Http, journey: Journey, loginId: string, error: SymbolonError | null) => {
@@ -122,6 +125,7 @@ export function pageRoutes(site: Site) {
   }
 
   return {
+    stepUp,
     asset: (c: Http) => {
       const [body, type] = served[c.req.path] ?? []
       if (body === undefined || type === undefined) throw new SymbolonError('not_found')
@@ -129,6 +133,7 @@ export function pageRoutes(site: Site) {
     },
 
     login: async (c: Http) => {
+      if (c.req.query('step_up') !== undefined) return stepUp.ask(c)
       const query = readQuery(c, loginQuery)
       const client = await pageClient(query.client_id)
       const returnTo = returnAddress(client, query.return_to)

@@ -23,6 +23,7 @@ export const mint = (site: Site) => async (c: Http) => {
     kind: 'cookie',
     background: c.req.header(backgroundHeader) === '1',
     caller: c.var.caller,
+    ...(c.var.cookies.login !== undefined && { binding: c.var.cookies.login }),
   })
   if (!outcome.ok) throw refusal(outcome)
   if (outcome.credential !== credential) {
@@ -41,6 +42,7 @@ export const refresh = (site: Site) => async (c: Http) => {
     kind: 'token',
     background: c.req.header(backgroundHeader) === '1',
     caller: c.var.caller,
+    ...(body.login_id !== undefined && { binding: body.login_id }),
   })
   if (!outcome.ok) throw refusal(outcome)
   return c.json({ ...tokenAnswer(outcome.minted), refresh_token: outcome.credential })
@@ -48,8 +50,8 @@ export const refresh = (site: Site) => async (c: Http) => {
 
 /** `GET /v1/session` */
 export const read = (site: Site) => async (c: Http) => {
-  const { session, user, client } = await whoIs(c, site)
-  return c.json(sessionView(session, user, client, site.parts.core, session.sid))
+  const { session, user, client, now } = await whoIs(c, site)
+  return c.json(sessionView(session, user, client, site.parts.core, session.sid, now))
 }
 
 /** `GET /v1/sessions` */

@@ -6,7 +6,11 @@ import { z } from '@hono/zod-openapi'
 export const mint = z.strictObject({ rotate: z.literal(false).optional() })
 
 /** `POST /v1/session/refresh`. */
-export const refresh = z.strictObject({ refresh_token: z.string().min(1).max(200) })
+export const refresh = z.strictObject({
+  refresh_token: z.string().min(1).max(200),
+  /** Of a step-up whose answer was lost: it is given again. */
+  login_id: z.string().min(1).max(128).optional(),
+})
 
 /** `DELETE /v1/sessions`. */
 export const scope = z.strictObject({ scope: z.enum(['others', 'all']) })
@@ -51,7 +55,11 @@ export const token = z.object({
 export const refreshed = token.extend({ refresh_token: z.string() })
 
 /** The answer to a sign-in: with tokens for a native client. */
-export const signedIn = refreshed.partial().extend({ session })
+export const signedIn = refreshed.partial().extend({
+  session,
+  /** After a step-up that was bound to an act. */
+  confirmation: z.object({ value: z.string(), expires_at: z.iso.datetime() }).optional(),
+})
 
 /** A problem (RFC 9457). */
 export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), field: z.string().optional() })

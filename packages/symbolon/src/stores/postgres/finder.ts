@@ -9,7 +9,8 @@ import { createTimes, moment, textArray } from './moment.ts'
 import { selection } from './write.ts'
 
 /** A session's columns as `sessionOf` reads them. */
-export const sessionSelection = (alias: string) => selection(sessionColumns, alias, ['credential_hash', 'sealed_key'])
+export const sessionSelection = (alias: string, names: readonly string[] = sessionColumns) =>
+  selection(names, alias, ['credential_hash', 'sealed_key'])
 
 const text = `SELECT ${moment}, f.rows FROM (
   SELECT json_agg(json_build_array(k.n, json_build_array(${sessionSelection('s')}), json_build_array(${selection(userColumns, 'u')}),

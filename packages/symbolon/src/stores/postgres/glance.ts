@@ -33,6 +33,8 @@ const columns = [
   "coalesce(s.revoked_at::text, '')",
   's.client_id',
   's.user_id',
+  "coalesce(s.base_acr, '')",
+  "coalesce(s.base_amr, '')",
   // Rows that were there before it was noted in them have none.
   `coalesce(s.user_now, (SELECT ${userNow('u')} FROM @users u WHERE u.id = s.user_id))`,
 ] as const
@@ -88,6 +90,8 @@ function knownOf(fields: readonly string[]): Known {
       authTime: number(3),
       acr: text(4),
       amr: listOf(text(5)),
+      baseAcr: text(17) === '' ? null : text(17),
+      baseAmr: text(18) === '' ? null : listOf(text(18)),
       expiresAt: number(6),
       idle: number(7),
       lastSeenAt: number(8),
@@ -99,7 +103,7 @@ function knownOf(fields: readonly string[]): Known {
       revokedAt: numberOrNull(14),
     },
     clientId: text(15),
-    user: { id: text(16), status: text(17) as SessionGlance['user']['status'], epoch: number(18), roles: listOf(text(19)) },
+    user: { id: text(16), status: text(19) as SessionGlance['user']['status'], epoch: number(20), roles: listOf(text(21)) },
   }
 }
 

@@ -13,6 +13,7 @@ import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions, spendFunctions } from './limits.ts'
 import { passkeySchema } from './passkeys.ts'
+import { raiseFunctions } from './raise.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
@@ -140,6 +141,7 @@ const steps: readonly Step[] = [
   { sql: [spendFunctions, loginFunctions, finishFunctions].join('\n') },
   { sql: webhookSchema },
   { sql: passkeySchema },
+  { sql: raiseFunctions },
 ]
 
 /** How many steps this version knows. */

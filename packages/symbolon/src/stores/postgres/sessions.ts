@@ -4,17 +4,20 @@
 // small can walk through all of it.
 
 import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, SessionStore } from '#core'
-import { clientColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
+import { clientColumns, firstSessionColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
 import { createGlance } from './glance.ts'
 import { createGroup } from './group.ts'
+import { createRaise } from './raise.ts'
 import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
 
 /** A condition in which `now` is the time. */
 export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** Those that `open_one` was written with. */
+const firstColumns = sessionColumns.slice(0, firstSessionColumns)
 
 /** Sign-ins of one moment, each in a savepoint of its own. */
 export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
@@ -120,14 +123,14 @@ BEGIN
   IF asked->>'replaces' IS NOT NULL THEN
     replaced := @end_sessions(ARRAY[asked->>'replaces'], 'replaced', now);
   END IF;
-  INSERT INTO @sessions (${sessionColumns.join(', ')})
+  INSERT INTO @sessions (${firstColumns.join(', ')})
     SELECT s->>'sid', 'main', s->>'kind', s->>'parent', s->>'clientId', person.id, u.epoch, app.epoch, now, now, s->>'acr', s->>'amr',
       now + (s->>'absolute')::bigint, (s->>'idle')::bigint, now, s->>'ip', s->>'userAgent', s->>'binding', 1, NULL, NULL, now, 0, 0,
       decode(s->>'credentialHash', 'hex'), decode(s->>'sealedKey', 'hex'), NULL, NULL
     FROM @users u WHERE u.id = person.id;
   PERFORM @write_audit(asked->'audit', now, person.id);
   RETURN json_build_object('created', made, 'ended', array_to_json(evicted || replaced), 'now', now, 'snapshot', (
-    SELECT json_build_array(json_build_array(${sessionSelection('x')}), json_build_array(${selection(userColumns, 'u')}), json_build_array(${selection(clientColumns, 'c')}),
+    SELECT json_build_array(json_build_array(${sessionSelection('x', firstColumns)}), json_build_array(${selection(userColumns, 'u')}), json_build_array(${selection(clientColumns, 'c')}),
       EXISTS (SELECT 1 FROM @feed WHERE kind = 'token'))
     FROM @sessions x JOIN @users u ON u.id = x.user_id JOIN @clients c ON c.tenant = x.tenant AND c.id = x.client_id WHERE x.sid = s->>'sid'));
 END $$;
@@ -329,6 +332,7 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
     glance: createGlance(driver),
     open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
+    raise: createRaise({ call }),
     async touch(touches) {
       const rows = touches.map(({ sid, lastSeenAt, seenGeneration, ip, userAgent }) => ({
         sid,

@@ -21,6 +21,7 @@ CREATE INDEX deliveries_parked ON @deliveries (parked_at) WHERE parked_at IS NOT
 -- What it writes for its callers is what it always wrote; those who know nothing of targets tell them, too.
 CREATE OR REPLACE FUNCTION @write_audit(lines jsonb, now bigint, of_user text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
+  IF jsonb_array_length(write_audit.lines) = 0 THEN RETURN; END IF;
   WITH w AS (
     INSERT INTO @audit (at, tenant, event, user_id, sid, client_id, ip, detail)
     SELECT now, 'main', l->>'event', coalesce(of_user, l->>'userId'), l->>'sid', l->>'clientId', l->>'ip', l->>'detail'

@@ -32,6 +32,7 @@ export {
   clientOf,
   columns,
   feedColumns,
+  firstSessionColumns,
   keyColumns,
   keyOf,
   leaseOf,

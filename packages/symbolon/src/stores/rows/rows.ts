@@ -53,7 +53,13 @@ export const sessionColumns = [
   'sealed_key',
   'revoked_at',
   'revoked_reason',
+  'base_acr',
+  'base_amr',
+  'replaced_for',
 ] as const
+
+/** How many of them there were when the verb that opens a session was written in the database: of a new one the others are null. */
+export const firstSessionColumns = 28
 
 /**
  * What to select for `sessionOf`: bytes as hexadecimal text. A driver makes a buffer outside of the heap for every blob it
@@ -82,6 +88,8 @@ export function sessionOf(row: Row, at = 0): Session {
     authTime: r[at + 9]!,
     acr: r[at + 10]!,
     amr: read(r[at + 11]),
+    baseAcr: r[at + 28] ?? null,
+    baseAmr: (r[at + 29] ?? null) === null ? null : read(r[at + 29]),
     expiresAt: r[at + 12]!,
     idle: r[at + 13]!,
     lastSeenAt: r[at + 14]!,
@@ -91,6 +99,7 @@ export function sessionOf(row: Row, at = 0): Session {
     generation: r[at + 18]!,
     predecessor: r[at + 19]!,
     replaced: r[at + 20]!,
+    replacedFor: r[at + 30] ?? null,
     rotatedAt: r[at + 21]!,
     seen: r[at + 22] === 1,
     recovered: r[at + 23]!,

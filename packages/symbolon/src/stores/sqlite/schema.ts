@@ -90,6 +90,11 @@ const steps: readonly string[] = [
   CREATE TABLE user_handles (
     tenant TEXT NOT NULL, user_id TEXT NOT NULL, handle TEXT NOT NULL, PRIMARY KEY (tenant, user_id)) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN base_acr TEXT;
+  ALTER TABLE sessions ADD COLUMN base_amr TEXT;
+  ALTER TABLE sessions ADD COLUMN replaced_for TEXT;
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

@@ -111,7 +111,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
 
   const s = input.session
   db.sql(
-    `INSERT INTO sessions (${columns(sessionColumns)}) VALUES (?, 'main', ?, ?, ?, ?, (SELECT epoch FROM users WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?, 0, 0, ?, ?, NULL, NULL)`,
+    `INSERT INTO sessions (${columns(sessionColumns)}) VALUES (?, 'main', ?, ?, ?, ?, (SELECT epoch FROM users WHERE id = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, NULL, NULL, ?, 0, 0, ?, ?, NULL, NULL, NULL, NULL, NULL)`,
   ).run(
     s.sid,
     s.kind,

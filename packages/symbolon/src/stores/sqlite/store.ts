@@ -89,6 +89,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       list: (userId) => guarded(path, () => listSessions(db, userId, now())),
       open: (input) => writer.call('sessions.open', input),
       rotate: (input) => writer.call('sessions.rotate', input),
+      raise: (input) => writer.call('sessions.raise', input),
       touch: (touches) => writer.call('sessions.touch', touches),
       revoke: (target, reason, audit) => writer.call('sessions.revoke', target, reason, audit),
       sweep: (limit) => writer.call('sessions.sweep', limit),

@@ -8,6 +8,7 @@ import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
 import { addPasskey, removePasskey, renamePasskey, usePasskey, userHandle } from './passkeys.ts'
+import { raise } from './raise.ts'
 import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
 import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
 import * as sessions from './sessions.ts'
@@ -19,6 +20,7 @@ import { type Write, writeAudit } from './write.ts'
 export const verbs = {
   'sessions.open': sessions.open,
   'sessions.rotate': sessions.rotate,
+  'sessions.raise': raise,
   'sessions.touch': sessions.touch,
   'sessions.revoke': sessions.revoke,
   'sessions.sweep': sessions.sweep,

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
 import { passkeySuite } from './passkeys.ts'
+import { raiseSuite } from './raise.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -13,6 +14,7 @@ import { webhookSuite } from './webhooks.ts'
 /** Runs the suite, that of sessions first; `open` opens an empty store on a clock. */
 export function storeSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
   sessionSuite(name, open)
+  raiseSuite(name, open)
   sealSuite(name, open)
   webhookSuite(name, open)
   passkeySuite(name, open)
