@@ -23,6 +23,7 @@ export interface Stage {
   readonly links: readonly TcpProxy[]
   readonly cluster: Cluster
   readonly load: Load
+  readonly pulse: Pulse
   /** How long one fault lasts: short in a short run. Milliseconds. */
   readonly spell: number
   /** Something that must be undone, whatever happens. */
@@ -132,7 +133,7 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
       get server() {
         return server
       },
-      ...{ database, ways, links, cluster, load, spell: run.spell },
+      ...{ database, ways, links, cluster, load, pulse, spell: run.spell },
       later: (one) => void undo.push(one),
       take(next) {
         server = next
@@ -147,9 +148,20 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
       await scenario.act(stage)
       acts++
       const over = performance.now()
-      for (const { name } of nodes) await until(`${scenario.name}: ${name} serves again`, () => serves(load.history, name, over), recovers)
-      for (const verifier of verifiers)
-        await until(`${scenario.name}: ${verifier.name} accepts again`, () => accepts(load.history, verifier.name, over), recovers)
+      if (scenario.breaks !== undefined) {
+        const found = () => judgeHistory(load.history, terms).broken.some(({ rule }) => rule === scenario.breaks)
+        await until(`${scenario.name}: ${scenario.breaks} is found broken`, found, 60_000)
+        break
+      }
+      const back = async (what: string, holds: () => boolean) => {
+        while (!holds()) {
+          if (performance.now() - over > recovers + 2 * pulse.lost(over, performance.now()))
+            throw new Error(`Not within ${recovers} ms: ${what}`)
+          await pause(20)
+        }
+      }
+      for (const { name } of nodes) await back(`${name} serves again`, () => serves(load.history, name, over))
+      for (const { name } of verifiers) await back(`${name} accepts again`, () => accepts(load.history, name, over))
     } while (performance.now() - began < run.lasts)
     await until(`${scenario.name}: enough has happened`, () => isEnough(load.history), 60_000)
     const { broken, counts, longestMs } = judgeHistory(await load.stop(), terms)

@@ -55,7 +55,7 @@ export async function startServiceProcess(data: string, options: ServiceStart = 
   const ports = options.ports ?? { port: await freePort(), admin: await freePort() }
   const origin = `http://localhost:${ports.port}`
   let child: ChildProcess
-  const start = async (env: Readonly<Record<string, string>> = {}, program = main) => {
+  const startOnce = async (env: Readonly<Record<string, string>>, program: string) => {
     child = spawn(process.execPath, [program, 'serve', '--dev', ...(options.words ?? [])], {
       env: {
         PATH: process.env.PATH ?? '',
@@ -74,6 +74,15 @@ export async function startServiceProcess(data: string, options: ServiceStart = 
         () => false,
       )
     })
+  }
+  /** As a supervisor does: one that ends at its start, because the store was too slow to answer it, is started again. */
+  const start = async (env: Readonly<Record<string, string>> = {}, program = main) => {
+    for (let turn = 1; ; turn++)
+      try {
+        return await startOnce(env, program)
+      } catch (error) {
+        if (child.exitCode === null || turn === 3) throw error
+      }
   }
   const stop = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
