@@ -69,17 +69,6 @@ const table = {
     data: { user_id: 'text or null', sid: 'text or null', client_id: 'text', by: 'text' },
   },
 
-  // ways of signing in
-  'passkey.added': { when: 'Somebody added a passkey to their account.', data: { user_id: 'text', passkey: 'text', by: 'text' } },
-  'passkey.removed': {
-    when: 'A passkey was removed, by its owner or an operator, and signs in nowhere any more.',
-    data: { user_id: 'text', passkey: 'text', by: 'text' },
-  },
-  'passkey.counter_back': {
-    when: 'A passkey was used whose counter did not grow: somebody may hold a copy of it. The sign-in was refused.',
-    data: { user_id: 'text', passkey: 'text', client_id: 'text' },
-  },
-
   // clients, keys, the store
   'client.created': { when: 'A client was registered.', data: { client_id: 'text', by: 'text' } },
   'client.changed': {

@@ -12,7 +12,6 @@ const ofUser = (line: AuditEntry) => ({ user_id: line.userId ?? '', by: by(line)
 const ofPasskey = (line: AuditEntry) => ({ ...ofUser(line), passkey: text(line.detail.passkey) })
 const ofSession = ({ userId, sid, clientId }: AuditEntry) => ({ user_id: userId ?? '', sid: sid ?? '', client_id: clientId ?? '' })
 const ofClient = (line: AuditEntry) => ({ client_id: line.clientId ?? '', by: by(line) })
-const ofPasskey = (line: AuditEntry) => ({ ...ofUser(line), passkey: text(line.detail.passkey) })
 const ofKey = (line: AuditEntry) => ({ kid: text(line.detail.kid), by: by(line) })
 
 const updated =
@@ -75,15 +74,6 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
   'token.revoked': {
     type: 'token.revoked',
     tell: (line) => ({ type: 'token.revoked', data: { ...ofClient(line), user_id: line.userId, sid: line.sid } }),
-  },
-  'passkey.added': { type: 'passkey.added', tell: (line) => ({ type: 'passkey.added', data: ofPasskey(line) }) },
-  'passkey.removed': { type: 'passkey.removed', tell: (line) => ({ type: 'passkey.removed', data: ofPasskey(line) }) },
-  'passkey.counter_back': {
-    type: 'passkey.counter_back',
-    tell: ({ userId, clientId, detail }) => ({
-      type: 'passkey.counter_back',
-      data: { user_id: userId ?? '', passkey: text(detail.passkey), client_id: clientId ?? '' },
-    }),
   },
   'client.created': { type: 'client.created', tell: (line) => ({ type: 'client.created', data: ofClient(line) }) },
   'client.changed': { type: 'client.changed', tell: changed('settings') },
