@@ -82,6 +82,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
 
   const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
+  const hooks = createHooks(ports, options.hooks)
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
@@ -89,7 +90,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       options,
       clients,
       policyOf,
-      hooks: createHooks(ports, options.hooks),
+      hooks,
       credential: (kind) => newCredential(crypto, kind),
       check: async (credential, kind, caller) => checks.whole.check(credential, kind, { caller, quiet: kind === 'token' }),
       flushOf: touches.flushOf,
@@ -115,6 +116,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     clients,
     passkeys: createPasskeys({
       ports,
+      hooks,
       rules,
       budgets: createBudgets(crypto, options.budgets),
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),

@@ -43,6 +43,7 @@ export interface SignInContext {
 /** A message that is about to be sent, without what it says. */
 export interface MessageContext {
   readonly kind: Exclude<Delivery['kind'], 'none'>
+  /** Empty where an operator did what it tells of. */
   readonly clientId: string
   /** Whose it is; null before there is a user. */
   readonly userId: string | null

@@ -4,6 +4,7 @@
 import { toBase64url } from '@symbolon/protocol'
 import type { Caller } from './answers.ts'
 import type { Actor, Passkeys } from './api.ts'
+import type { Hooks } from './hooks.ts'
 import type { Budget, Client, Session, User } from './model.ts'
 import type { PasskeyRules } from './passkey-ports.ts'
 import type { AuditDraft, Ports } from './ports.ts'
@@ -41,7 +42,8 @@ export function passkeyName(text: string): string {
 
 /** What the verbs stand on. */
 export interface PasskeyParts {
-  readonly ports: Pick<Ports, 'store' | 'crypto' | 'courier' | 'observe'>
+  readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
+  readonly hooks: Pick<Hooks, 'send'>
   readonly rules: PasskeyRules | undefined
   readonly budgets: { enrol(userId: string): readonly Budget[] }
   /** Whether people get in at a client by passkeys only. */
@@ -65,10 +67,11 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
   const ownHandle = async (user: User) => store.passkeys.handle(user.id, toBase64url(crypto.random(64)))
 
   /** Tells a person that a way into their account has changed (NIST SP 800-63B-4 §4.6). It cannot fail what is done. */
-  const tell = async ({ id, email }: User, change: 'added' | 'removed', caller: Caller | undefined) => {
+  const tell = async ({ id, email }: User, change: 'added' | 'removed', clientId: string, caller: Caller | undefined) => {
     try {
       const { device = '', language = 'en' } = caller ?? {}
-      ports.courier.queue({ kind: 'passkey', to: email, change, at: await store.now(), device, language })
+      const mail = { kind: 'passkey', to: email, change, at: await store.now(), device, language } as const
+      parts.hooks.send(mail, { clientId, userId: id, language })
     } catch {
       ports.observe({ event: 'notice.dropped', userId: id, sid: null })
     }
@@ -141,7 +144,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       // Also for an id that somebody else has: it tells nobody that they do.
       if (added.outcome !== 'added') return refuse('conflict')
       ports.observe({ event: 'passkey.added', userId: user.id })
-      await tell(user, 'added', caller)
+      await tell(user, 'added', session.clientId, caller)
       return { ok: true, passkey: added.passkey }
     },
 
@@ -159,7 +162,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       if (removed === 'last') return refuse('conflict')
       ports.observe({ event: 'passkey.removed', userId })
       const user = await store.users.find({ id: userId })
-      if (user !== undefined) await tell(user, 'removed', by.caller)
+      if (user !== undefined) await tell(user, 'removed', at?.id ?? '', by.caller)
       return { ok: true }
     },
   }

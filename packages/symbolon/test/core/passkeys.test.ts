@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionSnapshot, SignedIn } from '#core'
 import { createHttp } from '#http'
 import { passkeyMail } from '#messages'
+import { eventOf } from '../../src/core/events.ts'
 import { passkeyName } from '../../src/core/passkeys.ts'
 import { createAuthenticator } from '../setting/authenticator.ts'
 import { browser, caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
@@ -148,6 +149,12 @@ it('what happens to them is in the audit log, by whom', async () => {
     ['passkey.renamed', id, true],
     ['passkey.added', id, true],
   ])
+  // Applications are told of what changes who gets in; a name is nobody's business.
+  expect(lines.map((line) => eventOf(line))).toMatchObject([
+    { type: 'passkey.removed', data: { user_id: id, passkey: made.passkey.id, by: 'cli' } },
+    undefined,
+    { type: 'passkey.added', data: { user_id: id, passkey: made.passkey.id, by: id } },
+  ])
 })
 
 describe('one that is removed while a sign-in by it is under way opens nothing', () => {
@@ -182,6 +189,40 @@ describe('one that is removed while a sign-in by it is under way opens nothing',
     })
     expect(await answer(loginId, by.get(options))).toMatchObject({ code: 'login_failed' })
     expect(await live()).toBe(before)
+  })
+  it.each([
+    ['nothing', 'ok'],
+    ['use', 'login_failed'],
+    ['raise', 'session_revoked'],
+  ] as const)('nor does it raise a session; removed right after the store’s step %s', async (step, expected) => {
+    const { by, remove } = await removed()
+    const acrValues = ['urn:symbolon:acr:passkey']
+    const asked = { credential: signed.credential, kind: 'cookie', method: 'passkey', need: { acrValues }, action: null } as const
+    const begun = await setting.core.login.stepUp({ ...asked, browser, device: null, caller })
+    if (!begun.ok) throw new Error(begun.code)
+    const { public_key: options } = begun.challenge as { public_key: { allowCredentials: unknown[] } }
+    expect(options.allowCredentials).toMatchObject([{ id: by.id }])
+    const { passkeys, sessions } = setting.store
+    const [use, raise] = [passkeys.use, sessions.raise]
+    Object.assign(passkeys, {
+      use: async (...input: Parameters<typeof use>) => {
+        const used = await use(...input)
+        if (step === 'use') await remove()
+        return used
+      },
+    })
+    Object.assign(sessions, {
+      raise: async (...input: Parameters<typeof raise>) => {
+        const raised = await raise(...input)
+        if (step === 'raise') await remove()
+        return raised
+      },
+    })
+    const given = { loginId: begun.loginId, response: by.get(options as never), browser, device: null, replaces: signed.credential, caller }
+    const done = await setting.core.login.verify(given)
+    expect(done.ok ? 'ok' : done.code).toBe(expected)
+    const found = await setting.store.sessions.find(signed.snapshot.session.sid)
+    expect([found?.session.acr === acrValues[0], found?.session.revokedAt !== null]).toEqual([step !== 'use', step === 'raise'])
   })
   it('removed while the person is asked which session ends', async () => {
     await setting.core.clients.change('app', { policy: { maxSessions: 1, onLimit: 'ask' } }, 'test')

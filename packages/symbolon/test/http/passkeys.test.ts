@@ -227,6 +227,9 @@ describe('signing in', () => {
     const user = await service.auth.users.find({ email })
     const events = (await service.auth.audit.list({ userId: user?.id ?? '' }, 100)).filter(({ event }) => event === 'passkey.counter_back')
     expect(events.map(({ detail }) => detail.counter)).toEqual([0, 3, 10])
+    expect(events.map(({ userId, clientId, detail }) => [userId, clientId, detail.passkey])).toEqual(
+      Array(3).fill([user?.id, 'app', by.id]),
+    )
   })
 
   it('is offered only where the client takes it', async () => {

@@ -7,6 +7,7 @@ import type { Proof } from '../model.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import type { Found } from './attempt.ts'
+import { areKept } from './kept.ts'
 import { reached } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
 
@@ -27,14 +28,6 @@ export function createFinish(parts: LoginParts) {
     }
   }
 
-  /** Whether every key that something was proven with is there still: it may have been taken away meanwhile. */
-  const stillThere = async (proven: readonly Proof[]) => {
-    for (const factor of ports.factors ?? [])
-      if (factor.kind === 'challenge' && factor.keeps !== undefined)
-        for (const proof of proven) if (!(await factor.keeps(proof))) return false
-    return true
-  }
-
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
     async open(
@@ -46,7 +39,7 @@ export function createFinish(parts: LoginParts) {
     ): Promise<SignedIn | Refused | 'at the limit'> {
       const policy = policyOf(client)
       const level = reached(proven)
-      if (level === undefined || !(await stillThere(proven))) return refuse('login_failed')
+      if (level === undefined || !(await areKept(ports, proven))) return refuse('login_failed')
       const method = proven.map((proof) => proof.method).join(' ')
       const admitted =
         userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
@@ -82,10 +75,16 @@ export function createFinish(parts: LoginParts) {
       if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
       ports.crashPoint('login.opened')
       const { snapshot, created } = opened
-      // Who was told that a key is gone must not find a session of it: so it is looked at behind the opening, too.
-      if (!(await stillThere(proven))) {
+      if (!(await areKept(ports, proven))) {
         const { user } = snapshot
-        const gone = { event: 'session.key_gone', userId: user.id, sid, clientId: client.id, ip, detail: { method } }
+        const gone = {
+          event: 'session.admin',
+          userId: user.id,
+          sid,
+          clientId: client.id,
+          ip,
+          detail: { by: 'system', because: 'key_gone' },
+        }
         await store.sessions.revoke({ sid }, 'admin', [gone])
         return refuse('login_failed')
       }

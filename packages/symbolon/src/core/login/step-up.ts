@@ -13,6 +13,7 @@ import { standingOf } from '../proven.ts'
 import { deadBecause, refuse } from '../session.ts'
 import { actionText, isAction } from './action.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
+import { areKept } from './kept.ts'
 import { reached } from './levels.ts'
 import { canMeet, meets, sufficient } from './need.ts'
 import type { createNext } from './next.ts'
@@ -82,7 +83,8 @@ export function createStepUp(parts: StepUpParts) {
     if ('ok' in before) return before
     const level = reached(proven)
     // The session may have been raised by somebody else meanwhile: never down from there.
-    if (level === undefined || !meets(proven, attempt.need?.acrValues ?? [], floorOf(before).acr)) return refuse('login_failed')
+    if (level === undefined || !(await areKept(ports, proven)) || !meets(proven, attempt.need?.acrValues ?? [], floorOf(before).acr))
+      return refuse('login_failed')
     const { sid, kind, generation } = before.session
     const key = openSessionKey(crypto, before.session)
     if (key === undefined)
@@ -112,6 +114,11 @@ export function createStepUp(parts: StepUpParts) {
     if (raised.outcome === 'lost') return 'again'
     if (raised.outcome !== 'raised') return refuse(refusals[raised.outcome])
     ports.crashPoint('step_up.raised')
+    if (!(await areKept(ports, proven))) {
+      const gone = { event: 'session.admin', userId: before.user.id, sid, clientId: client.id, ip: input.caller.ip }
+      await store.sessions.revoke({ sid }, 'admin', [{ ...gone, detail: { by: 'system', because: 'key_gone' } }])
+      return refuse('session_revoked')
+    }
     const { snapshot } = raised
     ports.observe({ event: 'session.stepped_up', method, acr: level.acr, clientId: client.id })
     const minted = kind === 'token' ? await parts.mint(snapshot) : null
