@@ -152,7 +152,7 @@ it('moves to PostgreSQL and back: cookies, refresh tokens, access tokens, refusa
   expect((await cli(['store', 'copy', address, data])).err).toMatch(/was moved to postgres/)
   const back = await cli(['store', 'copy', address, again])
   expect([back.code, back.err.split('\n').length > 10]).toEqual([0, true])
-  expect(back.out).toMatch(/Moved 5 sessions, 5 users and 3 clients to .*again; both sides are the same in all 10 tables/)
+  expect(back.out).toMatch(/Moved 5 sessions, 5 users and 3 clients to .*again; both sides are the same in all \d+ tables/)
   mkdirSync(again, { recursive: true })
   for (const name of ['secret', 'admin.key']) copyFileSync(join(data, name), join(again, name))
   await service.start({ SYMBOLON_DATA: again })

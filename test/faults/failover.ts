@@ -37,11 +37,12 @@ const lead = (ways: readonly TcpProxy[], { port }: Postgres) => {
 
 /** What verifiers follow. */
 const feeds = ({ cluster }: Stage) =>
-  Promise.all(cluster.verifiers.map(async (one) => (await one.status()) as { readonly feedId: string; readonly applied: number }))
+  Promise.all(cluster.verifiers.map(async (one) => (await one.status()) as { readonly feedId: string | null; readonly applied: number }))
 
 /** Fails over by `turn`, at whose end the nodes are on the standby. */
 async function failOver(stage: Stage, mode: Mode, turn: (primary: Postgres, standby: Postgres) => Promise<void>): Promise<void> {
   const { server: primary, spell } = stage
+  await until('verifiers follow', async () => (await feeds(stage)).every(({ feedId }) => feedId !== null))
   const before = await feeds(stage)
   const standby = await follow(primary, mode)
   let taken = false
@@ -78,7 +79,13 @@ export const failOvers: readonly Scenario[] = [
     act: (stage) =>
       failOver(stage, 'async', async (primary, standby) => {
         standby.signal('SIGSTOP')
-        await pause(stage.spell / 2)
+        const stopped = performance.now()
+        await until('much is acknowledged that it does not have', () => {
+          const { history } = stage.load
+          return (
+            history.filter(({ kind, startedAt, answer }) => kind === 'refresh' && startedAt > stopped && answer?.status === 200).length > 20
+          )
+        })
         primary.halt('immediate')
         standby.signal('SIGCONT')
         standby.promote()

@@ -2,6 +2,7 @@
 // recorded. It is told origins and nothing else; what it records is judged by `history/judge.ts`, never here.
 
 import type { HistoryEvent } from './history/events.ts'
+import { createLanes } from './lanes.ts'
 import { createCalls, type Held, type LoadNode, type LoadVerifier } from './load/calls.ts'
 import { runOperator, runSentry, runThief, runWatcher } from './load/others.ts'
 import { createPerson, type Person, pause } from './load/people.ts'
@@ -100,10 +101,13 @@ export function startLoad(options: LoadOptions): Load {
       await ended
       if (fault !== undefined) throw fault
       await Promise.all(people.map((person) => person.finish()))
-      for (const { held } of dead) for (const node of nodes) await calls.check(node, 'session', held)
+      const last = createLanes(10)
+      await Promise.all(dead.flatMap(({ held }) => nodes.map((node) => last(() => calls.check(node, 'session', held)))))
       const subs = new Set(history.flatMap((event) => (event.kind === 'sign_in' && event.token !== null ? [event.token.sub] : [])))
-      for (const sub of subs)
-        for (const node of nodes) for (let turn = 0; turn < 20 && (await calls.read(node, sub)) === 'nothing'; turn++) await pause(100)
+      const read = async (node: LoadNode, sub: string) => {
+        for (let turn = 0; turn < 20 && (await calls.read(node, sub)) === 'nothing'; turn++) await pause(100)
+      }
+      await Promise.all([...subs].flatMap((sub) => nodes.map((node) => last(() => read(node, sub)))))
       return history
     },
   }

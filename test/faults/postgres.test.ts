@@ -35,12 +35,10 @@ describe.concurrent(`two nodes on PostgreSQL keep every promise (LOAD_SEED=${see
       const violations: string[] = []
       try {
         outcome = await runScenario(scenario, { seed, lasts: seconds * 1000, spell: seconds > 30 ? 6000 : 2500 })
-        const { broken, late, counts } = outcome
+        const { broken, late } = outcome
         const rules = new Set(broken.map(({ rule }) => rule))
         if (scenario.breaks === undefined) violations.push(...broken.map(({ rule, sentence }) => `${rule}: ${sentence}`), ...late)
         else if (!rules.has(scenario.breaks)) violations.push(`${scenario.breaks} must be found broken, and is not.`)
-        if (counts.rotated <= 10 || Math.min(...Object.values(counts.accepted)) <= 10)
-          violations.push(`Too little happened: ${JSON.stringify(counts)}`)
       } catch (error) {
         violations.push(error instanceof Error ? error.message : String(error))
       }

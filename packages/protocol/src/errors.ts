@@ -16,6 +16,7 @@ const table = {
   invalid_return_to: { status: 400, text: 'The return address is not on the list of this client.' },
   cookie_conflict: { status: 400, text: 'Two cookies of the same name were sent. Delete the cookies of this site and try again.' },
   unsupported_method: { status: 400, text: 'This client does not offer that way of signing in.' },
+  passkey_refused: { status: 400, text: 'That passkey could not be added. Start again.' },
   unknown_client: { status: 400, text: 'There is no such client, or it may not do this.' },
 
   // 401: who is calling is not established

@@ -24,7 +24,7 @@ export function addNouns(program: Command, terminal: Terminal): void {
     created: time(user.createdAt),
   })
 
-  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch')
+  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch, factors')
   verb(users, 'list', 'list users in order of id', async (auth, _, options) =>
     show(terminal, options, (await auth.users.list(null, 1000)).map(userRow), 'No users yet.'),
   )
@@ -56,6 +56,32 @@ export function addNouns(program: Command, terminal: Terminal): void {
 
   verb(users, 'bump-epoch <user>', 'make older access tokens stale; nobody is signed out', async (auth, [who = ''], options) =>
     show(terminal, options, [userRow(granted(await auth.users.bumpEpoch((await userOf(auth, who)).id, 'cli')).user)], ''),
+  )
+
+  verb(
+    users,
+    'factors <user>',
+    'list how a user can sign in beside the code by mail, or remove one of those ways',
+    async (auth, [who = ''], options) => {
+      const { id } = await userOf(auth, who)
+      const { remove } = options as { readonly remove?: string }
+      if (remove !== undefined) granted(await auth.passkeys.remove(id, remove, { actor: 'cli' }))
+      show(
+        terminal,
+        options,
+        (await auth.passkeys.list(id)).passkeys.map((one) => ({
+          id: one.id,
+          kind: 'passkey',
+          name: one.name,
+          synced: one.backupEligible,
+          counter: one.counter,
+          created: time(one.createdAt),
+          last_used: one.lastUsedAt === null ? '' : time(one.lastUsedAt),
+        })),
+        'No passkeys.',
+      )
+    },
+    (command) => command.option('--remove <id>', 'remove this one; sessions that were opened by it stay'),
   )
 
   const sessions = program.command('sessions').description('sign-ins: list, revoke, revoke-all, explain')

@@ -6,7 +6,8 @@ import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
 import type { Login } from './login/api.ts'
-import type { Action, AuditEntry, Client, ClientPolicy, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { Action, AuditEntry, Client, ClientPolicy, Passkey, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
@@ -249,6 +250,37 @@ export interface Confirmations {
   ): Promise<Confirmed | Refused>
 }
 
+/** A person's passkeys. `handle`: what passkeys know the person by; null until one was asked for. */
+export interface OwnedPasskeys {
+  readonly handle: string | null
+  readonly passkeys: readonly Passkey[]
+}
+
+/** Whose doing a change is. */
+export interface Actor {
+  readonly actor: string
+  readonly caller?: Caller
+}
+
+export interface Passkeys {
+  /** Where they are good; undefined where there can be none. */
+  readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
+  list(userId: string): Promise<OwnedPasskeys>
+  /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
+  start(
+    snapshot: SessionSnapshot,
+    caller: Caller,
+  ): Promise<{ readonly ok: true; readonly registrationId: string; readonly expiresAt: number; readonly options: PasskeyJson } | Refused>
+  /** Adds it. `name`: what the person calls it, else what made it or where it was made. */
+  finish(
+    snapshot: SessionSnapshot,
+    input: { readonly registrationId: string; readonly response: unknown; readonly name?: string; readonly caller: Caller },
+  ): Promise<{ readonly ok: true; readonly passkey: Passkey } | Refused>
+  rename(userId: string, id: string, name: string, by: Actor): Promise<{ readonly ok: true } | Refused>
+  /** Removes one; it signs in nowhere from then on. Sessions stay. `at`: the last one stays (`conflict`) where a person gets in at this client by passkeys only. */
+  remove(userId: string, id: string, by: Actor, at?: Client): Promise<{ readonly ok: true } | Refused>
+}
+
 export interface Audit {
   list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
 }
@@ -269,6 +301,7 @@ export interface Core {
   readonly users: Users
   readonly clients: Clients
   readonly confirmations: Confirmations
+  readonly passkeys: Passkeys
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

@@ -3,16 +3,19 @@
 import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
+import { createBudgets } from './budgets.ts'
 import { createClients } from './clients.ts'
 import { createConfirmations } from './confirmation.ts'
 import { isGenuine, newCredential, openSessionKey, parseCredential } from './credential.ts'
 import type { CorePorts } from './factors/factor.ts'
+import { createPasskeyFactor } from './factors/passkey.ts'
 import { createFeed } from './feed.ts'
 import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
 import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
+import { createPasskeys } from './passkeys.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
 import { createRefresh } from './refresh.ts'
@@ -79,9 +82,10 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
 
   const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
+  const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
-      ports,
+      ports: rules === undefined ? ports : { ...ports, factors: [...(ports.factors ?? []), createPasskeyFactor({ ports, rules })] },
       options,
       clients,
       policyOf,
@@ -112,6 +116,12 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     confirmations: {
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
+    passkeys: createPasskeys({
+      ports,
+      rules,
+      budgets: createBudgets(crypto, options.budgets),
+      onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
+    }),
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

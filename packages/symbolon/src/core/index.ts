@@ -11,6 +11,7 @@ export type { HookOptions, MessageContext, NewUserContext, SignInContext } from 
 export { limitsOf } from './limits.ts'
 export { waysFault } from './login/levels.ts'
 export type * from './model.ts'
+export type * from './passkey-ports.ts'
 export { defaultStepNames } from './pipeline.ts'
 export { createPolicies, defaultBudgets, defaultPolicy } from './policy.ts'
 export type * from './ports.ts'

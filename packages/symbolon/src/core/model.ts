@@ -84,6 +84,31 @@ export interface User {
   readonly createdAt: number
 }
 
+/** A passkey: the public half of a key that a person's device, or password manager, keeps (WebAuthn). */
+export interface Passkey {
+  /** The credential id, base64url. */
+  readonly id: string
+  readonly tenant: string
+  readonly userId: string
+  /** COSE_Key (RFC 9052 §7). */
+  readonly publicKey: Uint8Array
+  /** The signature counter last seen; 0 for most passkeys that are synchronised. */
+  readonly counter: number
+  /** How it can be reached, as its browser said. */
+  readonly transports: readonly string[]
+  /** Whether it can be copied to other devices (flag BE); never changes. */
+  readonly backupEligible: boolean
+  /** Whether it is copied now (flag BS). */
+  readonly backedUp: boolean
+  /** What made it, as it says itself: unproven, for names only. */
+  readonly aaguid: string
+  readonly name: string
+  /** Whether the person was verified by the device when it was made. */
+  readonly userVerified: boolean
+  readonly createdAt: number
+  readonly lastUsedAt: number | null
+}
+
 /** How a client's people carry their session: a browser's cookie, a native application's tokens, or no people at all. */
 export type ClientTransport = 'cookie' | 'native' | 'service'
 
@@ -172,6 +197,8 @@ export interface Proof {
   readonly method: string
   readonly amr: readonly string[]
   readonly at: number
+  /** Which of several a person has of that kind, where one of them can be taken away. */
+  readonly key?: string
 }
 
 /** What a step-up must reach (RFC 9470 §3): one of these classes, and a proof that is no older. `maxAge` in seconds. */

@@ -19,7 +19,7 @@ export const defaultPolicy: ClientPolicy = {
   window: 10_000,
   recovery: 'allow',
   signUp: 'open',
-  methods: ['email_otp', 'email_link'],
+  methods: ['email_otp', 'email_link', 'passkey'],
   acr: levels[0].acr,
   newDeviceNotice: true,
   stepUpLifetime: 15 * minute,

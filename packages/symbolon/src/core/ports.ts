@@ -2,11 +2,14 @@
 // A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
 
 import type { FeedHead, Revocation } from '@symbolon/protocol'
+import type { AttemptStore, Limited } from './attempt-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
-import type { Attempt, AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
+import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
+export type * from './attempt-ports.ts'
 export type { Crypto, Signer } from './crypto-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
@@ -229,60 +232,6 @@ export interface KeyStore {
   }): Promise<{ readonly outcome: 'changed'; readonly head: FeedHead } | { readonly outcome: 'lost' }>
 }
 
-/** An attempt to be stored; the store adds the times from these lengths (milliseconds). */
-export interface NewAttempt
-  extends Pick<Attempt, 'idHash' | 'clientId' | 'purpose' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'maxTries'>,
-    Partial<Pick<Attempt, 'state' | 'linkHash' | 'userAgent' | 'returnTo' | 'userId' | 'sid' | 'need' | 'action'>> {
-  readonly lifetime: number
-  readonly resendAfter: number
-  /** How long it lives at all; as long as its code unless said. */
-  readonly ends?: number
-}
-
-/** An attempt's next state, decided at step `from`. Lengths in milliseconds; `ends` counts from the attempt's creation. */
-export interface AttemptChange
-  extends Pick<
-    Attempt,
-    'state' | 'method' | 'sealedIdentifier' | 'bindingHash' | 'codeHash' | 'linkHash' | 'userId' | 'proven' | 'tries' | 'maxTries' | 'sends'
-  > {
-  readonly from: number
-  readonly lifetime: number
-  readonly resendAfter: number
-  readonly ends: number
-}
-
-export type Limited = { readonly outcome: 'limited'; readonly retryAfterMs: number }
-
-export interface AttemptStore {
-  /** Spends the budgets and inserts, in one transaction. */
-  start(
-    attempt: NewAttempt,
-    budgets: readonly Budget[],
-    audit: readonly AuditDraft[],
-  ): Promise<{ readonly outcome: 'started'; readonly attempt: Attempt } | Limited>
-  find(idHash: string): Eventually<{ readonly now: number; readonly attempt: Attempt } | undefined>
-  /** Charges one guess, committed before anything is compared. `gone`: unknown, expired, consumed or out of tries. */
-  charge(
-    idHash: string,
-    budgets: readonly Budget[],
-  ): Promise<{ readonly outcome: 'charged'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
-  /** Replaces code and link if `resendAt` has come; tries are not given back; the expiry stays. */
-  resend(
-    idHash: string,
-    change: { readonly codeHash: Uint8Array; readonly linkHash?: string | null; readonly resendAfter: number; readonly maxSends: number },
-    budgets: readonly Budget[],
-  ): Promise<{ readonly outcome: 'resent'; readonly attempt: Attempt } | { readonly outcome: 'gone' } | Limited>
-  /** Moves an attempt that lives on to its next state, if it still stands at that step. Both ends stay before the attempt's own. */
-  advance(
-    idHash: string,
-    change: AttemptChange,
-    audit: readonly AuditDraft[],
-  ): Promise<{ readonly outcome: 'advanced'; readonly now: number; readonly attempt: Attempt } | { readonly outcome: 'gone' }>
-  /** Uses up an attempt that opens no session: once, while it lives. */
-  consume(idHash: string): Promise<boolean>
-  sweep(limit: number): Promise<number>
-}
-
 export interface LimitStore {
   /** Whether this is the first time that a key is seen before `expires` (milliseconds since 1970); remembered until then. */
   once(key: string, expires: number): Promise<boolean>
@@ -318,6 +267,7 @@ export interface Store {
   readonly clients: ClientStore
   readonly keys: KeyStore
   readonly attempts: AttemptStore
+  readonly passkeys: PasskeyStore
   readonly limits: LimitStore
   readonly leases: LeaseStore
   readonly audit: AuditStore
@@ -356,6 +306,15 @@ export type Delivery =
       readonly device: string
       readonly language: string
     }
+  | {
+      /** A passkey of this person was added or removed. */
+      readonly kind: 'passkey'
+      readonly to: string
+      readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
   | { readonly kind: 'none' }
 
 /** Queues and returns at once; a full queue throws `try_later`. */
@@ -382,6 +341,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly courier: Courier
+  /** Who knows WebAuthn; without it there are no passkeys. */
+  readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void
   /** For tests that kill the process at a named step; nothing otherwise. */
   crashPoint(step: string): void

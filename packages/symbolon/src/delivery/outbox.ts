@@ -2,7 +2,7 @@
 // development: whoever reads it can sign in as anybody.
 
 import type { Courier } from '#core'
-import { codeMail, noticeMail } from '#messages'
+import { mailFor } from './mails.ts'
 
 /** A mail in the outbox. `at` is ISO 8601. */
 export interface OutboxMessage {
@@ -25,7 +25,7 @@ export function createOutbox(options: { readonly now: () => number; readonly pri
   return {
     queue(delivery) {
       if (delivery.kind === 'none') return
-      const { subject, text } = delivery.kind === 'code' ? codeMail(delivery) : noticeMail(delivery)
+      const { subject, text } = mailFor(delivery)
       held.push({ to: delivery.to, subject, text, at: new Date(options.now()).toISOString() })
       if (held.length > most) held.shift()
       options.print?.(delivery.kind === 'code' ? `code ${delivery.code} for ${delivery.to}` : `notice for ${delivery.to}`)

@@ -4,7 +4,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { createTransport } from 'nodemailer'
 import type { CoreEvent, Courier, Delivery } from '#core'
-import { codeMail, noticeMail } from '#messages'
+import { mailFor } from './mails.ts'
 
 /** How mail is sent. `url` such as `smtps://user:password@mail.example`, `from` an address or `Name <address>`. */
 export interface SmtpOptions {
@@ -66,7 +66,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
 
   const send = async (delivery: Delivery): Promise<void> => {
     if (delivery.kind === 'none') return
-    const { subject, text, html } = delivery.kind === 'code' ? codeMail(delivery) : noticeMail(delivery)
+    const { subject, text, html } = mailFor(delivery)
     for (let turn = 0; ; turn++) {
       try {
         // An object, not a text: nothing in an address can become a second recipient.

@@ -26,6 +26,7 @@ import {
   type FeedHub,
   type Keys,
   type Lease,
+  type Passkeys,
   type Seals,
   type Sessions,
   type Store,
@@ -34,6 +35,7 @@ import {
   type Webhooks,
 } from '#core'
 import { createOutbox, createSmtp, createWebhookSender } from '#delivery'
+import { createPasskeyRules } from '#factors'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
@@ -72,6 +74,8 @@ export interface AuthObject {
   readonly clients: Omit<Clients, 'policyOf'>
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
   readonly tokens: Pick<Tokens, 'verify'>
+  /** A person's passkeys: listed, and removed in an operator's name. */
+  readonly passkeys: Pick<Passkeys, 'list' | 'remove'>
   readonly audit: Audit
   readonly confirmations: {
     /** Takes a confirmation for this act of this session, once; `confirmation_refused` for anything else, which uses nothing up. */
@@ -176,6 +180,7 @@ export function createAuth(options: AuthOptions): AuthObject {
           crypto,
           signer: createSigner(),
           courier: post.courier,
+          passkeys: createPasskeyRules({ ...settings.passkeys, issuer, name: settings.brand.name ?? new URL(issuer).host }),
           clock: {
             now: () => performance.now(),
             after: (ms, run) => {
@@ -301,6 +306,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     ]),
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
     tokens: late(ready, ({ core }) => core.tokens, ['verify']),
+    passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     confirmations: { consume: async (input) => (await ready()).core.confirmations.consume(input, null) },
     webhooks: late(ready, ({ webhooks }) => webhooks, ['list', 'test', 'retry']),

@@ -14,6 +14,7 @@ import {
 } from '@symbolon/protocol'
 import { z } from 'zod'
 import { type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
+import { passkeyPartyFault } from '#factors'
 
 const duration = z
   .string()
@@ -174,6 +175,15 @@ const brand = z.strictObject({
   radius: z.number().int().min(0).max(24).optional(),
 })
 
+const passkeys = z.strictObject({
+  /** The issuer's host unless said: a domain above it makes passkeys good for every host below that. */
+  rpId: z.string().min(1).max(253).optional(),
+  /** Origins of other domains whose pages use the same passkeys (`/.well-known/webauthn`). */
+  origins: z.array(origin).max(20).default([]),
+  /** `preferred` also takes devices that do not look who is there; such a sign-in reaches `urn:symbolon:acr:key` only. */
+  verification: z.enum(['required', 'preferred']).default('required'),
+})
+
 const databaseUrl = z
   .string()
   .refine(
@@ -228,6 +238,7 @@ const schema = z.strictObject({
   signIn: z.strictObject(ways).default({}),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
+  passkeys: passkeys.prefault({}),
   keys: z
     .strictObject({
       algorithm: z.enum(['ES256', 'Ed25519', 'RS256', 'PS256']).default('ES256'),
@@ -300,7 +311,8 @@ export function readOptions(options: AuthOptions): Settings {
     secretFault(settings) ??
     rotateFault(settings) ??
     webhookFault(settings) ??
-    signInFault(settings)
+    signInFault(settings) ??
+    passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer })
   if (fault !== undefined) throw refuseOption(fault)
   return settings
 }

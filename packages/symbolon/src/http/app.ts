@@ -13,8 +13,10 @@ import * as login from './routes/login.ts'
 import * as meta from './routes/meta.ts'
 import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
+import * as passkeys from './routes/passkeys.ts'
 import * as session from './routes/session.ts'
 import * as loginSchemas from './schemas/login.ts'
+import * as passkeySchemas from './schemas/passkeys.ts'
 import * as schemas from './schemas/session.ts'
 
 type Method = 'get' | 'post' | 'delete'
@@ -142,6 +144,26 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: schemas.ended,
   })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
+  add('post', routes.passkeyStart, passkeys.start(site), {
+    summary: 'Begin to add a passkey; only who has just signed in.',
+    body: passkeySchemas.passkeyStart,
+    answer: passkeySchemas.passkeyStarted,
+  })
+  add('post', routes.passkeyFinish, passkeys.finish(site), {
+    summary: 'Add the passkey that the browser made.',
+    body: passkeySchemas.passkeyFinish,
+    answer: passkeySchemas.passkey,
+    status: 201,
+  })
+  add('post', routes.passkeyName, passkeys.rename(site), { summary: 'Name a passkey.', body: passkeySchemas.passkeyName, status: 204 })
+  add('delete', routes.passkeyById, passkeys.remove(site), { summary: 'Remove a passkey.', status: 204 })
+  add('get', routes.webauthn, passkeys.related(site), {
+    summary: 'Other origins that use the same passkeys (WebAuthn §5.11).',
+    answer: passkeySchemas.relatedOrigins,
+  })
+  // Browsers look for it at the host's root only.
+  if (mount !== '') app.get(routes.webauthn, passkeys.related(site))
   const form = 'application/x-www-form-urlencoded'
   add('post', routes.token, oauth.token(site), { summary: 'A token for a client in its own name.', body: oauth.grant, type: form })
   add('post', routes.revoke, oauth.revoke(site), { summary: 'End a token (RFC 7009).', body: oauth.aboutToken, type: form })
@@ -183,6 +205,8 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
   add('post', '/account/sign-out', pages.signOut)
+  add('post', '/account/passkeys/rename', pages.renamePasskey)
+  add('post', '/account/passkeys/remove', pages.removePasskey)
   add('get', '/assets/:name', pages.asset)
   if (parts.dev && parts.outbox !== undefined) {
     add('get', routes.devMailbox, pages.mailbox)

@@ -1,7 +1,7 @@
 // Records as they stand on the wire.
 
 import type { LoginStepAnswer, SessionView, TokenAnswer } from '@symbolon/protocol'
-import type { Client, Core, FollowerView, LoginStep, Minted, Session, SigningKey, User } from '#core'
+import type { Client, Core, FollowerView, LoginStep, Minted, Passkey, Session, SigningKey, User } from '#core'
 import { limitsOf, standingOf } from '#core'
 import { deviceName } from './context.ts'
 
@@ -61,6 +61,18 @@ export function tokenAnswer(minted: Minted): TokenAnswer {
     sid: String(minted.claims.sid),
   }
 }
+
+/** A passkey as its owner sees it. */
+export const passkeyView = (passkey: Passkey) => ({
+  id: passkey.id,
+  name: passkey.name,
+  synced: passkey.backupEligible,
+  created_at: iso(passkey.createdAt),
+  last_used_at: passkey.lastUsedAt === null ? null : iso(passkey.lastUsedAt),
+})
+
+/** The same. */
+export type PasskeyView = ReturnType<typeof passkeyView>
 
 /** A user as an operator sees it. */
 export const userView = (user: User) => ({

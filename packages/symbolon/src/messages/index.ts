@@ -3,3 +3,5 @@
 export { type Language, languages, pickLanguage } from './language.ts'
 export { type CodeMail, codeMail, escapeHtml, type Mail, type NoticeMail, noticeMail } from './mail.ts'
 export { type PageTexts, pageTexts } from './page.ts'
+export { type PasskeyMail, passkeyMail } from './passkey-mail.ts'
+export { type PasskeyTexts, passkeyTexts } from './passkeys.ts'

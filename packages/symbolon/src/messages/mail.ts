@@ -89,7 +89,7 @@ const texts: Readonly<
 }
 
 /** One line of plain text: no control characters, no line breaks, bounded. */
-const line = (text: string, most = 120) =>
+export const line = (text: string, most = 120) =>
   text
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
     .slice(0, most)
@@ -105,7 +105,7 @@ const button =
   'display:inline-block;padding:12px 20px;border-radius:10px;background:#1f5f5b;color:#ffffff;text-decoration:none;font-weight:600'
 
 /** A mail of paragraphs: each as text, and as HTML where that is more than the text. */
-function mailOf(subject: string, parts: readonly (string | { readonly text: string; readonly html: string })[]): Mail {
+export function mailOf(subject: string, parts: readonly (string | { readonly text: string; readonly html: string })[]): Mail {
   const html = parts.map((part) => (typeof part === 'string' ? `<p>${escapeHtml(part)}</p>` : part.html))
   return {
     subject,

@@ -19,6 +19,7 @@ import {
   type Ports,
   type SignedIn,
 } from '#core'
+import { createPasskeyRules } from '#factors'
 import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
 import { createCrypto } from '../../src/embed/crypto.ts'
 import { createSigner } from '../../src/embed/signer.ts'
@@ -70,6 +71,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       store,
       crypto: createCrypto([secret]),
       signer: createSigner(),
+      passkeys: createPasskeyRules({ issuer, name: 'Test', origins: [], verification: 'required' }),
       courier: { queue: (delivery) => void sent.push(delivery) },
       clock: {
         now: () => performance.now(),

@@ -1,9 +1,10 @@
 // The store for many nodes passes the suite with two service processes' worth of stores on one database: what one writes
 // the other reads. The database's own clock is one that the tests move.
 
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '#core'
-import { openPostgresStore, type PostgresStore } from '#stores/postgres'
+import { openMigrations, openPostgresStore, type PostgresStore } from '#stores/postgres'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { feedSuite } from '../suites/store/feed.ts'
 import { client, id, sign } from '../suites/store/setting.ts'
@@ -223,4 +224,33 @@ describe('a line whose transaction commits late', () => {
       await store.close()
     }
   })
+})
+
+it('tells of what a node of the version before writes, over a connection that stayed open meanwhile', async () => {
+  const database = await server.create()
+  const url = server.url(database)
+  const migrations = await openMigrations({ url })
+  const ended = "UPDATE symbolon.meta SET value = '1' WHERE name = 'steps';"
+  const old = new Client({ connectionString: url })
+  await old.connect()
+  const lines = JSON.stringify([{ event: 'told', detail: '{}' }])
+  const write = () => old.query({ name: 'audit', text: 'SELECT symbolon.write_audit($1, symbolon.time(), NULL)', values: [lines] })
+  try {
+    await old.query(`${(await migrations.sql()).split(ended)[0]}${ended}`)
+    await write()
+    await migrations.up()
+    await write()
+    const store = await openPostgresStore({ url })
+    try {
+      await store.webhooks.name([{ name: 'all', lines: ['told'] }])
+      await write()
+      expect((await store.webhooks.due(['all'], 10)).map(({ line }) => line?.event)).toEqual(['told'])
+      expect(await store.audit.list({}, 10)).toHaveLength(3)
+    } finally {
+      await store.close()
+    }
+  } finally {
+    await old.end()
+    await migrations.close()
+  }
 })

@@ -2,7 +2,7 @@
 // three, one row in `login/levels.ts`, and a part of a page. A factor decides nothing about sessions, and stores no attempt.
 
 import type { Caller } from '../answers.ts'
-import type { User } from '../model.ts'
+import type { Proof, User } from '../model.ts'
 import type { Crypto, Delivery, Eventually, Ports } from '../ports.ts'
 
 /** What a message says. `link`: null where none is sent. `confirms`: null for a sign-in. */
@@ -55,7 +55,7 @@ export interface ChallengeContext {
 
 /** What a checked answer says. */
 export type Proven =
-  | { readonly ok: true; readonly userId: string; readonly method: string; readonly amr: readonly string[] }
+  | { readonly ok: true; readonly userId: string; readonly method: string; readonly amr: readonly string[]; readonly key?: string }
   | { readonly ok: false; readonly reason: string }
 
 /** A factor that asks the browser something, such as a signature by a key. */
@@ -67,6 +67,8 @@ export interface ChallengeFactor extends Common {
   has(user: User): Eventually<boolean>
   /** `options` (JSON) go to the browser; `state` (one line of ASCII) is sealed into the attempt. */
   begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
+  /** Whether what a proof of its own was made with is still there; true for proofs of others. */
+  keeps?(proof: Proof): Eventually<boolean>
   /** Checks an answer of the browser, which may hold anything. */
   finish(context: ChallengeContext & { readonly state: string; readonly response: unknown }): Eventually<Proven>
 }

@@ -27,6 +27,14 @@ export function createFinish(parts: LoginParts) {
     }
   }
 
+  /** Whether every key that something was proven with is there still: it may have been taken away meanwhile. */
+  const stillThere = async (proven: readonly Proof[]) => {
+    for (const factor of ports.factors ?? [])
+      if (factor.kind === 'challenge' && factor.keeps !== undefined)
+        for (const proof of proven) if (!(await factor.keeps(proof))) return false
+    return true
+  }
+
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
     async open(
@@ -38,7 +46,7 @@ export function createFinish(parts: LoginParts) {
     ): Promise<SignedIn | Refused | 'at the limit'> {
       const policy = policyOf(client)
       const level = reached(proven)
-      if (level === undefined) return refuse('login_failed')
+      if (level === undefined || !(await stillThere(proven))) return refuse('login_failed')
       const method = proven.map((proof) => proof.method).join(' ')
       const admitted =
         userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
@@ -74,6 +82,13 @@ export function createFinish(parts: LoginParts) {
       if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
       ports.crashPoint('login.opened')
       const { snapshot, created } = opened
+      // Who was told that a key is gone must not find a session of it: so it is looked at behind the opening, too.
+      if (!(await stillThere(proven))) {
+        const { user } = snapshot
+        const gone = { event: 'session.key_gone', userId: user.id, sid, clientId: client.id, ip, detail: { method } }
+        await store.sessions.revoke({ sid }, 'admin', [gone])
+        return refuse('login_failed')
+      }
       tell(snapshot, created, input)
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       hooks.signedIn(opened, method, input.caller)

@@ -13,6 +13,8 @@ export interface Level {
 export const levels = [
   // The mailbox is read, no more: e-mail is no authenticator (NIST SP 800-63B-4 §3.1.3.1).
   { acr: 'urn:symbolon:acr:email', proven: [['email_otp', 'email_link']] },
+  // The same key, of a device that did not look who is there: one factor (NIST SP 800-63B-4 §3.1.6).
+  { acr: 'urn:symbolon:acr:key', proven: [['passkey_presence']] },
   // A key that a device or a keychain holds, used for this very origin (NIST SP 800-63B-4 §3.2.5).
   { acr: 'urn:symbolon:acr:passkey', proven: [['passkey']] },
 ] as const satisfies readonly Level[]

@@ -94,7 +94,7 @@ export function createLogin(parts: LoginParts): Login {
     if (!answer.ok) return failed()
     // A second factor of somebody else proves nothing.
     if (user !== undefined && user.id !== answer.userId) return failed()
-    return { method: answer.method, amr: answer.amr, at: now, userId: answer.userId }
+    return { method: answer.method, amr: answer.amr, at: now, userId: answer.userId, ...(answer.key !== undefined && { key: answer.key }) }
   }
 
   /** Takes one step with an attempt that was found for whoever may take it. */

@@ -2,11 +2,8 @@
 
 import type { SessionView } from '@symbolon/protocol'
 import { pageTexts } from '#messages'
-import { type Look, Page, When } from './frame.tsx'
-
-function Token({ value }: { readonly value: string }) {
-  return <input type="hidden" name="form_token" value={value} />
-}
+import { type Look, Page, Token, When } from './frame.tsx'
+import { type OwnPasskeys, PasskeyList } from './passkeys.tsx'
 
 /** The account page. `now` in milliseconds since 1970. */
 export function AccountPage(props: {
@@ -14,6 +11,8 @@ export function AccountPage(props: {
   readonly email: string
   readonly sessions: readonly SessionView[]
   readonly formToken: string
+  /** Null where there can be none. */
+  readonly passkeys: OwnPasskeys | null
   readonly now: number
 }) {
   const { look, sessions, formToken } = props
@@ -21,7 +20,7 @@ export function AccountPage(props: {
   const action = `${look.mount}/account/sign-out`
   const others = sessions.some((session) => !session.current)
   return (
-    <Page look={look} title={t.account} apart={false} wide={true}>
+    <Page look={look} title={t.account} apart={false} wide={true} passkeys={props.passkeys !== null}>
       <h1>{t.account}</h1>
       <p class="lead who">{props.email}</p>
       <h2 id="devices">{t.devices}</h2>
@@ -63,6 +62,7 @@ export function AccountPage(props: {
           </form>
         </details>
       ) : null}
+      {props.passkeys === null ? null : <PasskeyList look={look} email={props.email} own={props.passkeys} formToken={formToken} />}
     </Page>
   )
 }

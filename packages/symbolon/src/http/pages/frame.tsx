@@ -9,7 +9,7 @@ export interface Look {
   readonly brand: Brand
   readonly mount: string
   readonly dev: boolean
-  readonly assets: { readonly style: string; readonly script: string }
+  readonly assets: { readonly style: string; readonly script: string; readonly passkeys: string }
   readonly language: Language
 }
 
@@ -21,6 +21,11 @@ export function Mark({ apart }: { readonly apart: boolean }) {
       <path class="right" d="M22 3A19 19 0 0 1 22 41L19 33L24 26L18 19L23 11Z" />
     </svg>
   )
+}
+
+/** A form's proof of where it was shown. */
+export function Token({ value }: { readonly value: string }) {
+  return <input type="hidden" name="form_token" value={value} />
 }
 
 /** A time: in UTC, and where there is JavaScript in the person's own. */
@@ -35,6 +40,8 @@ export function Page(props: {
   readonly apart: boolean
   readonly wide?: boolean
   readonly reload?: number
+  /** Whether its script for passkeys comes along. */
+  readonly passkeys?: boolean
   readonly children?: Child
 }) {
   const { look, title } = props
@@ -49,6 +56,7 @@ export function Page(props: {
         <link rel="stylesheet" href={look.assets.style} />
         <link rel="icon" href="data:," />
         <script src={look.assets.script} defer></script>
+        {props.passkeys === true ? <script src={look.assets.passkeys} defer></script> : null}
       </head>
       <body data-reload={props.reload === undefined ? undefined : String(props.reload)}>
         <main class={props.wide === true ? 'wide' : undefined}>

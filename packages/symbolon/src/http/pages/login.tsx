@@ -2,6 +2,7 @@
 
 import { pageTexts } from '#messages'
 import { type Look, Page } from './frame.tsx'
+import { PasskeyButton } from './passkeys.tsx'
 
 /** What travels through the steps. */
 export interface Journey {
@@ -38,12 +39,13 @@ export function IdentifierPage(props: {
   readonly journey: Journey
   readonly name: string
   readonly identifier: string
+  readonly passkeys: boolean
   readonly problem: string | null
 }) {
   const { look, journey, problem } = props
   const t = pageTexts(look.language)
   return (
-    <Page look={look} title={t.signInTo(props.name)} apart={true}>
+    <Page look={look} title={t.signInTo(props.name)} apart={true} passkeys={props.passkeys}>
       <h1>{t.signInTo(props.name)}</h1>
       <p class="lead">{t.emailHint}</p>
       <form method="post" action={`${look.mount}/login`}>
@@ -53,7 +55,7 @@ export function IdentifierPage(props: {
           id="identifier"
           name="identifier"
           type="email"
-          autocomplete="email"
+          autocomplete={props.passkeys ? 'username webauthn' : 'email'}
           autocapitalize="none"
           spellcheck={false}
           required
@@ -70,6 +72,11 @@ export function IdentifierPage(props: {
           {t.sendCode}
         </button>
       </form>
+      {props.passkeys ? (
+        <PasskeyButton look={look} action={`${look.mount}/login/code`} asked={{ clientId: journey.clientId }}>
+          <Hidden journey={journey} />
+        </PasskeyButton>
+      ) : null}
       <Development look={look} />
     </Page>
   )

@@ -1,9 +1,11 @@
-// The pages of a sign-in after something was proven: which session has to end. Each keeps how it is carried on in its form.
+// The pages of a sign-in after something was proven: which session has to end, or a passkey beside it. Each keeps how it is carried on in its form.
 
 import type { LoginStepAnswer } from '@symbolon/protocol'
-import { pageTexts } from '#messages'
+import type { LoginStep } from '#core'
+import { pageTexts, passkeyTexts } from '#messages'
 import { type Look, Page, When } from './frame.tsx'
 import { Hidden, type Journey } from './login.tsx'
+import { PasskeyButton } from './passkeys.tsx'
 
 /** What carries a step: a journey and its login id, or the cookie of a link, with the form's own proof. */
 export type StepForm = { readonly action: string } & (
@@ -59,6 +61,31 @@ export function LimitPage(props: {
           </li>
         ))}
       </ul>
+    </Page>
+  )
+}
+
+/** The question to a browser in a step that waits for a passkey, as JSON; undefined for any other step. */
+export const passkeyAsked = ({ state, methods, challenge }: Pick<LoginStep, 'state' | 'methods' | 'challenge'>): string | undefined =>
+  state === 'challenge' && methods[0] === 'passkey'
+    ? JSON.stringify((challenge as { readonly public_key?: unknown } | null)?.public_key)
+    : undefined
+
+/** Something was proven, and a passkey is wanted as well. `options`: JSON for the browser. */
+export function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {
+  const { look, form } = props
+  const t = passkeyTexts(look.language)
+  return (
+    <Page look={look} title={t.second} apart={true} passkeys={true}>
+      <h1>{t.second}</h1>
+      <p class="lead">{t.secondHint}</p>
+      <PasskeyButton look={look} action={form.action} asked={{ options: props.options }}>
+        <Carried form={form} />
+      </PasskeyButton>
+      <p id="problem" class="problem" role="alert"></p>
+      <noscript>
+        <p class="hint">{t.needScript}</p>
+      </noscript>
     </Page>
   )
 }

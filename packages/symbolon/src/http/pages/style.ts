@@ -54,6 +54,12 @@ ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}
 .dot.open{background:none;border:2px solid var(--muted)}
 .outline{color:var(--ink);background:none;border:1px solid var(--muted);border-radius:var(--radius);padding:8px 14px;min-height:40px}
+.full{width:100%;min-height:48px;font-weight:600;font-size:15px}
+.or{display:flex;align-items:center;gap:12px;margin:16px 0;color:var(--muted);font-size:13px}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
+form[hidden],button[hidden],ul[hidden]{display:none}
+@media (scripting:enabled){form[data-passkey][hidden]{display:block;visibility:hidden}}
+details.inline{margin:0}details.inline[open]{flex-basis:100%}details.inline label{margin-top:0}
+input.text{width:100%;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--muted);border-radius:var(--radius);padding:8px 12px;margin-bottom:8px}
 .danger{color:var(--refuse);border-color:var(--refuse)}
 details{margin-top:24px}summary{cursor:pointer;color:var(--accent);padding:8px 0}
 details[open] summary{margin-bottom:8px}

@@ -7,7 +7,7 @@ import { type Client, limitsOf, type Refused } from '#core'
 import { readJson, readQuery } from '../body.ts'
 import { type Env, type Http, refusal } from '../context.ts'
 import type { AdminParts } from '../parts.ts'
-import { clientView, followerView, keyView, sessionViews, userView } from '../views.ts'
+import { clientView, followerView, keyView, passkeyView, sessionViews, userView } from '../views.ts'
 import { adminWebhookRoutes } from './admin-webhooks.ts'
 
 const names = z.array(z.string().min(1).max(200)).max(50)
@@ -124,6 +124,15 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     if (!bumped.ok) throw refusal(bumped)
     tell(c, bumped.head)
     return c.json(userView(bumped.user))
+  })
+  app.get('/admin/v1/users/:id/factors', async (c) => {
+    const { passkeys } = await core.passkeys.list((await user(c)).id)
+    return c.json({ passkeys: passkeys.map((one) => ({ ...passkeyView(one), counter: one.counter, aaguid: one.aaguid })) })
+  })
+  app.delete('/admin/v1/users/:id/factors/:factor', async (c) => {
+    const removed = await core.passkeys.remove((await user(c)).id, c.req.param('factor'), { actor: by })
+    if (!removed.ok) throw refusal(removed)
+    return c.body(null, 204)
   })
   app.get('/admin/v1/users/:id/sessions', async (c) => {
     const owner = await user(c)

@@ -3,14 +3,14 @@
 // browser that started, or the code of the same mail.
 
 import { z } from '@hono/zod-openapi'
-import { SymbolonError } from '@symbolon/protocol'
+import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { LoginStep } from '#core'
 import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { deviceName, giveCookie, type Http, refusal, type Site } from '../context.ts'
 import { NoticePage } from '../pages/account.tsx'
 import { LinkPage } from '../pages/link.tsx'
-import { LimitPage } from '../pages/steps.tsx'
+import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { stepView } from '../views.ts'
 import { browserOf, giveSession } from './login.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
@@ -20,6 +20,7 @@ const linkForm = z.strictObject({
   form_token: z.string().max(100),
   code: z.string().max(64).optional(),
   end: z.string().max(60).optional(),
+  response: z.string().max(12_000).optional(),
 })
 const tokenForm = /^[A-Za-z0-9_-]{86}$/
 /** As long as a link lives, in seconds. */
@@ -37,9 +38,11 @@ export function linkRoutes(site: Site) {
     return show(c, <NoticePage look={lookOf(c)} title={t.linkGone} text={t.linkGoneHint} href={`${mount}/login`} link={t.signIn} />, 410)
   }
   const showStep = (c: Http, step: LoginStep, formToken: string, error: SymbolonError | null) => {
+    const form = { action: `${mount}/login/link`, formToken }
+    const options = passkeyAsked(step)
+    if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
     if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
     const { sessions = [] } = stepView(step)
-    const form = { action: `${mount}/login/link`, formToken }
     const problem = error === null ? null : problemOf(c, error.code)
     return show(c, <LimitPage look={lookOf(c)} form={form} sessions={sessions} problem={problem} />, statusOf(error))
   }
@@ -85,12 +88,13 @@ export function linkRoutes(site: Site) {
 
     /** `POST /login/link`: pressed, or with a code, or with the session that ends. */
     take: async (c: Http) => {
-      const { form_token, code, end } = await readForm(c, linkForm)
+      const { form_token, code, end, response } = await readForm(c, linkForm)
       const { cookies, caller } = c.var
       const { link: token, login = '' } = cookies
       if (token === undefined) return showGone(c)
       ownForm(c, subject(login, token), form_token)
-      if (code !== undefined && end !== undefined) throw new SymbolonError('invalid_request')
+      if ([code, end, response].filter((one) => one !== undefined).length > 1) throw new SymbolonError('invalid_request')
+      const answer = response === undefined ? undefined : { response: readJsonObject(response) ?? {} }
       const view = await core.login.viewLink(token, login)
       if (!view.ok) return showGone(c)
       const client = await pageClient(view.clientId)
@@ -101,8 +105,10 @@ export function linkRoutes(site: Site) {
         device: cookies.device ?? null,
         replaces: cookies.session ?? null,
         caller,
-        ...(code !== undefined ? { code } : end !== undefined ? { end } : { press: true as const }),
+        ...(answer ?? (code !== undefined ? { code } : end !== undefined ? { end } : { press: true as const })),
       })
+      // A challenge is answered once: what follows is another start.
+      if (!taken.ok && answer !== undefined) return showGone(c)
       if (!taken.ok) return showLink(c, token, expected(refusal(taken)))
       if ('state' in taken) {
         if (taken.token !== null) giveCookie(c, site, 'link', taken.token, life * 2)

@@ -2,18 +2,18 @@
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
 import { z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Client, LoginStep } from '#core'
-import { pageTexts } from '#messages'
+import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
+import { pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
-import { LimitPage } from '../pages/steps.tsx'
-import { pageScript } from '../pages/style.ts'
-import { sessionViews, stepView } from '../views.ts'
+import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
+import { passkeyView, sessionViews, stepView } from '../views.ts'
 import { browserOf, completeLogin } from './login.ts'
+import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 import { stepUpRoutes } from './step-up.tsx'
@@ -29,15 +29,18 @@ const stepForm = z.strictObject({
   login_id: text(128),
   code: text(64).optional(),
   end: text(60).optional(),
+  response: text(12_000).optional(),
 })
 const resendForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128) })
+const renameForm = z.strictObject({ ...formToken, id: text(1400), name: text(200) })
+const removeForm = z.strictObject({ ...formToken, id: text(1400) })
 const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), scope: z.enum(['others', 'all']).optional() })
 
 /** Creates the routes of the pages. */
 export function pageRoutes(site: Site) {
   const { parts, mount } = site
   const { core } = parts
-  const { style, assets, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
+  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
 
   const stepUp = stepUpRoutes(site)
 
@@ -63,16 +66,18 @@ export function pageRoutes(site: Site) {
   }
   /** What is still wanted after a proof. */
   const showStep = (c: Http, journey: Journey, loginId: string, step: LoginStep, error: SymbolonError | null) => {
+    const form = { action: `${mount}/login/code`, journey, loginId }
+    const options = passkeyAsked(step)
+    if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
     if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
     const { sessions = [] } = stepView(step)
-    const form = { action: `${mount}/login/code`, journey, loginId }
     return show(
       c,
       <LimitPage look={lookOf(c)} form={form} sessions={sessions} problem={error === null ? null : problemOf(c, error.code)} />,
       statusOf(error),
     )
   }
-  const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null) =>
+  const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null, problem?: string) =>
     show(
       c,
       <IdentifierPage
@@ -80,7 +85,8 @@ export function pageRoutes(site: Site) {
         journey={journey}
         name={nameOf(client)}
         identifier={identifier}
-        problem={error === null ? null : problemOf(c, error.code)}
+        passkeys={core.passkeys.party !== undefined && core.clients.policyOf(client).methods.includes('passkey')}
+        problem={error === null ? null : (problem ?? problemOf(c, error.code))}
       />,
       statusOf(error),
     )
@@ -89,11 +95,39 @@ export function pageRoutes(site: Site) {
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
 
+  /** Where a session, or a more recent one, is wanted: signing in, and back to the account. */
+  const signInFirst = (c: Http, error: unknown) => {
+    if (expected(error).status !== 401) throw error
+    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
+  }
+  const ownPasskeys = async (userId: string) => {
+    const { party } = core.passkeys
+    if (party === undefined) return null
+    const { handle, passkeys } = await core.passkeys.list(userId)
+    return { rpId: party.rpId, handle, passkeys: passkeys.map(passkeyView) }
+  }
+  /** A change of a person's own passkeys, and back to the page. */
+  const changed = async <S extends z.ZodType<{ readonly form_token: string }>>(
+    c: Http,
+    schema: S,
+    change: (form: z.output<S>, by: ReturnType<typeof byOwner>, snapshot: SessionSnapshot) => Promise<{ readonly ok: true } | Refused>,
+  ) => {
+    const form = await readForm(c, schema)
+    try {
+      const snapshot = await ownRecent(c, site)
+      ownForm(c, `account\n${snapshot.session.sid}`, form.form_token)
+      const done = await change(form, byOwner(c, snapshot), snapshot)
+      if (!done.ok) throw refusal(done)
+    } catch (error) {
+      return signInFirst(c, error)
+    }
+    return c.redirect(`${mount}/account#passkeys`, 303)
+  }
+
   return {
     stepUp,
     asset: (c: Http) => {
-      const [body, type] =
-        c.req.path === assets.style ? [style, 'text/css'] : c.req.path === assets.script ? [pageScript, 'text/javascript'] : []
+      const [body, type] = served[c.req.path] ?? []
       if (body === undefined || type === undefined) throw new SymbolonError('not_found')
       return c.body(body, 200, { 'content-type': `${type}; charset=utf-8`, 'cache-control': 'public, max-age=31536000, immutable' })
     },
@@ -128,17 +162,23 @@ export function pageRoutes(site: Site) {
     },
 
     code: async (c: Http) => {
-      const { code, end, ...form } = await readForm(c, stepForm)
+      const { code, end, response, ...form } = await readForm(c, stepForm)
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const returnTo = returnAddress(client, form.return_to)
       const journey = () => journeyOf(c, client, returnTo, browserOf(c, site))
-      if ((code === undefined) === (end === undefined)) throw new SymbolonError('invalid_request')
+      const given = [code, end, response].filter((one) => one !== undefined)
+      if (given.length !== 1) throw new SymbolonError('invalid_request')
+      const answer = code !== undefined ? { code } : end !== undefined ? { end } : { response: readJsonObject(response ?? '') ?? {} }
       try {
-        const taken = await completeLogin(c, site, form.login_id, code === undefined ? { end: end ?? '' } : { code })
+        const taken = await completeLogin(c, site, form.login_id, answer)
         if ('state' in taken) return showStep(c, journey(), form.login_id, taken, null)
       } catch (error) {
-        return showCode(c, journey(), form.login_id, expected(error))
+        const failed = expected(error)
+        if (response === undefined) return showCode(c, journey(), form.login_id, failed)
+        // A challenge is answered once: what follows is another start.
+        const sentence = failed.code === 'login_failed' ? passkeyTexts(c.var.language).signInFailed : undefined
+        return showIdentifier(c, journey(), client, '', failed, sentence)
       }
       return c.redirect(returnTo ?? `${mount}/account`, 303)
     },
@@ -163,13 +203,23 @@ export function pageRoutes(site: Site) {
         const sessions = await sessionViews(core, user, session.sid)
         return show(
           c,
-          <AccountPage look={lookOf(c)} email={user.email} sessions={sessions} formToken={proof(`account\n${session.sid}`)} now={now} />,
+          <AccountPage
+            look={lookOf(c)}
+            email={user.email}
+            sessions={sessions}
+            formToken={proof(`account\n${session.sid}`)}
+            passkeys={await ownPasskeys(user.id)}
+            now={now}
+          />,
         )
       } catch (error) {
-        if (expected(error).status !== 401) throw error
-        return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
+        return signInFirst(c, error)
       }
     },
+
+    renamePasskey: (c: Http) => changed(c, renameForm, ({ id, name }, by, { user }) => core.passkeys.rename(user.id, id, name, by)),
+
+    removePasskey: (c: Http) => changed(c, removeForm, ({ id }, by, { user, client }) => core.passkeys.remove(user.id, id, by, client)),
 
     signOut: async (c: Http) => {
       const form = await readForm(c, signOutForm)

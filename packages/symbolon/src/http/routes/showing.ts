@@ -9,6 +9,7 @@ import { pageTexts } from '#messages'
 import type { Http, Site } from '../context.ts'
 import { pagePolicy } from '../guard.ts'
 import type { Look } from '../pages/frame.tsx'
+import { passkeyScript } from '../pages/passkey-script.ts'
 import { pageScript, styleSheet } from '../pages/style.ts'
 
 /** The tools of a page. */
@@ -36,7 +37,11 @@ export function createShowing(site: Site) {
   const { core, crypto } = parts
   const style = styleSheet(parts.brand)
   const tag = (content: string) => toBase64url(crypto.hash(content)).slice(0, 12)
-  const assets = { style: `${mount}/assets/page-${tag(style)}.css`, script: `${mount}/assets/page-${tag(pageScript)}.js` }
+  const assets = {
+    style: `${mount}/assets/page-${tag(style)}.css`,
+    script: `${mount}/assets/page-${tag(pageScript)}.js`,
+    passkeys: `${mount}/assets/passkeys-${tag(passkeyScript)}.js`,
+  }
 
   /** A form's proof that it was shown to this browser or session. */
   const proof = (subject: string) => toBase64url((crypto.keyed('form', subject)[0] as Uint8Array).subarray(0, 24))
@@ -49,8 +54,12 @@ export function createShowing(site: Site) {
   }
 
   return {
-    style,
-    assets,
+    /** What is served beside the pages, by path: its text and its media type. */
+    served: {
+      [assets.style]: [style, 'text/css'],
+      [assets.script]: [pageScript, 'text/javascript'],
+      [assets.passkeys]: [passkeyScript, 'text/javascript'],
+    } as Readonly<Record<string, readonly [string, string]>>,
     proof,
     lookOf: (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language ?? 'en' }),
     show: async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>

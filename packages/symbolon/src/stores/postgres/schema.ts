@@ -12,6 +12,7 @@ import { userNow } from './glance.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions, spendFunctions } from './limits.ts'
+import { passkeySchema } from './passkeys.ts'
 import { raiseFunctions } from './raise.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
@@ -139,6 +140,7 @@ const steps: readonly Step[] = [
   { sql: [sessionsOfUsers, 'ALTER TABLE @budgets SET (fillfactor = 50);', again(limitFunctions), again(sessionFunctions)].join('\n') },
   { sql: [spendFunctions, loginFunctions, finishFunctions].join('\n') },
   { sql: webhookSchema },
+  { sql: passkeySchema },
   { sql: raiseFunctions },
 ]
 

@@ -13,6 +13,7 @@ import { createFeed } from './feed.ts'
 import { createKeys } from './keys.ts'
 import { createLeases } from './leases.ts'
 import { createLimits } from './limits.ts'
+import { createPasskeys } from './passkeys.ts'
 import { createRestores } from './restores.ts'
 import { checkStanding, known, migrate, migrationSql, standing } from './schema.ts'
 import { createSeals } from './seals.ts'
@@ -106,6 +107,7 @@ function storeOn(driver: Driver): PostgresStore {
     clients: createClients(driver, verbs),
     keys: createKeys(driver, verbs),
     attempts: createAttempts(driver, verbs),
+    passkeys: createPasskeys(driver, verbs),
     limits: createLimits(verbs),
     feed: createFeed(driver, verbs),
     leases: createLeases(driver, verbs),

@@ -3,7 +3,17 @@
 
 import type { Eventually } from '#core'
 import type { Closing } from './closing.ts'
-import { attemptColumns, auditColumns, clientColumns, feedColumns, keyColumns, type Row, sessionColumns, userColumns } from './rows.ts'
+import {
+  attemptColumns,
+  auditColumns,
+  clientColumns,
+  feedColumns,
+  keyColumns,
+  passkeyColumns,
+  type Row,
+  sessionColumns,
+  userColumns,
+} from './rows.ts'
 import { deliveryColumns, targetColumns } from './webhooks.ts'
 
 /** A table that travels: whole, in order of its key. */
@@ -22,6 +32,8 @@ export const copiedTables = [
   { name: 'keys', columns: keyColumns, key: ['kid'], bytes: ['sealed_private'] },
   { name: 'sessions', columns: sessionColumns, key: ['sid'], bytes: ['credential_hash', 'sealed_key'] },
   { name: 'attempts', columns: attemptColumns, key: ['id_hash'], bytes: ['sealed_identifier', 'code_hash'] },
+  { name: 'passkeys', columns: passkeyColumns, key: ['tenant', 'id'], bytes: ['public_key'] },
+  { name: 'user_handles', columns: ['tenant', 'user_id', 'handle'], key: ['tenant', 'user_id'], bytes: [] },
   { name: 'budgets', columns: ['tenant', 'key', 'arrival'], key: ['tenant', 'key'], bytes: [] },
   { name: 'used', columns: ['tenant', 'key', 'expires'], key: ['tenant', 'key'], bytes: [] },
   { name: 'audit', columns: ['id', ...auditColumns], key: ['id'], bytes: [] },

@@ -37,6 +37,8 @@ export {
   keyOf,
   leaseOf,
   listOf,
+  passkeyColumns,
+  passkeyOf,
   type Row,
   revocationOf,
   sessionColumns,

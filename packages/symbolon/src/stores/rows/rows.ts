@@ -2,7 +2,7 @@
 // JSON; a text that was read before gives the same frozen object again, so that a hot read parses nothing.
 
 import type { Revocation } from '@symbolon/protocol'
-import type { Attempt, AuditEntry, Client, Lease, Session, SigningKey, User } from '#core'
+import type { Attempt, AuditEntry, Client, Lease, Passkey, Session, SigningKey, User } from '#core'
 
 /** A row as a driver gives it: columns in the order asked for. */
 export type Row = readonly unknown[]
@@ -251,6 +251,43 @@ export function attemptOf(row: Row): Attempt {
     sid: r[23]!,
     need: r[24] === null ? null : JSON.parse(r[24]!),
     action: r[25]!,
+  }
+}
+
+/** The columns of a passkey, in the order that `passkeyOf` reads. */
+export const passkeyColumns = [
+  'id',
+  'tenant',
+  'user_id',
+  'public_key',
+  'counter',
+  'transports',
+  'backup_eligible',
+  'backed_up',
+  'aaguid',
+  'name',
+  'user_verified',
+  'created_at',
+  'last_used_at',
+] as const
+
+/** A passkey from its columns, which begin at `at`. */
+export function passkeyOf(row: Row, at = 0): Passkey {
+  const r = row as readonly never[]
+  return {
+    id: r[at]!,
+    tenant: r[at + 1]!,
+    userId: r[at + 2]!,
+    publicKey: r[at + 3]!,
+    counter: r[at + 4]!,
+    transports: read(r[at + 5]),
+    backupEligible: r[at + 6] === 1,
+    backedUp: r[at + 7] === 1,
+    aaguid: r[at + 8]!,
+    name: r[at + 9]!,
+    userVerified: r[at + 10] === 1,
+    createdAt: r[at + 11]!,
+    lastUsedAt: r[at + 12]!,
   }
 }
 

@@ -82,6 +82,15 @@ const steps: readonly string[] = [
   CREATE INDEX deliveries_parked ON deliveries (parked_at) WHERE parked_at IS NOT NULL;
   `,
   `
+  CREATE TABLE passkeys (
+    id TEXT NOT NULL, tenant TEXT NOT NULL, user_id TEXT NOT NULL, public_key BLOB NOT NULL, counter INTEGER NOT NULL,
+    transports TEXT NOT NULL, backup_eligible INTEGER NOT NULL, backed_up INTEGER NOT NULL, aaguid TEXT NOT NULL, name TEXT NOT NULL,
+    user_verified INTEGER NOT NULL, created_at INTEGER NOT NULL, last_used_at INTEGER, PRIMARY KEY (tenant, id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX passkeys_of_user ON passkeys (user_id, created_at);
+  CREATE TABLE user_handles (
+    tenant TEXT NOT NULL, user_id TEXT NOT NULL, handle TEXT NOT NULL, PRIMARY KEY (tenant, user_id)) STRICT, WITHOUT ROWID;
+  `,
+  `
   ALTER TABLE sessions ADD COLUMN base_acr TEXT;
   ALTER TABLE sessions ADD COLUMN base_amr TEXT;
   ALTER TABLE sessions ADD COLUMN replaced_for TEXT;

@@ -12,6 +12,7 @@ import { entriesAfter, isTokenRevoked } from './feed.ts'
 import { createFinder, prepareSnapshot } from './finder.ts'
 import { listKeys } from './keys.ts'
 import { listLeases } from './leases.ts'
+import { findPasskey, listPasskeys } from './passkeys.ts'
 import { hadFeed, pendingRestore } from './restores.ts'
 import { migrate } from './schema.ts'
 import { countSealed, notedSecrets, pageSealed } from './seals.ts'
@@ -121,6 +122,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       advance: (idHash, change, audit) => writer.call('attempts.advance', idHash, change, audit),
       consume: (idHash) => writer.call('attempts.consume', idHash),
       sweep: (limit) => writer.call('attempts.sweep', limit),
+    },
+    passkeys: {
+      find: (id) => guarded(path, () => findPasskey(db, id, now())),
+      list: (userId) => guarded(path, () => listPasskeys(db, userId)),
+      handle: (userId, fresh) => writer.call('passkeys.handle', userId, fresh),
+      add: (passkey, most, audit) => writer.call('passkeys.add', passkey, most, audit),
+      use: (id, seen, whenBack) => writer.call('passkeys.use', id, seen, whenBack),
+      rename: (userId, id, name, audit) => writer.call('passkeys.rename', userId, id, name, audit),
+      remove: (userId, id, keepOne, audit) => writer.call('passkeys.remove', userId, id, keepOne, audit),
     },
     limits: {
       once: (key, expires) => writer.call('limits.once', key, expires),

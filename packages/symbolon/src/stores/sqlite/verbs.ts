@@ -7,6 +7,7 @@ import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
+import { addPasskey, removePasskey, renamePasskey, usePasskey, userHandle } from './passkeys.ts'
 import { raise } from './raise.ts'
 import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
 import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
@@ -34,6 +35,11 @@ export const verbs = {
   'attempts.advance': advanceAttempt,
   'attempts.consume': consumeAttempt,
   'attempts.sweep': sweepAttempts,
+  'passkeys.handle': userHandle,
+  'passkeys.add': addPasskey,
+  'passkeys.use': usePasskey,
+  'passkeys.rename': renamePasskey,
+  'passkeys.remove': removePasskey,
   'limits.spend': (write: Write, budgets: Parameters<typeof spend>[1]) => {
     spend(write, budgets)
     return { outcome: 'spent' } as const

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '#core'
 import { type CopiedTable, type CopySide, copiedTables, isClosed, keyOfRow, servingPrefix } from '#stores/rows'
 import { copyStore, reopenStore } from '../../../src/embed/copy.ts'
+import { handle, passkey } from './passkeys.ts'
 import { client, hour, id, plain, sign } from './setting.ts'
 
 /** An empty place for a store, new for each test. */
@@ -68,6 +69,11 @@ async function fill(store: Store) {
   }
   await store.attempts.start(attempt, [], [])
   await store.attempts.charge(attempt.idHash, [])
+  const { user } = (await store.sessions.find(plainOne)) ?? {}
+  await store.passkeys.handle(user?.id ?? '', handle())
+  const held = passkey(user?.id ?? '', { counter: 3 })
+  await store.passkeys.add(held, 20, [])
+  await store.passkeys.use(held.id, { counter: 4, backedUp: true }, [])
   const asked = { linkHash: 'link', userAgent: 'Ünï', returnTo: '/there', need: { acr: 'a', maxAge: 60 }, action: 'pay', ends: 2 * hour }
   const linked = { ...attempt, ...asked, idHash: id(), purpose: 'step_up' as const, sid: plainOne }
   await store.attempts.start(linked, [], [])
@@ -88,12 +94,18 @@ async function fill(store: Store) {
   await store.audit.write([line('told'), line('told')])
   const [first] = await store.webhooks.due(['all'], 1)
   await store.webhooks.failed('all', first?.id ?? 0, { fault: 'status 500', wait: hour, targetWait: 0, budget: hour })
-  return { sids: [plainOne, rotated, seen, child, revoked], idHashes: [attempt.idHash, linked.idHash], budget, now }
+  return {
+    sids: [plainOne, rotated, seen, child, revoked],
+    idHashes: [attempt.idHash, linked.idHash],
+    passkey: held.id,
+    budget,
+    now,
+  }
 }
 type Filled = Awaited<ReturnType<typeof fill>>
 
 /** Everything that can be read of it. */
-async function everything(store: Store, { sids, idHashes }: Filled) {
+async function everything(store: Store, { sids, idHashes, passkey }: Filled) {
   const sessions = await Promise.all(sids.map((sid) => store.sessions.find(sid)))
   return plain({
     sessions: sessions.map((found) => ({ ...found, now: 0 })),
@@ -101,6 +113,7 @@ async function everything(store: Store, { sids, idHashes }: Filled) {
     clients: await store.clients.list(),
     keys: (await store.keys.list()).keys,
     attempts: await Promise.all(idHashes.map(async (one) => (await store.attempts.find(one))?.attempt)),
+    passkey: { ...(await store.passkeys.find(passkey)), now: 0 },
     audit: await store.audit.list({}, 100),
     head: await store.feed.head(),
     feed: await store.feed.after(0, 1000),
@@ -148,7 +161,7 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
     it('brings every record as it was, and the service goes on where it was', async () => {
       const { what, held } = await filled()
       const copied = await copyStore(from.address, to.address)
-      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, expect.any(Number), 1, 2, expect.any(Number), 1])
+      expect(copied.tables.map(({ rows }) => rows)).toEqual([2, 2, 1, 5, 2, 1, 1, 1, 1, expect.any(Number), 1, 2, expect.any(Number), 1])
       const store = await storeOf(to)
       expect(await everything(store, what)).toEqual(held)
       expect(copied.feed).toEqual(held.head)

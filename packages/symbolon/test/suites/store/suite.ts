@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
+import { passkeySuite } from './passkeys.ts'
 import { raiseSuite } from './raise.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
@@ -16,6 +17,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   raiseSuite(name, open)
   sealSuite(name, open)
   webhookSuite(name, open)
+  passkeySuite(name, open)
   attemptSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)

@@ -1,0 +1,3 @@
+// The door of the factors: those that stand on a library, behind core's ports.
+
+export { createPasskeyRules, type PasskeyParty, passkeyPartyFault } from './passkeys.ts'

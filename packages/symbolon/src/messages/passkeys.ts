@@ -1,0 +1,88 @@
+// Texts about passkeys on the hosted pages, in every language.
+
+import type { Language } from './language.ts'
+
+/** The texts. `{…}` is filled in by the page's script. */
+export interface PasskeyTexts {
+  readonly signIn: string
+  readonly or: string
+  readonly title: string
+  readonly about: string
+  readonly none: string
+  readonly add: string
+  readonly needScript: string
+  readonly synced: string
+  readonly oneDevice: string
+  readonly added: string
+  readonly used: string
+  readonly neverUsed: string
+  readonly name: string
+  readonly rename: string
+  readonly save: string
+  readonly remove: string
+  readonly removeSure: string
+  readonly removeYes: string
+  readonly failed: string
+  readonly there: string
+  readonly full: string
+  readonly signInFailed: string
+  readonly second: string
+  readonly secondHint: string
+}
+
+const en: PasskeyTexts = {
+  signIn: 'Sign in with a passkey',
+  or: 'or',
+  title: 'Passkeys',
+  about: 'A passkey signs you in with the lock of your device: no code to wait for, and nothing to be tricked out of.',
+  none: 'You have no passkey yet.',
+  add: 'Add a passkey',
+  needScript: 'Adding a passkey, and signing in with one, needs JavaScript, which is off in this browser.',
+  synced: 'on all devices of its keychain',
+  oneDevice: 'on one device',
+  added: 'added',
+  used: 'last used',
+  neverUsed: 'not used yet',
+  name: 'Name',
+  rename: 'Rename',
+  save: 'Save',
+  remove: 'Remove',
+  removeSure: 'It will no longer sign you in here. Devices where you are signed in stay signed in.',
+  removeYes: 'Yes, remove it',
+  failed: 'No passkey was added. Please try again.',
+  there: 'This device or keychain has a passkey of yours already.',
+  full: 'You have as many passkeys as there can be. Remove one first.',
+  signInFailed: 'That passkey did not sign you in. Try again, or use your e-mail address.',
+  second: 'Now your passkey',
+  secondHint: 'This application wants your passkey as well. Your device will ask for its lock.',
+}
+
+const de: PasskeyTexts = {
+  signIn: 'Mit Passkey anmelden',
+  or: 'oder',
+  title: 'Passkeys',
+  about: 'Ein Passkey meldet Sie mit der Sperre Ihres Geräts an: kein Warten auf einen Code, und nichts, was man Ihnen entlocken könnte.',
+  none: 'Sie haben noch keinen Passkey.',
+  add: 'Passkey hinzufügen',
+  needScript: 'Einen Passkey hinzuzufügen oder zu benutzen braucht JavaScript; in diesem Browser ist es aus.',
+  synced: 'auf allen Geräten seines Schlüsselbunds',
+  oneDevice: 'auf einem Gerät',
+  added: 'hinzugefügt',
+  used: 'zuletzt benutzt',
+  neverUsed: 'noch nicht benutzt',
+  name: 'Name',
+  rename: 'Umbenennen',
+  save: 'Speichern',
+  remove: 'Entfernen',
+  removeSure: 'Er meldet Sie hier dann nicht mehr an. Wo Sie angemeldet sind, bleiben Sie es.',
+  removeYes: 'Ja, entfernen',
+  failed: 'Es wurde kein Passkey hinzugefügt. Bitte versuchen Sie es noch einmal.',
+  there: 'Dieses Gerät oder dieser Schlüsselbund hat schon einen Passkey von Ihnen.',
+  full: 'Mehr Passkeys kann es nicht geben. Entfernen Sie erst einen.',
+  signInFailed: 'Dieser Passkey hat Sie nicht angemeldet. Versuchen Sie es noch einmal, oder nehmen Sie Ihre E-Mail-Adresse.',
+  second: 'Jetzt Ihr Passkey',
+  secondHint: 'Diese Anwendung möchte auch Ihren Passkey. Ihr Gerät fragt gleich nach seiner Sperre.',
+}
+
+/** The texts in one language. */
+export const passkeyTexts = (language: Language): PasskeyTexts => ({ en, de })[language]

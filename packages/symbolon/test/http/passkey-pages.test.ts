@@ -1,0 +1,313 @@
+// Passkeys on the hosted pages in a real browser with an authenticator of its own: added, used by the button and from the
+// field, on a second device, removed; and what is left of it without JavaScript.
+
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startChromium } from '../setting/chromium.ts'
+import { startService, type TestService } from '../setting/server.ts'
+
+let service: TestService
+let chromium: Browser
+beforeAll(async () => {
+  chromium = await startChromium()
+  service = await startService({
+    clients: [
+      { id: 'app', name: 'Example', transport: 'cookie', returnTo: ['/healthz'] },
+      { id: 'strict', name: 'Strict', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey' } },
+      { id: 'mail', name: 'Mail only', transport: 'cookie', policy: { methods: ['email_otp'] } },
+    ],
+    budgets: { startPerAddress: { limit: 1000, window: '1h' } },
+  })
+})
+afterAll(async () => {
+  await chromium.close()
+  await service.close()
+})
+
+/** An authenticator in a page's browser, and what it holds. */
+interface Device {
+  readonly cdp: CDPSession
+  readonly id: string
+  credentials(): Promise<readonly { credentialId: string; signCount: number; userHandle?: string }[]>
+  /** Whether somebody is there and answers what is asked. */
+  answers(yes: boolean): Promise<unknown>
+}
+async function deviceIn(page: Page, synced = true, verified = true): Promise<Device> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable', { enableUI: false })
+  const { authenticatorId: id } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: verified,
+      automaticPresenceSimulation: true,
+      defaultBackupEligibility: synced,
+      defaultBackupState: synced,
+    },
+  })
+  return {
+    cdp,
+    id,
+    credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId: id })).credentials,
+    answers: (enabled) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId: id, enabled }),
+  }
+}
+async function open<T>(run: (page: Page) => Promise<T>, options: BrowserContextOptions = {}): Promise<T> {
+  const context = await chromium.newContext(options)
+  try {
+    return await run(await context.newPage())
+  } finally {
+    await context.close()
+  }
+}
+const code = async (email: string) => {
+  const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
+  return /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === email).at(-1)?.text ?? '')?.[0] ?? ''
+}
+const link = async (email: string) => {
+  const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
+  return /http\S+\/login\/link\S+/.exec(outbox.filter((mail) => mail.to === email).at(-1)?.text ?? '')?.[0] ?? ''
+}
+async function signIn(page: Page, email: string): Promise<void> {
+  await page.goto(`${service.origin}/login`)
+  await page.fill('#identifier', email)
+  await page.click('form[action="/login"] button.primary')
+  await page.waitForSelector('#code')
+  await page.fill('#code', await code(email))
+  await page.waitForURL(`${service.origin}/account`)
+}
+const addButton = 'button[data-passkey="add"]'
+const list = '[data-passkey="account"] ul.devices li'
+async function add(page: Page, count = 1): Promise<void> {
+  await page.click(addButton)
+  await page.waitForSelector(`${list}:nth-child(${count})`)
+}
+async function signOut(page: Page): Promise<void> {
+  await page.goto(`${service.origin}/account`)
+  await page.click('ul.devices li:has(.dot:not(.open)) form[action="/account/sign-out"] button')
+  await page.waitForSelector('.plain a')
+}
+const clean = async (page: Page) =>
+  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
+const fits = async (page: Page) =>
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+const passkeyButton = 'form[data-passkey="sign-in"] button'
+
+it.each([
+  ['light, 1280 px', { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }],
+  ['dark, 320 px', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
+  ['German', { viewport: { width: 320, height: 640 }, locale: 'de-DE' }],
+] satisfies [string, BrowserContextOptions][])('adds one, signs out, and signs in by the button: %s', (name, options) =>
+  open(async (page) => {
+    const problems: string[] = []
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
+    page.on('pageerror', (error) => void problems.push(String(error)))
+    const device = await deviceIn(page)
+    const email = `${name.replace(/\W/g, '').toLowerCase()}@example.com`
+    await device.answers(false)
+    await signIn(page, email)
+    await device.answers(true)
+    await clean(page)
+    await add(page)
+    await clean(page)
+    await fits(page)
+    const [held] = await device.credentials()
+    expect(Buffer.from(held?.userHandle ?? '', 'base64')).toHaveLength(64)
+    await page.locator(`${list} details summary`).first().click()
+    await page.fill(`${list} input[name="name"]`, 'Kitchen')
+    await clean(page)
+    await page.click(`${list} form[action$="/rename"] button`)
+    await page.waitForSelector(`${list} b:text-is("Kitchen")`)
+    await signOut(page)
+    await device.answers(false)
+    await page.goto(`${service.origin}/login?return_to=/healthz`)
+    await page.waitForSelector(passkeyButton)
+    await clean(page)
+    await fits(page)
+    await device.answers(true)
+    await page.click(passkeyButton)
+    await page.waitForURL(`${service.origin}/healthz`)
+    const session = (await (await page.request.get(`${service.origin}/v1/session`)).json()) as { user: { email: string }; acr: string }
+    expect(session).toMatchObject({ user: { email }, acr: 'urn:symbolon:acr:passkey', amr: ['swk', 'user', 'mfa'] })
+    expect(problems).toEqual([])
+  }, options),
+)
+
+it('signs in from the field, without a button and without a name', () =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    await device.answers(false)
+    await signIn(page, 'field@example.com')
+    await device.answers(true)
+    await add(page)
+    await signOut(page)
+    await page.goto(`${service.origin}/login`)
+    expect(await page.getAttribute('#identifier', 'autocomplete')).toBe('username webauthn')
+    // This browser's person picks from the list as soon as it is there.
+    await page.mouse.move(200, 200)
+    await page.waitForURL(`${service.origin}/account`)
+    expect(await page.textContent('.who')).toBe('field@example.com')
+  }))
+
+it('asks the service for nothing until somebody is there', () =>
+  open(async (page) => {
+    let asked = 0
+    page.on('request', (request) => void (request.url().includes('/v1/') && asked++))
+    await page.goto(`${service.origin}/login`)
+    await page.waitForSelector(passkeyButton)
+    await page.waitForLoadState('networkidle')
+    expect(asked).toBe(0)
+  }))
+
+it('keeps one for each device, and refuses the one that was removed', () =>
+  open(async (page) => {
+    const email = 'two@example.com'
+    const first = await deviceIn(page)
+    await first.answers(false)
+    await signIn(page, email)
+    await first.answers(true)
+    await add(page)
+    await open(async (other) => {
+      const second = await deviceIn(other, false)
+      await second.answers(false)
+      await signIn(other, email)
+      await second.answers(true)
+      await add(other, 2)
+      expect(await other.textContent(`${list}:nth-child(2) .about`)).toContain('on one device')
+      // The first one's device is lost: it is removed here.
+      await other.locator(`${list}:nth-child(1) details summary`).nth(1).click()
+      await clean(other)
+      await other.click(`${list}:nth-child(1) form[action$="/remove"] button`)
+      await other.waitForFunction((selector) => document.querySelectorAll(selector).length === 1, list)
+      await signOut(other)
+      await other.goto(`${service.origin}/login`)
+      await other.click(passkeyButton)
+      await other.waitForURL(`${service.origin}/account`)
+      const [held] = await second.credentials()
+      expect(held?.signCount).toBeGreaterThan(1)
+    })
+    await page.context().clearCookies()
+    await page.goto(`${service.origin}/login`)
+    await page.click(passkeyButton)
+    await page.waitForSelector('#problem:not(:empty)')
+    expect(await page.textContent('#problem')).toContain('did not sign you in')
+    await clean(page)
+    expect((await page.context().cookies()).some(({ name }) => name === 'symbolon')).toBe(false)
+    // And the way by mail is still there, on the same page.
+    expect(await first.credentials()).toHaveLength(1)
+    await first.answers(false)
+    await signIn(page, email)
+    // Its keychain hears on the account page that the one it holds is good no more.
+    await expect.poll(() => first.credentials()).toHaveLength(0)
+  }))
+
+it('says so when a device holds one already, and when it cannot verify anybody', () =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    await device.answers(false)
+    await signIn(page, 'again@example.com')
+    await device.answers(true)
+    await add(page)
+    await page.click(addButton)
+    await page.waitForSelector('[data-passkey="account"] [role="alert"]:not(:empty)')
+    expect(await page.textContent('[data-passkey="account"] [role="alert"]')).toContain('already')
+    expect(await device.credentials()).toHaveLength(1)
+  }))
+
+it.each(['code', 'link'])('asks for the passkey behind a mail’s %s, where the client wants both', (way) =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    const email = `${way}@example.com`
+    await device.answers(false)
+    await signIn(page, email)
+    await device.answers(true)
+    await add(page)
+    await signOut(page)
+    await device.answers(false)
+    await page.goto(`${service.origin}/login?client_id=strict`)
+    await page.fill('#identifier', email)
+    await page.click('form[action="/login"] button.primary')
+    await page.waitForSelector('#code')
+    if (way === 'code') await page.fill('#code', await code(email))
+    else {
+      await page.goto(await link(email))
+      await page.click('form[action="/login/link"] button.primary')
+    }
+    await page.waitForSelector(passkeyButton)
+    await clean(page)
+    await fits(page)
+    expect((await page.context().cookies()).some(({ name }) => name === 'symbolon')).toBe(false)
+    await device.answers(true)
+    await page.click(passkeyButton)
+    await page.waitForURL(`${service.origin}/account`)
+    const session = await (await page.request.get(`${service.origin}/v1/session`)).json()
+    expect(session).toMatchObject({ acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] })
+  }),
+)
+
+it('without JavaScript: names and removes, says what needs a script, and signs in by mail', () =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    await device.answers(false)
+    await signIn(page, 'plain@example.com')
+    await device.answers(true)
+    await add(page)
+    const cookies = await page.context().cookies()
+    await open(
+      async (plain) => {
+        await plain.context().addCookies(cookies)
+        await plain.goto(`${service.origin}/account`)
+        expect(await plain.isVisible(addButton)).toBe(false)
+        expect(await plain.textContent('[data-passkey="account"] noscript')).toContain('JavaScript')
+        await plain.locator(`${list} details summary`).first().click()
+        await plain.fill(`${list} input[name="name"]`, 'By hand')
+        await plain.click(`${list} form[action$="/rename"] button`)
+        expect(await plain.textContent(`${list} b`)).toBe('By hand')
+        await plain.locator(`${list} details summary`).nth(1).click()
+        await plain.click(`${list} form[action$="/remove"] button`)
+        expect(await plain.locator(list).count()).toBe(0)
+        await plain.goto(`${service.origin}/login`)
+        expect(await plain.isVisible(passkeyButton)).toBe(false)
+        expect(await plain.isVisible('#identifier')).toBe(true)
+      },
+      { javaScriptEnabled: false },
+    )
+  }))
+
+it('takes forms from its own pages only', async () => {
+  const form = (path: string, headers: Record<string, string>) =>
+    fetch(service.origin + path, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body: 'form_token=x&client_id=app&login_id=x&response=%7B%7D',
+    })
+  for (const headers of [{}, { origin: 'https://evil.example' }, { origin: service.origin, 'sec-fetch-site': 'same-origin' }])
+    expect((await form('/login/code', headers as Record<string, string>)).status).toBe(403)
+})
+
+it('is offered only by clients that take it', () =>
+  open(async (page) => {
+    await page.goto(`${service.origin}/login?client_id=mail`)
+    expect(await page.locator(passkeyButton).count()).toBe(0)
+    expect(await page.getAttribute('#identifier', 'autocomplete')).toBe('email')
+  }))
+
+it('weighs little: thirty kilobytes before the script for passkeys, sixty with it', () =>
+  open(async (page) => {
+    let [plain, all] = [0, 0]
+    page.on('response', async (response) => {
+      const size = (await response.body()).length
+      all += size
+      if (!response.url().includes('/assets/passkeys-')) plain += size
+    })
+    await page.goto(`${service.origin}/login`, { waitUntil: 'networkidle' })
+    expect(plain).toBeGreaterThan(3000)
+    expect(plain).toBeLessThan(30_000)
+    expect(all).toBeGreaterThan(plain)
+    expect(all).toBeLessThan(60_000)
+    console.log(`sign-in page: ${plain} bytes, with the script for passkeys ${all}`)
+  }))
