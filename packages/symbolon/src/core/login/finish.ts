@@ -3,12 +3,21 @@
 
 import type { Refused, SignedIn } from '../api.ts'
 import { knownDevice, rememberDevice } from '../device.ts'
+import type { CorePorts } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import type { Found } from './attempt.ts'
 import { reached } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
+
+/** Whether every key that something was proven with is there still: it may have been taken away meanwhile. */
+export async function areThere({ factors = [] }: Pick<CorePorts, 'factors'>, proven: readonly Proof[]): Promise<boolean> {
+  for (const factor of factors)
+    if (factor.kind === 'challenge' && factor.keeps !== undefined)
+      for (const proof of proven) if (!(await factor.keeps(proof))) return false
+  return true
+}
 
 /** Creates what ends a sign-in. */
 export function createFinish(parts: LoginParts) {
@@ -27,13 +36,7 @@ export function createFinish(parts: LoginParts) {
     }
   }
 
-  /** Whether every key that something was proven with is there still: it may have been taken away meanwhile. */
-  const stillThere = async (proven: readonly Proof[]) => {
-    for (const factor of ports.factors ?? [])
-      if (factor.kind === 'challenge' && factor.keeps !== undefined)
-        for (const proof of proven) if (!(await factor.keeps(proof))) return false
-    return true
-  }
+  const stillThere = (proven: readonly Proof[]) => areThere(ports, proven)
 
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */

@@ -13,8 +13,9 @@ import { standingOf } from '../proven.ts'
 import { deadBecause, refuse } from '../session.ts'
 import { actionText, isAction } from './action.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
+import { areThere } from './finish.ts'
 import { reached } from './levels.ts'
-import { canMeet, meets, sufficient } from './need.ts'
+import { canMeet, isPart, meets, sufficient } from './need.ts'
 import type { createNext } from './next.ts'
 import { type LoginParts, limited, type Taker } from './parts.ts'
 
@@ -83,6 +84,7 @@ export function createStepUp(parts: StepUpParts) {
     const level = reached(proven)
     // The session may have been raised by somebody else meanwhile: never down from there.
     if (level === undefined || !meets(proven, attempt.need?.acrValues ?? [], floorOf(before).acr)) return refuse('login_failed')
+    if (!(await areThere(ports, proven))) return refuse('login_failed')
     const { sid, kind, generation } = before.session
     const key = openSessionKey(crypto, before.session)
     if (key === undefined)
@@ -113,6 +115,12 @@ export function createStepUp(parts: StepUpParts) {
     if (raised.outcome !== 'raised') return refuse(refusals[raised.outcome])
     ports.crashPoint('step_up.raised')
     const { snapshot } = raised
+    // As behind a sign-in: who was told that a key is gone must not find a session of it.
+    if (!(await areThere(ports, proven))) {
+      const gone = { event: 'session.key_gone', userId: before.user.id, sid, clientId: client.id, ip: input.caller.ip, detail: { method } }
+      await store.sessions.revoke({ sid }, 'admin', [gone])
+      return refuse('login_failed')
+    }
     ports.observe({ event: 'session.stepped_up', method, acr: level.acr, clientId: client.id })
     const minted = kind === 'token' ? await parts.mint(snapshot) : null
     const confirmation = attempt.action === null ? {} : { confirmation: parts.confirm(snapshot, key, attempt.action) }
@@ -169,6 +177,9 @@ export function createStepUp(parts: StepUpParts) {
 
     /** Whether what was proven is enough, as far as the attempt says; the session's own level is looked at when it is raised. */
     isEnough: ({ attempt }: Found, proven: readonly Proof[]) => meets(proven, attempt.need?.acrValues ?? [], ''),
+
+    /** Whether something more can make it enough. */
+    isPart: ({ attempt }: Found, proven: readonly Proof[]) => isPart(proven, attempt.need?.acrValues ?? []),
 
     /** Raises the session. Who is overtaken by a rotation looks again once. */
     async raise(found: Found, proven: readonly Proof[], input: Taker): Promise<SignedIn | Refused> {
