@@ -34,6 +34,7 @@ export interface PageTexts {
   readonly confirmCodeSentTo: (email: string) => string
   readonly youConfirm: string
   readonly confirm: string
+  readonly usePasskey: string
   readonly account: string
   readonly devices: string
   readonly thisDevice: string
@@ -83,6 +84,7 @@ const en: PageTexts = {
   confirmCodeSentTo: (email) => `A code is on its way to ${email}.`,
   youConfirm: 'What you confirm',
   confirm: 'Confirm',
+  usePasskey: 'Use a passkey',
   account: 'Your account',
   devices: 'Where you are signed in',
   thisDevice: 'this device',
@@ -144,6 +146,7 @@ const de: PageTexts = {
   confirmCodeSentTo: (email) => `Ein Code ist an ${email} unterwegs.`,
   youConfirm: 'Das bestätigen Sie',
   confirm: 'Bestätigen',
+  usePasskey: 'Passkey verwenden',
   account: 'Ihr Konto',
   devices: 'Wo Sie angemeldet sind',
   thisDevice: 'dieses Gerät',

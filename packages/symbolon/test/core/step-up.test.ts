@@ -3,6 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Action, ChallengeFactor, Need, PlacedStep, SignedIn } from '#core'
+import { canMeet, isPart, meets, sufficient } from '../../src/core/login/need.ts'
 import { browser, caller, openSetting, type Setting, signIn, start } from '../setting/service.ts'
 
 const key: ChallengeFactor = {
@@ -165,6 +166,31 @@ describe.each(['cookie', 'token'] as const)('a session by %s', (kind) => {
     expect(low.minted.claims).toMatchObject({ acr: email, amr: ['otp'], auth_time: authTime })
     expect(low.minted.claims.exp).toBeGreaterThan(Math.floor(setting.time / 1000) + 200)
     expect(seen).toBe(`${email} otp`)
+  })
+})
+
+describe('levels of several factors', () => {
+  const rows = [
+    { acr: 'one', proven: [['a', 'b']] },
+    { acr: 'two', proven: [['a', 'b'], ['c']] },
+    { acr: 'three', proven: [['d']] },
+  ]
+  const by = (...methods: string[]) => methods.map((method) => ({ method, amr: [], at: 0 }))
+  it.each<[string, string[], string[], string, boolean, boolean]>([
+    ['all of it', ['a', 'c'], ['two'], '', true, false],
+    ['a part', ['a'], ['two'], '', false, true],
+    ['the other part', ['c'], ['two', 'three'], '', false, true],
+    ['a level above those that are enough', ['d'], ['two'], '', false, false],
+    ['a level below the session', ['a'], ['one'], 'two', false, false],
+    ['one of several', ['b'], ['one', 'two'], 'one', true, true],
+  ])('%s', (_, methods, acrs, floor, enough, part) => {
+    expect([meets(by(...methods), acrs, floor, rows), isPart(by(...methods), acrs, rows)]).toEqual([enough, part])
+  })
+  it('are offered from where the session stands', () => {
+    expect(sufficient({}, 'two', rows)).toEqual(['two', 'three'])
+    expect(sufficient({ acrValues: ['one', 'three', 'x'] }, 'two', rows)).toEqual(['three'])
+    expect(sufficient({}, 'unknown', rows)).toEqual(['one', 'two', 'three'])
+    expect(['a', 'c', 'd', 'x'].map((method) => canMeet(method, { acrValues: ['two'] }, 'one', rows))).toEqual([true, true, false, false])
   })
 })
 

@@ -311,3 +311,48 @@ it('weighs little: thirty kilobytes before the script for passkeys, sixty with i
     expect(all).toBeLessThan(60_000)
     console.log(`sign-in page: ${plain} bytes, with the script for passkeys ${all}`)
   }))
+
+it('steps a session up by a passkey, which is then the least that is asked for', () =>
+  open(async (page) => {
+    const device = await deviceIn(page)
+    await signIn(page, 'higher@example.com')
+    const levelOf = async () =>
+      ((await (await page.request.get(`${service.origin}/v1/session`)).json()) as { acr: string; sid: string }).acr
+    const wanted = '/login?step_up=1&acr_values=urn%3Asymbolon%3Aacr%3Apasskey&return_to=%2Fhealthz'
+    // Who has none is told so.
+    expect((await page.goto(service.origin + wanted))?.status()).toBe(400)
+    expect(await page.locator('button[name=method]').count()).toBe(0)
+    await page.goto(`${service.origin}/account`)
+    await add(page)
+    expect(await levelOf()).toBe('urn:symbolon:acr:email')
+    await page.goto(service.origin + wanted)
+    expect(await page.locator('button[name=method]').allTextContents()).toEqual(['Use a passkey'])
+    await clean(page)
+    await page.click('button[name=method]')
+    await page.waitForSelector(passkeyButton)
+    await clean(page)
+    await fits(page)
+    await page.click(passkeyButton)
+    await page.waitForURL(`${service.origin}/healthz`)
+    expect(await levelOf()).toBe('urn:symbolon:acr:passkey')
+    // A code is less than the session has by now; a plain step-up offers both to who has less.
+    await page.goto(`${service.origin}/login?step_up=1&max_age=0`)
+    expect(await page.locator('button[name=method]').allTextContents()).toEqual(['Use a passkey'])
+    await page.click('button[name=method]')
+    // Nor is the key enough, where the device does not look who is there.
+    await device.cdp.send('WebAuthn.setUserVerified', { authenticatorId: device.id, isUserVerified: false })
+    const sent = await code('higher@example.com')
+    await page.click(passkeyButton)
+    await page.waitForSelector('#problem:not(:empty)')
+    expect(await code('higher@example.com')).toBe(sent)
+    expect(await levelOf()).toBe('urn:symbolon:acr:passkey')
+    await open(async (other) => {
+      await deviceIn(other)
+      await signIn(other, 'both@example.com')
+      await add(other)
+      await other.goto(`${service.origin}/login?step_up=1&max_age=0`)
+      expect(await other.locator('button[name=method]').allTextContents()).toEqual(['Send me a code', 'Use a passkey'])
+      await clean(other)
+      await fits(other)
+    })
+  }))

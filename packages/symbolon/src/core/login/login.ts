@@ -112,8 +112,10 @@ export function createLogin(parts: LoginParts): Login {
   /** Goes on after a proof: to the session, to what is still missing, or to which session has to end. */
   const proved = async (found: Found, { userId, ...proof }: Proved, input: Taker): Promise<SignedIn | LoginStep | Refused> => {
     const proven = [...found.attempt.proven, proof]
-    if (found.attempt.purpose === 'step_up')
-      return stepUp.isEnough(found, proven) ? stepUp.raise(found, proven, input) : next.more(found, proven, userId, input)
+    if (found.attempt.purpose === 'step_up') {
+      if (stepUp.isEnough(found, proven)) return stepUp.raise(found, proven, input)
+      return stepUp.isPart(found, proven) ? next.more(found, proven, userId, input) : refuse('login_failed')
+    }
     if (!next.isEnough(found, proven)) return next.more(found, proven, userId, input)
     const opened = await finish.open(found, proven, userId, input, null)
     if (opened !== 'at the limit') return opened

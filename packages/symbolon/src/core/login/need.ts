@@ -24,3 +24,9 @@ export function meets(proven: readonly Proof[], acrs: readonly string[], floor: 
 export function canMeet(method: string, need: Need, floor: string, rows: readonly Level[] = levels): boolean {
   return rows.some((row) => row.proven.some((group) => group.includes(method)) && suffices(row.acr, need, floor, rows))
 }
+
+/** Whether something more can make proofs enough: they are a part of one of these levels. */
+export function isPart(proven: readonly Proof[], acrs: readonly string[], rows: readonly Level[] = levels): boolean {
+  const has = (group: readonly string[]) => proven.some(({ method }) => group.includes(method))
+  return rows.some((row) => acrs.includes(row.acr) && row.proven.some(has) && !row.proven.every(has))
+}

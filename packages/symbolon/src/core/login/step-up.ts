@@ -15,7 +15,7 @@ import { actionText, isAction } from './action.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
 import { areKept } from './kept.ts'
 import { reached } from './levels.ts'
-import { canMeet, meets, sufficient } from './need.ts'
+import { canMeet, isPart, meets, sufficient } from './need.ts'
 import type { createNext } from './next.ts'
 import { type LoginParts, limited, type Taker } from './parts.ts'
 
@@ -176,6 +176,9 @@ export function createStepUp(parts: StepUpParts) {
 
     /** Whether what was proven is enough, as far as the attempt says; the session's own level is looked at when it is raised. */
     isEnough: ({ attempt }: Found, proven: readonly Proof[]) => meets(proven, attempt.need?.acrValues ?? [], ''),
+
+    /** Whether something more can make it enough. */
+    isPart: ({ attempt }: Found, proven: readonly Proof[]) => isPart(proven, attempt.need?.acrValues ?? []),
 
     /** Raises the session. Who is overtaken by a rotation looks again once. */
     async raise(found: Found, proven: readonly Proof[], input: Taker): Promise<SignedIn | Refused> {

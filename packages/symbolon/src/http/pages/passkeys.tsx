@@ -14,6 +14,8 @@ export function PasskeyButton(props: {
   readonly look: Look
   readonly action: string
   readonly asked: { readonly clientId: string } | { readonly options: string }
+  /** What the button says; signing in unless said. */
+  readonly label?: string
   readonly children?: Child
 }) {
   const { look, asked } = props
@@ -41,7 +43,7 @@ export function PasskeyButton(props: {
         </>
       )}
       <button class={'options' in asked ? 'primary' : 'outline full'} type="button">
-        {t.signIn}
+        {props.label ?? t.signIn}
       </button>
     </form>
   )

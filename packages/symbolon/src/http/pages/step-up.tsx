@@ -2,8 +2,9 @@
 // text, in both.
 
 import type { Action } from '#core'
-import { pageTexts } from '#messages'
+import { pageTexts, passkeyTexts } from '#messages'
 import { type Look, Page } from './frame.tsx'
+import { PasskeyButton } from './passkeys.tsx'
 
 /** What travels through the steps: the address to return to, what must be reached, and the act. */
 export type StepUpFields = Readonly<Record<string, string>>
@@ -47,9 +48,11 @@ export function StepUpPage(props: {
   readonly email: string
   readonly action: Action | null
   readonly fields: StepUpFields
+  /** Ways to go from here. */
+  readonly methods: readonly string[]
   readonly problem: string | null
 }) {
-  const { look, problem } = props
+  const { look, methods, problem } = props
   const t = pageTexts(look.language)
   return (
     <Page look={look} title={t.confirmYou} apart={false}>
@@ -61,10 +64,36 @@ export function StepUpPage(props: {
         <p id="problem" class="problem" role="alert">
           {problem ?? ''}
         </p>
-        <button class="primary" type="submit">
-          {t.sendCode}
-        </button>
+        {methods.map((method, at) => (
+          <button key={method} class={at === 0 ? 'primary' : 'outline full'} type="submit" name="method" value={method}>
+            {method === 'passkey' ? t.usePasskey : t.sendCode}
+          </button>
+        ))}
       </form>
+    </Page>
+  )
+}
+
+/** The passkey that is asked for. `options`: JSON for the browser. */
+export function StepUpKeyPage(props: {
+  readonly look: Look
+  readonly action: Action | null
+  readonly fields: StepUpFields
+  readonly options: string
+}) {
+  const { look } = props
+  const t = pageTexts(look.language)
+  return (
+    <Page look={look} title={t.confirmYou} apart={false} passkeys={true}>
+      <h1>{t.confirmYou}</h1>
+      <Act look={look} action={props.action} />
+      <PasskeyButton look={look} action={`${look.mount}/login/step-up/code`} asked={{ options: props.options }} label={t.usePasskey}>
+        <Carried fields={props.fields} />
+      </PasskeyButton>
+      <p id="problem" class="problem" role="alert"></p>
+      <noscript>
+        <p class="hint">{passkeyTexts(look.language).needScript}</p>
+      </noscript>
     </Page>
   )
 }

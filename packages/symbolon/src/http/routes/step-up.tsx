@@ -6,10 +6,14 @@ import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { Action, Client, Need, SessionSnapshot } from '#core'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site } from '../context.ts'
-import { StepUpCodePage, type StepUpFields, StepUpPage } from '../pages/step-up.tsx'
+import { StepUpCodePage, type StepUpFields, StepUpKeyPage, StepUpPage } from '../pages/step-up.tsx'
+import { passkeyAsked } from '../pages/steps.tsx'
 import { action as actionSchema } from '../schemas/login.ts'
 import { browserOf, completeLogin, needOf } from './login.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
+
+/** The ways that these pages can go. */
+const paged = ['email_otp', 'passkey'] as const
 
 const text = (most: number) => z.string().max(most)
 const asked = {
@@ -22,13 +26,11 @@ const asked = {
   action: text(6000).optional(),
 }
 const stepUpQuery = z.object(asked)
-const startForm = z.strictObject({ form_token: text(100), ...asked })
-const resendForm = startForm.extend({ login_id: text(128) })
-const codeForm = resendForm.extend({ code: text(64) })
+const carried = z.strictObject({ form_token: text(100), ...asked })
+const startForm = carried.extend({ method: z.enum(paged).default('email_otp') })
+const resendForm = carried.extend({ login_id: text(128) })
+const answerForm = resendForm.extend({ code: text(64).optional(), response: text(8192).optional() })
 type Asked = z.output<typeof stepUpQuery>
-
-/** The way that these pages can go. */
-const method = 'email_otp'
 
 /** What must be reached, from a query or form. */
 function readNeed({ acr_values = '', max_age }: Asked): Need {
@@ -67,8 +69,13 @@ export function stepUpRoutes(site: Site) {
     const all = { form_token: proof(subject(sid)), return_to, acr_values, max_age, action, login_id: loginId }
     return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
   }
-  const showStart = (c: Http, { session, user, client }: SessionSnapshot, form: Asked, error: SymbolonError | null) => {
+  const showStart = async (c: Http, { session, user, client }: SessionSnapshot, form: Asked, problem: SymbolonError | null) => {
     leadTo(c, returnAddress(client, form.return_to))
+    const asking = { credential: c.var.cookies.session ?? '', kind: 'cookie' as const, need: readNeed(form), caller: c.var.caller }
+    const ways = await core.login.stepUpWays(asking)
+    if (!ways.ok) throw refusal(ways)
+    const methods = paged.filter((one) => ways.methods.includes(one)).sort((a, b) => ways.methods.indexOf(a) - ways.methods.indexOf(b))
+    const error = problem ?? (methods.length === 0 ? new SymbolonError('unsupported_method') : null)
     return show(
       c,
       <StepUpPage
@@ -77,6 +84,7 @@ export function stepUpRoutes(site: Site) {
         email={user.email}
         action={readAction(form)}
         fields={fieldsOf(session.sid, form)}
+        methods={methods}
         problem={error === null ? null : problemOf(c, error.code)}
       />,
       statusOf(error),
@@ -85,8 +93,15 @@ export function stepUpRoutes(site: Site) {
   /** The code's page, with the act as the attempt holds it. */
   const showCode = async (c: Http, snapshot: SessionSnapshot, form: Asked, loginId: string, error: SymbolonError | null) => {
     const view = await core.login.view(loginId, c.var.cookies.login ?? null)
-    if (!view.ok || view.purpose !== 'step_up' || view.state !== 'verify')
-      return showStart(c, snapshot, form, error ?? new SymbolonError('login_failed'))
+    if (!view.ok || view.purpose !== 'step_up') return showStart(c, snapshot, form, error ?? new SymbolonError('login_failed'))
+    const fields = fieldsOf(snapshot.session.sid, form, loginId)
+    const options = passkeyAsked(view.step)
+    // A challenge is answered once: what was refused is begun again.
+    if (options !== undefined && error === null) {
+      leadTo(c, returnAddress(snapshot.client, form.return_to))
+      return show(c, <StepUpKeyPage look={lookOf(c)} action={view.action} fields={fields} options={options} />)
+    }
+    if (view.state !== 'verify') return showStart(c, snapshot, form, error ?? new SymbolonError('login_failed'))
     leadTo(c, returnAddress(snapshot.client, form.return_to))
     const now = Date.now()
     return show(
@@ -97,7 +112,7 @@ export function stepUpRoutes(site: Site) {
         minutes={Math.max(1, Math.ceil((view.expiresAt - now) / 60_000))}
         resendIn={Math.max(0, Math.ceil((view.resendAt - now) / 1000))}
         action={view.action}
-        fields={fieldsOf(snapshot.session.sid, form, loginId)}
+        fields={fields}
         problem={error === null ? null : problemOf(c, error.code)}
       />,
       statusOf(error),
@@ -116,15 +131,12 @@ export function stepUpRoutes(site: Site) {
       const snapshot = await sessionOf(c)
       if (snapshot === undefined) return toLogin(c, query)
       browserOf(c, site)
-      const caller = c.var.caller
-      const ways = await core.login.stepUpWays({ credential: c.var.cookies.session ?? '', kind: 'cookie', need: readNeed(query), caller })
-      if (!ways.ok) throw refusal(ways)
-      return showStart(c, snapshot, query, ways.methods.includes(method) ? null : new SymbolonError('unsupported_method'))
+      return showStart(c, snapshot, query, null)
     },
 
     /** `POST /login/step-up`: the code is sent. */
     start: async (c: Http) => {
-      const { form_token, ...form } = await readForm(c, startForm)
+      const { form_token, method, ...form } = await readForm(c, startForm)
       const snapshot = await sessionOf(c)
       if (snapshot === undefined) return toLogin(c, form)
       ownForm(c, subject(snapshot.session.sid), form_token)
@@ -143,9 +155,11 @@ export function stepUpRoutes(site: Site) {
       return showCode(c, snapshot, form, started.loginId, null)
     },
 
-    /** `POST /login/step-up/code` */
+    /** `POST /login/step-up/code`: the code, or what the passkey said. */
     code: async (c: Http) => {
-      const { form_token, login_id, code, ...form } = await readForm(c, codeForm)
+      const { form_token, login_id, code, response, ...form } = await readForm(c, answerForm)
+      if ((code === undefined) === (response === undefined)) throw new SymbolonError('invalid_request')
+      const answer = code !== undefined ? { code } : { response: readJsonObject(response ?? '') ?? {} }
       const snapshot = await sessionOf(c)
       if (snapshot === undefined) return toLogin(c, form)
       ownForm(c, subject(snapshot.session.sid), form_token)
@@ -155,7 +169,7 @@ export function stepUpRoutes(site: Site) {
       try {
         const view = await core.login.view(login_id, c.var.cookies.login ?? null)
         if (!view.ok || view.purpose !== 'step_up') throw new SymbolonError('login_failed')
-        const taken = await completeLogin(c, site, login_id, { code })
+        const taken = await completeLogin(c, site, login_id, answer)
         if ('state' in taken) throw new SymbolonError('denied', { detail: `no page for ${taken.state}` })
         return c.redirect(lead(taken.confirmation?.text), 303)
       } catch (error) {
