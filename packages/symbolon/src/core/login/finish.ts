@@ -3,7 +3,6 @@
 
 import type { Refused, SignedIn } from '../api.ts'
 import { knownDevice, rememberDevice } from '../device.ts'
-import type { CorePorts } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
