@@ -95,10 +95,12 @@ export function pageRoutes(site: Site) {
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
 
-  /** Where a session, or a more recent one, is wanted: signing in, and back to the account. */
+  /** Where a session is wanted: signing in, or, where a more recent proof is, stepping up; and back to the account. */
   const signInFirst = (c: Http, error: unknown) => {
-    if (expected(error).status !== 401) throw error
-    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`, 303)
+    const { status, code, options } = expected(error)
+    if (status !== 401) throw error
+    const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${options.maxAge ?? 0}` : ''
+    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
   }
   const ownPasskeys = async (userId: string) => {
     const { party } = core.passkeys
