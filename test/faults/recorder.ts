@@ -45,7 +45,8 @@ export async function startVerifierProcess(
     bound,
     ask: async (path, token) =>
       (await fetch(origin + path, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(10_000) })).status,
-    status: async () => (await (await fetch(`${origin}/status`)).json()) as Record<string, unknown>,
+    // By a connection of its own: one that was kept may be closed at the very moment it is used.
+    status: async () => (await (await fetch(`${origin}/status`, { headers: { connection: 'close' } })).json()) as Record<string, unknown>,
     setClock: (offset) => void child.send({ offset }),
     signal: (signal) => void child.kill(signal),
     stop: () => void child.kill('SIGKILL'),
