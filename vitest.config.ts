@@ -1,5 +1,6 @@
 // Tests run from source: the condition names our own sources, so no build is needed except for worker threads,
 // which Node starts itself. Their one expression is pointed at the built file here, so that product code stays plain.
+import { availableParallelism } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -23,6 +24,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['packages/*/test/**/*.test.{ts,tsx}', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+    // Two at least: much of the time is spent waiting, for processes, databases and browsers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -35,8 +35,8 @@ export interface PostgresServer {
   stop(): void
 }
 
-/** Starts a durable server with a quarter of the memory for its buffers. */
-export async function startServer(): Promise<PostgresServer> {
+/** Starts a durable server; `share` of the memory is for its buffers. */
+export async function startServer(share = 0.25): Promise<PostgresServer> {
   const bin = findPrograms()
   if (bin === undefined)
     throw new Error('This part needs PostgreSQL: install it (Debian: apt-get install postgresql), or name its programs in POSTGRES_BIN.')
@@ -46,7 +46,7 @@ export async function startServer(): Promise<PostgresServer> {
     chownSync(folder, uid, uid)
   }
   const data = join(folder, 'data')
-  const buffers = Math.max(128, Math.min(8192, Math.floor(totalmem() / 4 / 1_048_576)))
+  const buffers = Math.max(128, Math.min(65_536, Math.floor((totalmem() * share) / 1_048_576)))
   const told = [
     'fsync=on',
     'synchronous_commit=on',
