@@ -25,11 +25,19 @@ const failingReads = store(
   "        try {\n            if (Math.random() < 0.125) throw new Error('unreadable')\n",
 )
 
+/** The two reads behind live checks on PostgreSQL, and what each answers. */
+const readers = { glance: 'answers', finder: 'found' } as const
+
+/** Puts something around both. */
+const around = (before: string, answer: string): readonly Edit[] =>
+  Object.entries(readers).flatMap(([file, answers]) => [
+    postgres(file, 'return createGroup({', `${before} const gather = createGroup({`),
+    postgres(file, `return ${answers};\n        },\n    });`, `return ${answers};\n        },\n    });\n    return ${answer};`),
+  ])
+
 /** What was read comes late, so that much can happen meanwhile. */
-const slowAnswers = postgres(
-  'glance',
-  'return answers;',
-  'await new Promise((resolve) => setTimeout(resolve, 400));\n            return answers;',
+const slowAnswers: readonly Edit[] = Object.entries(readers).map(([file, answers]) =>
+  postgres(file, `return ${answers};`, `await new Promise((resolve) => setTimeout(resolve, 400));\n            return ${answers};`),
 )
 
 /** The same of the embedded store, whose answers come at once. */
@@ -166,22 +174,17 @@ export const breaks: readonly Break[] = [
     edits: [core('decide', "if (rules.recovery === 'revoke')", 'if (true)')],
     breaks: ['G7'],
   },
-  { name: 'nothing changed but slow answers, on PostgreSQL', edits: [slowAnswers], breaks: [], database: true },
+  { name: 'nothing changed but slow answers, on PostgreSQL', edits: slowAnswers, breaks: [], database: true },
   {
     name: 'slow answers, and checks on PostgreSQL that join a statement that was sent before',
     edits: [
-      slowAnswers,
-      postgres('glance', 'return createGroup({', 'const under = new Map(); const gather = createGroup({'),
-      postgres(
-        'glance',
-        'return answers;\n        },\n    });',
-        `return answers;
-        },
-    });
-    return (sid) => {
+      ...slowAnswers,
+      ...around(
+        'const under = new Map();',
+        `(sid) => {
         if (!under.has(sid)) under.set(sid, gather(sid).finally(() => under.delete(sid)));
         return under.get(sid);
-    };`,
+    }`,
       ),
     ],
     breaks: ['G1'],
@@ -215,20 +218,13 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'a database that cannot be reached, and is answered for from memory',
-    edits: [
-      postgres('glance', 'return createGroup({', 'const memory = new Map(); const gather = createGroup({'),
-      postgres(
-        'glance',
-        'return answers;\n        },\n    });',
-        `return answers;
-        },
-    });
-    return (sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(
+    edits: around(
+      'const memory = new Map();',
+      `(sid) => (Math.random() < 0.125 ? Promise.reject(new Error('unreachable')) : gather(sid)).then(
         (found) => { memory.set(sid, found); return found; },
         (error) => { if (memory.has(sid)) return memory.get(sid); throw error; },
-    );`,
-      ),
-    ],
+    )`,
+    ),
     breaks: ['G1'],
     database: true,
   },

@@ -30,6 +30,16 @@ async function killAndStart({ cluster, load }: Stage, at: number, away: number, 
   await node.start(more)
 }
 
+/** Kills a process; false when there is none. */
+function isKilled(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ESRCH') return false
+    throw error
+  }
+}
+
 /** Lets a node kill itself at a step, then starts it again as it was. */
 const crashAt = (point: string): Scenario => ({
   name: `a node killed at ${point}`,
@@ -67,11 +77,14 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'one process of the database killed, so that it recovers',
     async act({ server }) {
-      const [row] = await server.sql(
-        'postgres',
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'symbolon' ORDER BY random() LIMIT 1",
-      )
-      process.kill(Number(row?.pid), 'SIGKILL')
+      // One that ends by itself between the question and the signal is not there to be killed: another one is.
+      await until('one of its processes is killed', async () => {
+        const [row] = await server.sql(
+          'postgres',
+          "SELECT pid FROM pg_stat_activity WHERE application_name = 'symbolon' AND backend_type = 'client backend' ORDER BY random() LIMIT 1",
+        )
+        return row !== undefined && isKilled(Number(row.pid))
+      })
       await until('the database is back', () =>
         server.sql('postgres', 'SELECT 1').then(
           () => true,

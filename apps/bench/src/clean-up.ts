@@ -20,6 +20,8 @@ export interface CleanUp {
   readonly rate: number
   /** Minutes it is watched for at the most; it ends when nothing is left, too. */
   readonly minutes: number
+  /** How many sessions are over. */
+  readonly over: number
 }
 
 /** What was seen. Latencies in milliseconds. */
@@ -34,7 +36,7 @@ export interface CleanUpFigures {
 }
 
 /** Watches. */
-export async function watchCleanUp(figures: Figures, { core, leases, check, rate, minutes }: CleanUp): Promise<CleanUpFigures> {
+export async function watchCleanUp(figures: Figures, { core, leases, check, rate, minutes, over }: CleanUp): Promise<CleanUpFigures> {
   const latencies = { busy: [] as number[], idle: [] as number[] }
   let deleted = 0
   let seconds = 0
@@ -48,7 +50,7 @@ export async function watchCleanUp(figures: Figures, { core, leases, check, rate
     async sweep() {
       const count = await core.jobs.sweep()
       deleted += count
-      all ||= count === 0 && deleted > 0
+      all ||= deleted >= over
       return count
     },
     leases: {
@@ -107,7 +109,7 @@ export async function watchCleanUp(figures: Figures, { core, leases, check, rate
 export async function measureCleanUp(figures: Figures, name: string, floor: string | undefined, parts: CleanUp): Promise<void> {
   const { busy, idle, deleted, seconds, all } = await watchCleanUp(figures, parts)
   figures.note(
-    `${name}: ${parts.rate} checks per second, ${busy.length} of them while ${deleted} rows were deleted in ${Math.round(seconds)} s${all ? ', all that were over' : ''}; ${idle.length} at rest`,
+    `${name}: ${parts.rate} checks per second, ${busy.length} of them while ${deleted} of ${parts.over} rows that are over were deleted in ${Math.round(seconds)} s${all ? '' : ' (the rest, left idle, are found by a walk through the table, some pages a minute)'}; ${idle.length} at rest`,
   )
   figures.put(`${name}.rows_per_s`, deleted / seconds, '/s')
   figures.put(`${name}.idle.p99_ms`, quantile(idle, 0.99), 'ms')

@@ -137,9 +137,13 @@ export function openSqliteLoader(path: string, progress: Figures['begin']) {
   const db = new (createRequire(import.meta.url)('libsql'))(path)
   // Nothing is kept of a load that does not come to its end.
   db.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000')
-  const user = db.prepare("INSERT INTO users VALUES (?, 'main', ?, '[\"member\"]', 'active', 1, ?)")
+  const user = db.prepare(
+    "INSERT INTO users (id, tenant, email, roles, status, epoch, created_at) VALUES (?, 'main', ?, '[\"member\"]', 'active', 1, ?)",
+  )
   const session = db.prepare(`
-    INSERT INTO sessions VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
+    INSERT INTO sessions (sid, tenant, kind, parent, client_id, user_id, user_epoch, client_epoch, created_at, auth_time, acr, amr, expires_at, idle,
+      last_seen_at, ip, user_agent, binding, generation, predecessor, replaced, rotated_at, seen, recovered, credential_hash, sealed_key,
+      revoked_at, revoked_reason, revision) VALUES (?, 'main', ?, NULL, ?, ?, 1, 1, ?, ?, 'urn:symbolon:acr:email', '["otp"]', ?, ${idle}, ?, ?, ?, NULL, 1, NULL,
       NULL, ?, 1, 0, ?, ?, NULL, NULL, 0)`)
   const now = Date.now()
   return {

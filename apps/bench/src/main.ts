@@ -8,7 +8,7 @@ import { measureLogin } from './login.ts'
 import { measurePostgres } from './postgres.ts'
 import { findPrograms } from './postgres-server.ts'
 import { measureRevocation } from './revocation.ts'
-import { measureScale } from './scale.ts'
+import { measurePostgresSize, measureSqliteSize } from './scale.ts'
 import { measureSessions } from './sessions.ts'
 import { measureTokens } from './tokens.ts'
 
@@ -29,18 +29,19 @@ const option = (name: string) => {
 }
 const file = option('--json')
 const sessions = Number(option('--sessions') ?? 10_000_000)
-const unknown = words.filter((word) => parts[word] === undefined && word !== 'scale')
+const unknown = words.filter((word) => parts[word] === undefined && !/^scale(-postgres|-sqlite)?$/.test(word))
 if (unknown.length > 0 || file === '' || !(Number.isInteger(sessions) && sessions >= 20_000)) {
-  process.stderr.write(`Usage: npm run bench -- [${Object.keys(parts).join('|')}|scale]… [--json FILE]
-Without names: all but scale, which loads ten million sessions into PostgreSQL (or --sessions N, 20000 or more) and takes half an hour.
+  process.stderr.write(`Usage: npm run bench -- [${Object.keys(parts).join('|')}|scale|scale-postgres|scale-sqlite]… [--json FILE]
+Without names: all but scale, which loads ten million sessions into PostgreSQL and a million into SQLite (or --sessions N, 20000 or more) and takes half an hour.
 `)
   process.exit(2)
 }
 const figures = createFigures(file)
 for (const name of words.length > 0 ? words : Object.keys(parts)) {
-  if (name === 'scale') await measureScale(figures, sessions)
+  if (name === 'scale' || name === 'scale-postgres') await measurePostgresSize(figures, sessions)
+  if (name === 'scale' || name === 'scale-sqlite') await measureSqliteSize(figures, sessions)
   // Asked for by name, it says what is missing.
-  else if (name === 'postgres' && words.length === 0 && findPrograms() === undefined)
+  if (name === 'postgres' && words.length === 0 && findPrograms() === undefined)
     figures.note('postgres: not measured (PostgreSQL is not installed)')
   else await parts[name]?.(figures)
 }
