@@ -68,6 +68,6 @@ export function mailOf(
   return {
     subject,
     text: parts.map((part) => (typeof part === 'string' ? part : part.text)).join('\n\n'),
-    html: `<!doctype html><html lang="${language}"><head><meta charset="utf-8"></head><body style="font:16px/1.5 system-ui,sans-serif;color:#1b1a17;background:#ffffff"><div style="${frame}">${headOf(brand)}${html}</div></body></html>`,
+    html: `<!doctype html><html lang="${language}"><head><meta charset="utf-8"></head><body style="margin:0;font:16px/1.5 system-ui,sans-serif;color:#1b1a17;background:#ffffff"><div style="${frame}">${headOf(brand)}${html}</div></body></html>`,
   }
 }

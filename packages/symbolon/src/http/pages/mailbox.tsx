@@ -53,7 +53,7 @@ export function MailPage(props: { readonly look: Look; readonly mail: HeldMail }
       ></iframe>
       <h2>Text</h2>
       <pre class="mail-text">{mail.text}</pre>
-      <p class="mail">
+      <p class="plain">
         <a href={`${look.mount}/dev/mailbox`}>All mails</a>
       </p>
     </Page>

@@ -57,7 +57,7 @@ ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}
 .dot.open{background:none;border:2px solid var(--muted)}
 .outline{color:var(--ink);background:none;border:1px solid var(--muted);border-radius:var(--radius);padding:8px 14px;min-height:40px}
-.full{width:100%;min-height:48px;font-weight:600;font-size:15px}
+.full{width:100%;min-height:48px;font-weight:600;font-size:15px}button+.full{margin-top:12px}
 .or{display:flex;align-items:center;gap:12px;margin:16px 0;color:var(--muted);font-size:13px}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
 form[hidden],button[hidden],ul[hidden]{display:none}
 @media (scripting:enabled){form[data-passkey][hidden]{display:block;visibility:hidden}}
@@ -69,7 +69,7 @@ details[open] summary{margin-bottom:8px}
 .mail{border-top:1px solid var(--line);padding:16px 0;display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;justify-content:space-between}
 .mail .big{font:600 24px/1.2 ui-monospace,SFMono-Regular,Menlo,monospace;letter-spacing:.16em;font-variant-numeric:tabular-nums}
 .mail .about{flex-basis:100%;color:var(--muted);font-size:13px;overflow-wrap:anywhere}
-pre.mail-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0}
+pre.mail-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 24px}
 iframe.mail-html{display:block;width:100%;height:520px;border:1px solid var(--line);border-radius:var(--radius);background:#fff}
 footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
 @media (prefers-reduced-motion:reduce){*{transition:none!important}}
