@@ -1,5 +1,5 @@
 // Sign-in by an e-mailed code, without delivery: start and verify, durable, 64 at once, against raw durable commits by the
-// same driver on the same disk.
+// same driver on the same disk; by a passkey; and what the page for both weighs.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Pool } from 'pg'
 import { type Figures, sideBySide, spent } from './figures.ts'
+import { measurePages } from './pages.ts'
+import { measurePasskey } from './passkey.ts'
 import { findPrograms, startServer } from './postgres-server.ts'
 import { rateOf } from './rates.ts'
 import { connections, openCore, openPostgresCore } from './rooms.ts'
@@ -52,6 +54,8 @@ function signingIn(login: Awaited<ReturnType<typeof openLogin>>): () => Promise<
 
 /** Measures. */
 export async function measureLogin(figures: Figures): Promise<void> {
+  await measurePages(figures)
+  await measurePasskey(figures)
   await measureSqlite(figures)
   if (findPrograms() === undefined) figures.note('login on PostgreSQL: not measured (PostgreSQL is not installed)')
   else await measurePostgres(figures)

@@ -10,6 +10,7 @@ export const rooms = {
   postgres: await room('stores/postgres/index.js'),
   jobs: await room('embed/jobs.js'),
   crypto: await room('embed/crypto.js'),
+  factors: await room('factors/index.js'),
   signer: await room('embed/signer.js'),
 }
 

@@ -1,13 +1,13 @@
 // Which mail a delivery is.
 
 import type { Delivery } from '#core'
-import { codeMail, type Mail, noticeMail, passkeyMail } from '#messages'
+import { codeMail, type Mail, type MailBrand, noticeMail, passkeyMail } from '#messages'
 
 /** A delivery that goes to somebody. */
 export type Addressed = Exclude<Delivery, { readonly kind: 'none' }>
 
-/** Its mail. */
-export function mailFor(delivery: Addressed): Mail {
-  if (delivery.kind === 'code') return codeMail(delivery)
-  return delivery.kind === 'passkey' ? passkeyMail(delivery) : noticeMail(delivery)
+/** Its mail, as it looks and reads under a brand. */
+export function mailFor(delivery: Addressed, brand: MailBrand): Mail {
+  if (delivery.kind === 'code') return codeMail(delivery, brand)
+  return delivery.kind === 'passkey' ? passkeyMail(delivery, brand) : noticeMail(delivery, brand)
 }

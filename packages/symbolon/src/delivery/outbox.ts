@@ -2,13 +2,16 @@
 // development: whoever reads it can sign in as anybody.
 
 import type { Courier } from '#core'
+import type { MailBrand } from '#messages'
 import { mailFor } from './mails.ts'
 
-/** A mail in the outbox. `at` is ISO 8601. */
+/** A mail in the outbox. `at` is ISO 8601; `id` counts them from the start of the process. */
 export interface OutboxMessage {
+  readonly id: number
   readonly to: string
   readonly subject: string
   readonly text: string
+  readonly html: string
   readonly at: string
 }
 
@@ -20,13 +23,18 @@ export interface Outbox extends Courier {
 const most = 200
 
 /** Creates the outbox. `print` is told of each mail in one line. */
-export function createOutbox(options: { readonly now: () => number; readonly print?: (line: string) => void }): Outbox {
+export function createOutbox(options: {
+  readonly now: () => number
+  readonly print?: (line: string) => void
+  readonly brand?: MailBrand
+}): Outbox {
   const held: OutboxMessage[] = []
+  let last = 0
   return {
     queue(delivery) {
       if (delivery.kind === 'none') return
-      const { subject, text } = mailFor(delivery)
-      held.push({ to: delivery.to, subject, text, at: new Date(options.now()).toISOString() })
+      const { subject, text, html } = mailFor(delivery, options.brand ?? {})
+      held.push({ id: ++last, to: delivery.to, subject, text, html, at: new Date(options.now()).toISOString() })
       if (held.length > most) held.shift()
       options.print?.(delivery.kind === 'code' ? `code ${delivery.code} for ${delivery.to}` : `notice for ${delivery.to}`)
     },

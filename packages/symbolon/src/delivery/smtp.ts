@@ -4,6 +4,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { createTransport } from 'nodemailer'
 import type { CoreEvent, Courier, Delivery } from '#core'
+import type { MailBrand } from '#messages'
 import { mailFor } from './mails.ts'
 
 /** How mail is sent. `url` such as `smtps://user:password@mail.example`, `from` an address or `Name <address>`. */
@@ -11,6 +12,8 @@ export interface SmtpOptions {
   readonly url: string
   readonly from: string
   readonly observe: (event: CoreEvent) => void
+  /** How mails look and read; ours unless said. */
+  readonly brand?: MailBrand
   /** Milliseconds to wait before each retry; 1 s, 5 s, 25 s unless said. */
   readonly retries?: readonly number[]
   /** How many mails may wait; 1,000 unless said. */
@@ -32,7 +35,7 @@ const isFinal = (error: unknown) => Number((error as { responseCode?: number } |
 
 /** Creates the courier. Connects when the first mail is queued. */
 export function createSmtp(options: SmtpOptions): Smtp {
-  const { observe, retries = [1000, 5000, 25_000], most = 1000 } = options
+  const { observe, brand = {}, retries = [1000, 5000, 25_000], most = 1000 } = options
   const transport = createTransport(
     {
       url: options.url,
@@ -66,7 +69,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
 
   const send = async (delivery: Delivery): Promise<void> => {
     if (delivery.kind === 'none') return
-    const { subject, text, html } = mailFor(delivery)
+    const { subject, text, html } = mailFor(delivery, brand)
     for (let turn = 0; ; turn++) {
       try {
         // An object, not a text: nothing in an address can become a second recipient.

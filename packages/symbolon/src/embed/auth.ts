@@ -39,6 +39,7 @@ import { createPasskeyRules } from '#factors'
 import { createAdminHttp, createHttp, type HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
+import { mailBrand } from './brand.ts'
 import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
 import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
@@ -120,11 +121,15 @@ function courierOf(settings: Settings) {
   if (delivery !== undefined && 'custom' in delivery)
     return { courier: delivery.custom as Courier, close: async () => {}, verify: async () => {} }
   if (delivery !== undefined && 'smtp' in delivery) {
-    const smtp = createSmtp({ ...delivery.smtp, observe })
+    const smtp = createSmtp({ ...delivery.smtp, observe, brand: mailBrand(settings) })
     return { courier: smtp, close: () => smtp.close(), verify: () => smtp.verify() }
   }
   if (!dev) throw new SymbolonError('invalid_option')
-  const outbox = createOutbox({ now: Date.now, print: (line) => process.stderr.write(`[symbolon] ${line}\n`) })
+  const outbox = createOutbox({
+    now: Date.now,
+    print: (line) => process.stderr.write(`[symbolon] ${line}\n`),
+    brand: mailBrand(settings),
+  })
   return { courier: outbox, outbox: outbox.messages, close: async () => {}, verify: async () => {} }
 }
 

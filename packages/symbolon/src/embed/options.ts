@@ -15,6 +15,7 @@ import {
 import { z } from 'zod'
 import { type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
 import { passkeyPartyFault } from '#factors'
+import { brand, brandFault } from './brand.ts'
 
 const duration = z
   .string()
@@ -165,16 +166,6 @@ const delivery = z.union([
   }),
 ])
 
-const brand = z.strictObject({
-  name: z.string().min(1).max(60).optional(),
-  logo: z.string().max(2000).optional(),
-  accent: z
-    .string()
-    .regex(/^#[0-9a-f]{6}$/i, "must be a colour like '#1f5f5b'")
-    .optional(),
-  radius: z.number().int().min(0).max(24).optional(),
-})
-
 const passkeys = z.strictObject({
   /** The issuer's host unless said: a domain above it makes passkeys good for every host below that. */
   rpId: z.string().min(1).max(253).optional(),
@@ -312,7 +303,8 @@ export function readOptions(options: AuthOptions): Settings {
     rotateFault(settings) ??
     webhookFault(settings) ??
     signInFault(settings) ??
-    passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer })
+    passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer }) ??
+    brandFault(settings)
   if (fault !== undefined) throw refuseOption(fault)
   return settings
 }

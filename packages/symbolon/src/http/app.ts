@@ -10,6 +10,7 @@ import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
 import * as login from './routes/login.ts'
+import { mailboxRoutes } from './routes/mailbox.tsx'
 import * as meta from './routes/meta.ts'
 import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
@@ -209,7 +210,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', '/account/passkeys/remove', pages.removePasskey)
   add('get', '/assets/:name', pages.asset)
   if (parts.dev && parts.outbox !== undefined) {
-    add('get', routes.devMailbox, pages.mailbox)
+    const mailbox = mailboxRoutes(site)
+    add('get', routes.devMailbox, mailbox.list)
+    add('get', `${routes.devMailbox}/mail`, mailbox.read)
+    add('get', `${routes.devMailbox}/html`, mailbox.html)
     add('get', routes.devOutbox, meta.outbox(site))
   }
 

@@ -1,13 +1,25 @@
 // What the handlers are given, and the one shape they have: a Request in, a Response out.
 
 import type { Core, CoreEvent, Crypto, Webhooks } from '#core'
+import type { OwnTexts } from '#messages'
 
-/** How the hosted pages look beside our own look. */
+/** How the hosted pages look and read beside our own look. */
 export interface Brand {
   readonly name?: string | undefined
   readonly logo?: string | undefined
   readonly accent?: string | undefined
   readonly radius?: number | undefined
+  readonly texts?: OwnTexts | undefined
+}
+
+/** A mail that was not sent. `at` is ISO 8601. */
+export interface HeldMail {
+  readonly id: number
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly html: string
+  readonly at: string
 }
 
 /** What the public handler stands on. */
@@ -20,9 +32,7 @@ export interface HttpParts {
   /** Whether store and keys answer. */
   readonly ready: () => boolean | Promise<boolean>
   /** The development outbox; absent outside development. */
-  readonly outbox?:
-    | (() => readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[])
-    | undefined
+  readonly outbox?: (() => readonly HeldMail[]) | undefined
   readonly observe: (event: CoreEvent) => void
 }
 

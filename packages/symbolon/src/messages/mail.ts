@@ -1,13 +1,8 @@
-// Texts of mails. Whatever comes from outside is bounded and without line breaks, and escaped where it stands in HTML.
+// Texts of the mails of a sign-in: the code and its link, and the notice after one.
 
 import { type Language, pickLanguage } from './language.ts'
-
-/** A mail as it is sent. */
-export interface Mail {
-  readonly subject: string
-  readonly text: string
-  readonly html: string
-}
+import { buttonOf, escapeHtml, line, type Mail, type MailBrand, mailOf } from './layout.ts'
+import { type Places, worded } from './wording.ts'
 
 /** What a code mail says. */
 export interface CodeMail {
@@ -24,30 +19,46 @@ export interface CodeMail {
   readonly language: string
 }
 
-const texts: Readonly<
-  Record<
-    Language,
-    {
-      subject(code: string, name: string): string
-      lead(name: string): string
-      leadConfirm(name: string): string
-      confirms(act: string): string
-      life(minutes: number): string
-      /** Of a code beside a link. */
-      codeLife(minutes: number): string
-      orLink: string
-      linkLife(minutes: number): string
-      link: string
-      from(device: string): string
-      other: string
-      newSubject(name: string): string
-      newLead(name: string): string
-      newFrom(device: string, when: string): string
-      newOwn: string
-      newOther: string
-    }
-  >
-> = {
+/** The texts. */
+export interface MailTexts {
+  readonly subject: (code: string, name: string) => string
+  readonly lead: (name: string) => string
+  readonly leadConfirm: (name: string) => string
+  readonly confirms: (act: string) => string
+  readonly life: (minutes: number) => string
+  /** Of a code beside a link. */
+  readonly codeLife: (minutes: number) => string
+  readonly orLink: string
+  readonly linkLife: (minutes: number) => string
+  readonly link: string
+  readonly from: (device: string) => string
+  readonly other: string
+  readonly newSubject: (name: string) => string
+  readonly newLead: (name: string) => string
+  readonly newAt: (when: string) => string
+  readonly newFrom: (device: string, when: string) => string
+  readonly newOwn: string
+  readonly newOther: string
+}
+
+/** What stands in braces. */
+export const mailPlaces: Places<MailTexts> = {
+  subject: ['code', 'name'],
+  lead: ['name'],
+  leadConfirm: ['name'],
+  confirms: ['act'],
+  life: ['minutes'],
+  codeLife: ['minutes'],
+  linkLife: ['minutes'],
+  from: ['device'],
+  newSubject: ['name'],
+  newLead: ['name'],
+  newAt: ['when'],
+  newFrom: ['device', 'when'],
+}
+
+/** Ours. */
+export const ourMails: Readonly<Record<Language, MailTexts>> = {
   en: {
     subject: (code, name) => `${code} is your code for ${name}`,
     lead: (name) => `Your code to sign in to ${name}:`,
@@ -61,7 +72,8 @@ const texts: Readonly<
     from: (device) => `Asked for from ${device}.`,
     newSubject: (name) => `New sign-in to ${name}`,
     newLead: (name) => `Somebody signed in to ${name} with this address, on a device that was not used for it before.`,
-    newFrom: (device, when) => (device === '' ? `It was at ${when}.` : `${device}, at ${when}.`),
+    newAt: (when) => `It was at ${when}.`,
+    newFrom: (device, when) => `${device}, at ${when}.`,
     newOwn: 'If that was you, there is nothing to do.',
     newOther:
       'If not, whoever it was can read this mailbox. Secure it first; then sign in as you always do, look in your account where you are signed in, and sign that device out.',
@@ -80,7 +92,8 @@ const texts: Readonly<
     from: (device) => `Angefordert von ${device}.`,
     newSubject: (name) => `Neue Anmeldung bei ${name}`,
     newLead: (name) => `Jemand hat sich mit dieser Adresse bei ${name} angemeldet, auf einem Gerät, das dafür noch nicht benutzt wurde.`,
-    newFrom: (device, when) => (device === '' ? `Es war um ${when}.` : `${device}, um ${when}.`),
+    newAt: (when) => `Es war um ${when}.`,
+    newFrom: (device, when) => `${device}, um ${when}.`,
     newOwn: 'Wenn Sie das waren, ist nichts zu tun.',
     newOther:
       'Wenn nicht, kann jemand dieses Postfach lesen. Sichern Sie es zuerst; melden Sie sich dann wie gewohnt an, sehen Sie in Ihrem Konto nach, wo Sie angemeldet sind, und melden Sie das Gerät dort ab.',
@@ -88,54 +101,40 @@ const texts: Readonly<
   },
 }
 
-/** One line of plain text: no control characters, no line breaks, bounded. */
-export const line = (text: string, most = 120) =>
-  text
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-    .slice(0, most)
-    .trim()
-
-/** Text as it may stand in HTML. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`)
-}
-
 const big = 'font:600 32px/1.2 ui-monospace,monospace;letter-spacing:6px'
-const button =
-  'display:inline-block;padding:12px 20px;border-radius:10px;background:#1f5f5b;color:#ffffff;text-decoration:none;font-weight:600'
 
-/** A mail of paragraphs: each as text, and as HTML where that is more than the text. */
-export function mailOf(subject: string, parts: readonly (string | { readonly text: string; readonly html: string })[]): Mail {
-  const html = parts.map((part) => (typeof part === 'string' ? `<p>${escapeHtml(part)}</p>` : part.html))
-  return {
-    subject,
-    text: parts.map((part) => (typeof part === 'string' ? part : part.text)).join('\n\n'),
-    html: `<!doctype html><html><body style="font:16px/1.5 system-ui,sans-serif;color:#1b1a17">${html.join('')}</body></html>`,
-  }
+/** The texts for who reads a mail, and in which language they are. */
+function wordsOf(wanted: string, brand: MailBrand) {
+  const language = pickLanguage(wanted)
+  return { language, brand, t: worded(ourMails[language], brand.texts?.[language]?.mails, mailPlaces) }
 }
 
 /** The mail that brings a code, and a link behind it if there is one. */
-export function codeMail({ code, link, ...mail }: CodeMail): Mail {
-  const t = texts[pickLanguage(mail.language)]
+export function codeMail({ code, link, ...mail }: CodeMail, brand: MailBrand): Mail {
+  const { t, ...look } = wordsOf(mail.language, brand)
   const name = line(mail.clientName)
   const device = line(mail.device)
   const byLink = (address: string, minutes: number) => [
     t.codeLife(mail.minutes),
     {
       text: `${t.orLink}\n\n${address}`,
-      html: `<p>${escapeHtml(t.orLink)}</p><p><a href="${escapeHtml(address)}" style="${button}">${escapeHtml(t.link)}</a></p>`,
+      html: `<p>${escapeHtml(t.orLink)}</p>${buttonOf(address, t.link, brand)}`,
     },
     t.linkLife(minutes),
   ]
   const { confirms } = mail
-  return mailOf(t.subject(code, name), [
-    confirms === null ? t.lead(name) : t.leadConfirm(name),
-    { text: `    ${code}`, html: `<p style="${big}">${escapeHtml(code)}</p>` },
-    ...(link === null ? [t.life(mail.minutes)] : byLink(link.address, link.minutes)),
-    ...(confirms === null || confirms === '' ? [] : [t.confirms(line(confirms, 200))]),
-    ...(device === '' ? [] : [t.from(device)]),
-    t.other,
-  ])
+  return mailOf(
+    t.subject(code, name),
+    [
+      confirms === null ? t.lead(name) : t.leadConfirm(name),
+      { text: `    ${code}`, html: `<p style="${big}">${escapeHtml(code)}</p>` },
+      ...(link === null ? [t.life(mail.minutes)] : byLink(link.address, link.minutes)),
+      ...(confirms === null || confirms === '' ? [] : [t.confirms(line(confirms, 200))]),
+      ...(device === '' ? [] : [t.from(device)]),
+      t.other,
+    ],
+    look,
+  )
 }
 
 /** What a notice of a sign-in says. `at` in milliseconds since 1970. */
@@ -147,9 +146,10 @@ export interface NoticeMail {
 }
 
 /** The mail after a sign-in on a new device. It has no link: one that looks like it is somebody else's. */
-export function noticeMail(mail: NoticeMail): Mail {
-  const t = texts[pickLanguage(mail.language)]
+export function noticeMail(mail: NoticeMail, brand: MailBrand): Mail {
+  const { t, ...look } = wordsOf(mail.language, brand)
   const name = line(mail.clientName)
+  const device = line(mail.device)
   const when = `${new Date(mail.at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
-  return mailOf(t.newSubject(name), [t.newLead(name), t.newFrom(line(mail.device), when), t.newOwn, t.newOther])
+  return mailOf(t.newSubject(name), [t.newLead(name), device === '' ? t.newAt(when) : t.newFrom(device, when), t.newOwn, t.newOther], look)
 }

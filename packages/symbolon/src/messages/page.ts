@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '@symbolon/protocol'
 import type { Language } from './language.ts'
+import { type Places, type Wording, worded } from './wording.ts'
 
 /** The texts of the pages. */
 export interface PageTexts {
@@ -16,7 +17,8 @@ export interface PageTexts {
   readonly code: string
   readonly verify: string
   readonly resend: string
-  readonly resendIn: (seconds: number) => string
+  /** A script counts: it is given `{s}`, where its number goes. */
+  readonly resendIn: (seconds: number | '{s}') => string
   readonly otherAddress: string
   readonly linkElsewhere: string
   readonly linkElsewhereHint: string
@@ -52,6 +54,18 @@ export interface PageTexts {
   readonly wrong: string
   readonly mailbox: string
   readonly errors: Readonly<Partial<Record<ErrorCode, string>>>
+}
+
+/** What stands in braces. */
+export const pagePlaces: Places<PageTexts> = {
+  signInTo: ['name'],
+  codeSentTo: ['email'],
+  codeLife: ['minutes'],
+  resendIn: ['seconds'],
+  confirmYouHint: ['name', 'email'],
+  confirmCodeSentTo: ['email'],
+  lastActive: ['when'],
+  since: ['when'],
 }
 
 const en: PageTexts = {
@@ -179,5 +193,13 @@ const de: PageTexts = {
   },
 }
 
-/** The texts in one language. */
-export const pageTexts = (language: Language): PageTexts => ({ en, de })[language]
+/** Ours. */
+export const ourPages: Readonly<Record<Language, PageTexts>> = { en, de }
+
+/** The texts somebody reads. */
+export function pageTexts({ language, texts }: Wording): PageTexts {
+  const ours = ourPages[language]
+  const own = texts?.[language]
+  if (own === undefined) return ours
+  return { ...worded(ours, own.pages, pagePlaces), errors: worded(ours.errors, own.errors, {}) }
+}

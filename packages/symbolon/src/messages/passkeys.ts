@@ -1,6 +1,7 @@
 // Texts about passkeys on the hosted pages, in every language.
 
 import type { Language } from './language.ts'
+import { type Wording, worded } from './wording.ts'
 
 /** The texts. `{…}` is filled in by the page's script. */
 export interface PasskeyTexts {
@@ -84,5 +85,8 @@ const de: PasskeyTexts = {
   secondHint: 'Diese Anwendung möchte auch Ihren Passkey. Ihr Gerät fragt gleich nach seiner Sperre.',
 }
 
-/** The texts in one language. */
-export const passkeyTexts = (language: Language): PasskeyTexts => ({ en, de })[language]
+/** Ours. */
+export const ourPasskeys: Readonly<Record<Language, PasskeyTexts>> = { en, de }
+
+/** The texts somebody reads. */
+export const passkeyTexts = ({ language, texts }: Wording): PasskeyTexts => worded(ourPasskeys[language], texts?.[language]?.passkeys, {})

@@ -142,6 +142,19 @@ const variables: Readonly<Record<string, (settings: Settings, value: string, nam
   SYMBOLON_APP_RETURN_TO: (s, value) => {
     app(s).returnTo = words(value)
   },
+  SYMBOLON_BRAND_NAME: (s, value) => {
+    within(s, 'brand').name = value
+  },
+  SYMBOLON_BRAND_LOGO: (s, value) => {
+    within(s, 'brand').logo = value
+  },
+  SYMBOLON_BRAND_ACCENT: (s, value) => {
+    within(s, 'brand').accent = value
+  },
+  SYMBOLON_BRAND_RADIUS: (s, value, name) => {
+    if (!/^\d{1,2}$/.test(value)) throw refuseConfiguration(`${name} must be a number of pixels, such as 10.`)
+    within(s, 'brand').radius = Number(value)
+  },
   SYMBOLON_WEBHOOKS: (s, value) => {
     s.webhooks = webhooksOf(value)
   },

@@ -16,7 +16,7 @@ export function AccountPage(props: {
   readonly now: number
 }) {
   const { look, sessions, formToken } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   const action = `${look.mount}/account/sign-out`
   const others = sessions.some((session) => !session.current)
   return (
@@ -82,40 +82,6 @@ export function NoticePage(props: {
       <p class="plain">
         <a href={props.href}>{props.link}</a>
       </p>
-    </Page>
-  )
-}
-
-const codeIn = (text: string) => /^ +(\d{6})$/m.exec(text)?.[1]
-const linkIn = (text: string) => /^https?:\/\/\S+\/login\/link\?token=[\w-]+$/m.exec(text)?.[0]
-
-/** The development mailbox: newest first, codes large. */
-export function MailboxPage(props: {
-  readonly look: Look
-  readonly mails: readonly { readonly to: string; readonly subject: string; readonly text: string; readonly at: string }[]
-}) {
-  return (
-    <Page look={props.look} title="Mailbox (development)" apart={true} wide={true} reload={5}>
-      <h1>Mailbox</h1>
-      <p class="lead">Development only: mails that were not sent. This page looks for new ones by itself.</p>
-      {props.mails.length === 0 ? <p>No mail yet.</p> : null}
-      {[...props.mails].reverse().map((mail) => (
-        <div class="mail" key={mail.at}>
-          <span class={codeIn(mail.text) === undefined ? undefined : 'big'}>{codeIn(mail.text) ?? mail.subject}</span>
-          <span>{mail.to}</span>
-          <span class="about">
-            {mail.subject} · <When at={mail.at} />
-            {linkIn(mail.text) === undefined ? null : (
-              <>
-                {' · '}
-                <a href={linkIn(mail.text)} target="_blank" rel="noreferrer">
-                  Open its link
-                </a>
-              </>
-            )}
-          </span>
-        </div>
-      ))}
     </Page>
   )
 }

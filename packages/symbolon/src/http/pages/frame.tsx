@@ -1,16 +1,15 @@
 // The frame of every page: head, mark or logo, one card.
 
 import type { Child } from 'hono/jsx'
-import type { Language } from '#messages'
+import type { Wording } from '#messages'
 import type { Brand } from '../parts.ts'
 
 /** What a frame needs to know. `assets`: the addresses of style and script, which name their content. */
-export interface Look {
+export interface Look extends Wording {
   readonly brand: Brand
   readonly mount: string
   readonly dev: boolean
   readonly assets: { readonly style: string; readonly script: string; readonly passkeys: string }
-  readonly language: Language
 }
 
 /** The mark: a round token broken in two; apart without a session, together with one. */

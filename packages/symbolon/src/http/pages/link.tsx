@@ -16,7 +16,7 @@ export function LinkPage(props: {
   readonly problem: string | null
 }) {
   const { look, here, problem } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   const title = here ? t.signInTo(props.name) : t.linkElsewhere
   return (
     <Page look={look} title={title} apart={true}>

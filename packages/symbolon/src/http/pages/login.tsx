@@ -27,7 +27,7 @@ function Development({ look }: { readonly look: Look }) {
   return (
     <p class="dev">
       <a href={`${look.mount}/dev/mailbox`} target="_blank" rel="noreferrer">
-        {pageTexts(look.language).mailbox}
+        {pageTexts(look).mailbox}
       </a>
     </p>
   )
@@ -43,7 +43,7 @@ export function IdentifierPage(props: {
   readonly problem: string | null
 }) {
   const { look, journey, problem } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   return (
     <Page look={look} title={t.signInTo(props.name)} apart={true} passkeys={props.passkeys}>
       <h1>{t.signInTo(props.name)}</h1>
@@ -93,7 +93,7 @@ export function CodePage(props: {
   readonly problem: string | null
 }) {
   const { look, journey, problem } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   const back = new URLSearchParams({ client_id: journey.clientId, ...(journey.returnTo !== null && { return_to: journey.returnTo }) })
   return (
     <Page look={look} title={t.enterCode} apart={true}>
@@ -129,7 +129,7 @@ export function CodePage(props: {
         <form method="post" action={`${look.mount}/login/resend`}>
           <Hidden journey={journey} />
           <input type="hidden" name="login_id" value={props.loginId} />
-          <button class="quiet" type="submit" data-until={String(props.resendIn)} data-waiting={t.resendIn(0).replace('0', '{s}')}>
+          <button class="quiet" type="submit" data-until={String(props.resendIn)} data-waiting={t.resendIn('{s}')}>
             {t.resend}
           </button>
         </form>

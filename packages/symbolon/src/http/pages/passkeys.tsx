@@ -19,7 +19,7 @@ export function PasskeyButton(props: {
   readonly children?: Child
 }) {
   const { look, asked } = props
-  const t = passkeyTexts(look.language)
+  const t = passkeyTexts(look)
   return (
     <form
       method="post"
@@ -30,7 +30,7 @@ export function PasskeyButton(props: {
       data-client={'clientId' in asked ? asked.clientId : undefined}
       data-options={'options' in asked ? asked.options : undefined}
       data-failed={t.signInFailed}
-      data-limited={pageTexts(look.language).errors.rate_limited}
+      data-limited={pageTexts(look).errors.rate_limited}
     >
       {props.children}
       <input type="hidden" name="response" />
@@ -61,7 +61,7 @@ export interface OwnPasskeys {
 export function PasskeyList(props: { readonly look: Look; readonly email: string; readonly own: OwnPasskeys; readonly formToken: string }) {
   const { look, own, formToken } = props
   const { mount } = look
-  const t = passkeyTexts(look.language)
+  const t = passkeyTexts(look)
   const api = `${mount}/v1/account/passkeys`
   return (
     <section

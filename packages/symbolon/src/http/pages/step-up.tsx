@@ -25,7 +25,7 @@ function Act({ look, action }: { readonly look: Look; readonly action: Action | 
   const entries = Object.entries(action.parameters).sort(([a], [b]) => (a < b ? -1 : 1))
   return (
     <section class="act" aria-labelledby="act">
-      <h2 id="act">{pageTexts(look.language).youConfirm}</h2>
+      <h2 id="act">{pageTexts(look).youConfirm}</h2>
       <p>{action.text}</p>
       {entries.length === 0 ? null : (
         <dl>
@@ -53,7 +53,7 @@ export function StepUpPage(props: {
   readonly problem: string | null
 }) {
   const { look, methods, problem } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   return (
     <Page look={look} title={t.confirmYou} apart={false}>
       <h1>{t.confirmYou}</h1>
@@ -82,7 +82,7 @@ export function StepUpKeyPage(props: {
   readonly options: string
 }) {
   const { look } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   return (
     <Page look={look} title={t.confirmYou} apart={false} passkeys={true}>
       <h1>{t.confirmYou}</h1>
@@ -92,7 +92,7 @@ export function StepUpKeyPage(props: {
       </PasskeyButton>
       <p id="problem" class="problem" role="alert"></p>
       <noscript>
-        <p class="hint">{passkeyTexts(look.language).needScript}</p>
+        <p class="hint">{passkeyTexts(look).needScript}</p>
       </noscript>
     </Page>
   )
@@ -109,7 +109,7 @@ export function StepUpCodePage(props: {
   readonly problem: string | null
 }) {
   const { look, fields, problem } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   return (
     <Page look={look} title={t.confirmYou} apart={false}>
       <h1>{t.confirmYou}</h1>
@@ -143,7 +143,7 @@ export function StepUpCodePage(props: {
       <div class="row">
         <form method="post" action={`${look.mount}/login/step-up/resend`}>
           <Carried fields={fields} />
-          <button class="quiet" type="submit" data-until={String(props.resendIn)} data-waiting={t.resendIn(0).replace('0', '{s}')}>
+          <button class="quiet" type="submit" data-until={String(props.resendIn)} data-waiting={t.resendIn('{s}')}>
             {t.resend}
           </button>
         </form>

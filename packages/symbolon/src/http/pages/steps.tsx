@@ -31,7 +31,7 @@ export function LimitPage(props: {
   readonly problem: string | null
 }) {
   const { look, form, sessions } = props
-  const t = pageTexts(look.language)
+  const t = pageTexts(look)
   return (
     <Page look={look} title={t.limit} apart={true}>
       <h1>{t.limit}</h1>
@@ -74,7 +74,7 @@ export const passkeyAsked = ({ state, methods, challenge }: Pick<LoginStep, 'sta
 /** Something was proven, and a passkey is wanted as well. `options`: JSON for the browser. */
 export function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {
   const { look, form } = props
-  const t = passkeyTexts(look.language)
+  const t = passkeyTexts(look)
   return (
     <Page look={look} title={t.second} apart={true} passkeys={true}>
       <h1>{t.second}</h1>

@@ -1,10 +1,13 @@
 // The look of the pages: tokens first, then the few parts there are. An operator's brand changes accent, logo and radius.
 
+import { inkOn } from '#messages'
+
 /** The style sheet; `accent` and `radius` were checked when the options were read. */
 export function styleSheet(brand: { readonly accent?: string | undefined; readonly radius?: number | undefined }): string {
-  const accent = brand.accent
-  return `:root{color-scheme:light dark;--ink:#1b1a17;--paper:#faf8f4;--card:#fffefb;--line:#e4dfd5;--muted:#6b665c;--accent:${accent ?? '#1f5f5b'};--accent-ink:#ffffff;--refuse:#a3262a;--live:#1f5f5b;--radius:${brand.radius ?? 10}px}
-@media (prefers-color-scheme:dark){:root{--ink:#f1ede4;--paper:#161512;--card:#1d1b17;--line:#34312a;--muted:#a8a296;--accent:${accent === undefined ? '#6cc3bb' : accent};--accent-ink:${accent === undefined ? '#0d1b1a' : '#ffffff'};--refuse:#ff8a85;--live:#6cc3bb}}
+  const { accent } = brand
+  const ink = accent === undefined ? '#ffffff' : inkOn(accent)
+  return `:root{color-scheme:light dark;--ink:#1b1a17;--paper:#faf8f4;--card:#fffefb;--line:#e4dfd5;--muted:#6b665c;--accent:${accent ?? '#1f5f5b'};--accent-ink:${ink};--refuse:#a3262a;--live:#1f5f5b;--radius:${brand.radius ?? 10}px}
+@media (prefers-color-scheme:dark){:root{--ink:#f1ede4;--paper:#161512;--card:#1d1b17;--line:#34312a;--muted:#a8a296;--accent:${accent === undefined ? '#6cc3bb' : accent};--accent-ink:${accent === undefined ? '#0d1b1a' : ink};--refuse:#ff8a85;--live:#6cc3bb}}
 *{box-sizing:border-box}
 html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;background:var(--paper);color:var(--ink);-webkit-text-size-adjust:100%}
 body{margin:0;min-height:100vh;min-height:100dvh;display:flex;flex-direction:column}
@@ -54,7 +57,7 @@ ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}
 .dot.open{background:none;border:2px solid var(--muted)}
 .outline{color:var(--ink);background:none;border:1px solid var(--muted);border-radius:var(--radius);padding:8px 14px;min-height:40px}
-.full{width:100%;min-height:48px;font-weight:600;font-size:15px}
+.full{width:100%;min-height:48px;font-weight:600;font-size:15px}button+.full{margin-top:12px}
 .or{display:flex;align-items:center;gap:12px;margin:16px 0;color:var(--muted);font-size:13px}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
 form[hidden],button[hidden],ul[hidden]{display:none}
 @media (scripting:enabled){form[data-passkey][hidden]{display:block;visibility:hidden}}
@@ -66,6 +69,8 @@ details[open] summary{margin-bottom:8px}
 .mail{border-top:1px solid var(--line);padding:16px 0;display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;justify-content:space-between}
 .mail .big{font:600 24px/1.2 ui-monospace,SFMono-Regular,Menlo,monospace;letter-spacing:.16em;font-variant-numeric:tabular-nums}
 .mail .about{flex-basis:100%;color:var(--muted);font-size:13px;overflow-wrap:anywhere}
+pre.mail-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 24px}
+iframe.mail-html{display:block;width:100%;height:520px;border:1px solid var(--line);border-radius:var(--radius);background:#fff}
 footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
 @media (prefers-reduced-motion:reduce){*{transition:none!important}}
 `

@@ -34,7 +34,7 @@ export function linkRoutes(site: Site) {
   const subject = (browser: string, token: string) => `link\n${browser}\n${token}`
 
   const showGone = (c: Http) => {
-    const t = pageTexts(c.var.language)
+    const t = pageTexts(lookOf(c))
     return show(c, <NoticePage look={lookOf(c)} title={t.linkGone} text={t.linkGoneHint} href={`${mount}/login`} link={t.signIn} />, 410)
   }
   const showStep = (c: Http, step: LoginStep, formToken: string, error: SymbolonError | null) => {

@@ -8,7 +8,7 @@ import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
-import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
+import { AccountPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
 import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { passkeyView, sessionViews, stepView } from '../views.ts'
@@ -38,8 +38,8 @@ const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), sco
 
 /** Creates the routes of the pages. */
 export function pageRoutes(site: Site) {
-  const { parts, mount } = site
-  const { core } = parts
+  const { mount } = site
+  const { core } = site.parts
   const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
 
   const stepUp = stepUpRoutes(site)
@@ -179,7 +179,7 @@ export function pageRoutes(site: Site) {
         const failed = expected(error)
         if (response === undefined) return showCode(c, journey(), form.login_id, failed)
         // A challenge is answered once: what follows is another start.
-        const sentence = failed.code === 'login_failed' ? passkeyTexts(c.var.language).signInFailed : undefined
+        const sentence = failed.code === 'login_failed' ? passkeyTexts(lookOf(c)).signInFailed : undefined
         return showIdentifier(c, journey(), client, '', failed, sentence)
       }
       return c.redirect(returnTo ?? `${mount}/account`, 303)
@@ -241,15 +241,13 @@ export function pageRoutes(site: Site) {
       })
       ended(c, site, revoked, session.sid)
       if (!revoked.sids.includes(session.sid)) return c.redirect(`${mount}/account`, 303)
-      const t = pageTexts(c.var.language)
+      const t = pageTexts(lookOf(c))
       return show(c, <NoticePage look={lookOf(c)} title={t.signedOut} text={t.emailHint} href={`${mount}/login`} link={t.signInAgain} />)
     },
 
-    mailbox: async (c: Http) => show(c, <MailboxPage look={lookOf(c)} mails={parts.outbox?.() ?? []} />),
-
     /** An error as a page: for navigations that asked for one. */
     problem: (c: Http, code: ErrorCode) => {
-      const t = pageTexts(c.var.language ?? 'en')
+      const t = pageTexts(lookOf(c))
       const shown = errors[code].status as ContentfulStatusCode
       return show(
         c,

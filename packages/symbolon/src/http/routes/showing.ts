@@ -53,6 +53,15 @@ export function createShowing(site: Site) {
       .includes(true)
   }
 
+  const lookOf = (c: Http): Look => ({
+    brand: parts.brand,
+    mount,
+    dev: parts.outbox !== undefined,
+    assets,
+    language: c.var.language ?? 'en',
+    texts: parts.brand.texts,
+  })
+
   return {
     /** What is served beside the pages, by path: its text and its media type. */
     served: {
@@ -61,7 +70,7 @@ export function createShowing(site: Site) {
       [assets.passkeys]: [passkeyScript, 'text/javascript'],
     } as Readonly<Record<string, readonly [string, string]>>,
     proof,
-    lookOf: (c: Http): Look => ({ brand: parts.brand, mount, dev: parts.outbox !== undefined, assets, language: c.var.language ?? 'en' }),
+    lookOf,
     show: async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
       c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status),
     /** Page forms come from our own pages only, listed origins or not. */
@@ -93,6 +102,6 @@ export function createShowing(site: Site) {
       if (foreign !== undefined) c.header('content-security-policy', pagePolicy(foreign))
     },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
-    problemOf: (c: Http, code: ErrorCode) => pageTexts(c.var.language ?? 'en').errors[code] ?? errors[code].text,
+    problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,
   }
 }
