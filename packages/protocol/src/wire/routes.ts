@@ -11,6 +11,7 @@ export const routes = {
   confirmationConsume: '/v1/session/confirmations/consume',
   sessions: '/v1/sessions',
   sessionById: '/v1/sessions/{sid}',
+  accountEvents: '/v1/account/events',
   passkeys: '/v1/account/passkeys',
   passkeyStart: '/v1/account/passkeys/start',
   passkeyFinish: '/v1/account/passkeys/finish',

@@ -1,6 +1,7 @@
 // Core put together: every noun from the same ports and options.
 
 import { SymbolonError } from '@symbolon/protocol'
+import { createAccount } from './account.ts'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createBudgets } from './budgets.ts'
@@ -124,6 +125,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     confirmations: {
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
+    account: createAccount(ports),
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

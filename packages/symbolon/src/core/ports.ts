@@ -244,6 +244,11 @@ export interface AuditStore {
   write(entries: readonly AuditDraft[]): Promise<void>
   /** Newest first. */
   list(filter: { readonly userId?: string }, limit: number): Eventually<readonly AuditEntry[]>
+  /** A user's lines of these names, newest first, at most `limit` of those before the line `before` (null: of all). */
+  page(
+    filter: { readonly userId: string; readonly names: readonly string[]; readonly before: number | null },
+    limit: number,
+  ): Eventually<readonly { readonly id: number; readonly line: AuditEntry }[]>
 }
 
 export interface FeedStore {

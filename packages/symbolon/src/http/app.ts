@@ -6,6 +6,7 @@ import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
+import * as account from './routes/account.ts'
 import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
@@ -15,6 +16,7 @@ import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
 import * as passkeys from './routes/passkeys.ts'
 import * as session from './routes/session.ts'
+import * as accountSchemas from './schemas/account.ts'
 import * as loginSchemas from './schemas/login.ts'
 import * as passkeySchemas from './schemas/passkeys.ts'
 import * as schemas from './schemas/session.ts'
@@ -144,6 +146,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: schemas.ended,
   })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('get', routes.accountEvents, account.events(site), {
+    summary: 'What happened to this account lately, newest first.',
+    answer: accountSchemas.events,
+  })
   add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
   add('post', routes.passkeyStart, passkeys.start(site), {
     summary: 'Begin to add a passkey; only who has just signed in.',

@@ -67,6 +67,8 @@ describe.each([
       await page.fill('#code', right)
       await page.waitForURL(`${service.origin}/account`)
       expect(await page.locator('ul.devices li').count()).toBe(1)
+      expect(await page.locator('ul.activity li').count()).toBe(2)
+      expect(await page.locator('ul.activity li .about').first().textContent()).toMatch(/Chrom.* · (127\.0\.0\.1|::1) · /)
       await clean(page)
       await fits(page)
       await page.click('ul.devices button')

@@ -2,6 +2,8 @@
 
 import type { SessionView } from '@symbolon/protocol'
 import { pageTexts } from '#messages'
+import type { EventView } from '../views.ts'
+import { ActivityList } from './activity.tsx'
 import { type Look, Page, Token, When } from './frame.tsx'
 import { type OwnPasskeys, PasskeyList } from './passkeys.tsx'
 
@@ -13,6 +15,7 @@ export function AccountPage(props: {
   readonly formToken: string
   /** Null where there can be none. */
   readonly passkeys: OwnPasskeys | null
+  readonly events: readonly EventView[]
   readonly now: number
 }) {
   const { look, sessions, formToken } = props
@@ -63,6 +66,7 @@ export function AccountPage(props: {
         </details>
       ) : null}
       {props.passkeys === null ? null : <PasskeyList look={look} email={props.email} own={props.passkeys} formToken={formToken} />}
+      <ActivityList look={look} events={props.events} />
     </Page>
   )
 }

@@ -11,7 +11,8 @@ import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
 import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
-import { passkeyView, sessionViews, stepView } from '../views.ts'
+import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
+import { mostEvents } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
@@ -211,6 +212,7 @@ export function pageRoutes(site: Site) {
             sessions={sessions}
             formToken={proof(`account\n${session.sid}`)}
             passkeys={await ownPasskeys(user.id)}
+            events={(await core.account.events(user.id, null, mostEvents)).events.map(eventView)}
             now={now}
           />,
         )

@@ -153,6 +153,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
             .all(userId ?? null, userId ?? null, limit)
             .map((row) => auditOf(row)),
         ),
+      page: ({ userId, names, before }, limit) =>
+        guarded(path, () =>
+          db
+            .sql(
+              `SELECT ${columns(auditColumns)}, id FROM audit WHERE user_id = ? AND id < ? AND event IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?`,
+            )
+            .all(userId, before ?? Number.MAX_SAFE_INTEGER, JSON.stringify(names), limit)
+            .map((row) => ({ id: row[auditColumns.length] as number, line: auditOf(row) })),
+        ),
     },
     feed: {
       head: () => guarded(path, () => headOf(db)),
