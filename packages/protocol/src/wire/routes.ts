@@ -12,6 +12,7 @@ export const routes = {
   sessions: '/v1/sessions',
   sessionById: '/v1/sessions/{sid}',
   accountEvents: '/v1/account/events',
+  accountExport: '/v1/account/export',
   passkeys: '/v1/account/passkeys',
   passkeyStart: '/v1/account/passkeys/start',
   passkeyFinish: '/v1/account/passkeys/finish',

@@ -150,6 +150,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
     summary: 'What happened to this account lately, newest first.',
     answer: accountSchemas.events,
   })
+  add('get', routes.accountExport, account.exported(site), {
+    summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
+    answer: accountSchemas.exported,
+  })
   add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
   add('post', routes.passkeyStart, passkeys.start(site), {
     summary: 'Begin to add a passkey; only who has just signed in.',
@@ -210,6 +214,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.loginLink, link.link)
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
+  add('get', '/account/export', pages.exported)
   add('post', '/account/sign-out', pages.signOut)
   add('post', '/account/passkeys/rename', pages.renamePasskey)
   add('post', '/account/passkeys/remove', pages.removePasskey)

@@ -1,5 +1,6 @@
 // The door of the messages: texts of mails and pages, and the choice of a language.
 
+export { type AccountTexts, accountTexts } from './account.ts'
 export { type ActivityTexts, activityText, activityTexts } from './activity.ts'
 export { type Language, languages, pickLanguage } from './language.ts'
 export { type CodeMail, codeMail, escapeHtml, type Mail, type NoticeMail, noticeMail } from './mail.ts'

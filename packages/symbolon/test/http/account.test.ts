@@ -1,7 +1,10 @@
 // A person's own account over real HTTP: what they are told of it, and what nobody else is.
 
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import Database from 'libsql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAuthenticator } from '../setting/authenticator.ts'
 import { type Browser, createBrowser, signInOver } from '../setting/browser.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
@@ -21,9 +24,12 @@ const person = () => `a${randomBytes(6).toString('hex')}@example.com`
 const firefox = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
 async function signedIn(email = person()): Promise<Browser> {
   const one = createBrowser(service.origin)
-  const asked = { ...one, fetch: (path: string, init = {}) => one.fetch(path, { ...init, headers: { 'user-agent': firefox } }) }
+  const asked: Browser = {
+    jar: one.jar,
+    fetch: (path, init = {}) => one.fetch(path, { ...init, headers: { 'user-agent': firefox, ...init.headers } }),
+  }
   expect((await signInOver(asked, '', email)).status).toBe(200)
-  return one
+  return asked
 }
 const post = (path: string, json: unknown) =>
   fetch(service.origin + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(json) })
@@ -40,6 +46,12 @@ const userOf = async (email: string) => {
   const user = await service.auth.users.find({ email })
   if (user === undefined) throw new Error('no user')
   return user
+}
+/** Makes what a person proved in every session of theirs older. */
+function age(id: string, seconds: number) {
+  const db = new Database(join(String(service.auth.settings.data), 'symbolon.db'))
+  db.prepare('UPDATE sessions SET auth_time = auth_time - ?, revision = revision + 1 WHERE user_id = ?').run(seconds * 1000, id)
+  db.close()
 }
 type Told = { type: string; timestamp: string; data: Record<string, unknown>; device: string | null }
 const told = async (one: Browser) => ((await (await one.fetch('/v1/account/events')).json()) as { events: Told[] }).events
@@ -85,5 +97,68 @@ describe('recent events', () => {
     expect(events).toHaveLength(50)
     expect(events[0]).toMatchObject({ type: 'session.opened' })
     expect(events[1]).toMatchObject({ type: 'user.updated', data: { by: 'cli', ip: null } })
+  })
+})
+
+describe('the export', () => {
+  type Export = { user: object; sessions: { current: boolean }[]; passkeys: Record<string, unknown>[]; events: Told[] }
+
+  it('is a file of everything about who asks, and no secret', async () => {
+    const email = person()
+    const one = await signedIn(email)
+    const user = await userOf(email)
+    const device = createAuthenticator(service.origin)
+    const begun = await one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} })
+    const { registration_id, public_key } = (await begun.json()) as { registration_id: string; public_key: { challenge: string } }
+    const json = { registration_id, response: device.create(public_key as never), name: 'Kitchen' }
+    expect((await one.fetch('/v1/account/passkeys/finish', { method: 'POST', json })).status).toBe(201)
+    // More than one page.
+    for (let n = 0; n < 450; n++) await service.auth.users.change(user.id, { roles: [`r${n}`] }, 'cli')
+    for (const path of ['/v1/account/export', '/account/export']) {
+      const answer = await one.fetch(path)
+      expect(answer.headers.get('content-disposition')).toBe('attachment; filename="account.json"')
+      expect(answer.headers.get('cache-control')).toContain('no-store')
+      const text = await answer.text()
+      const given = JSON.parse(text) as Export
+      expect(given.user).toMatchObject({ id: user.id, email, roles: ['r449'], status: 'active' })
+      expect(given.sessions).toMatchObject([{ current: true, device: 'Firefox on Linux' }])
+      expect(given.passkeys).toMatchObject([{ name: 'Kitchen' }])
+      expect(Object.keys(given.passkeys[0] ?? {}).sort()).toEqual(['created_at', 'id', 'last_used_at', 'name', 'synced'])
+      expect(given.events.map(({ type }) => type)).toEqual([
+        ...Array.from({ length: 450 }, () => 'user.updated'),
+        'passkey.added',
+        'session.opened',
+        'user.created',
+      ])
+      for (const credential of one.jar.values()) expect(text).not.toContain(credential)
+    }
+  })
+
+  it('is a whole file however many events there are', async () => {
+    for (const count of [198, 199]) {
+      const email = person()
+      const one = await signedIn(email)
+      const { id } = await userOf(email)
+      for (let n = 0; n < count; n++) await service.auth.users.change(id, { roles: [`r${n}`] }, 'cli')
+      const { events } = (await (await one.fetch('/v1/account/export')).json()) as Export
+      expect(events).toHaveLength(count + 2)
+    }
+  })
+
+  it('is for who has just signed in, whatever the transport', async () => {
+    const email = person()
+    const one = await signedIn(email)
+    const { access_token } = await native(email)
+    const byToken = () => fetch(`${service.origin}/v1/account/export`, { headers: { authorization: `Bearer ${access_token}` } })
+    expect((await byToken()).status).toBe(200)
+    age((await userOf(email)).id, 301)
+    const refused = await one.fetch('/v1/account/export')
+    expect(refused.headers.get('www-authenticate')).toContain('max_age="300"')
+    expect(await code(refused)).toBe('step_up_required')
+    expect(await code(await byToken())).toBe('step_up_required')
+    // The page leads to a step-up, and back.
+    const led = await one.fetch('/account/export')
+    expect([led.status, led.headers.get('location')]).toEqual([303, '/login?return_to=%2Faccount&step_up=1&max_age=300'])
+    expect(await code(await createBrowser(service.origin).fetch('/v1/account/export'))).toBe('missing_credential')
   })
 })

@@ -1,7 +1,7 @@
 // The account page: where one is signed in, as sentences, and signing out where it stands.
 
 import type { SessionView } from '@symbolon/protocol'
-import { pageTexts } from '#messages'
+import { accountTexts, pageTexts } from '#messages'
 import type { EventView } from '../views.ts'
 import { ActivityList } from './activity.tsx'
 import { type Look, Page, Token, When } from './frame.tsx'
@@ -20,6 +20,7 @@ export function AccountPage(props: {
 }) {
   const { look, sessions, formToken } = props
   const t = pageTexts(look.language)
+  const own = accountTexts(look.language)
   const action = `${look.mount}/account/sign-out`
   const others = sessions.some((session) => !session.current)
   return (
@@ -67,6 +68,11 @@ export function AccountPage(props: {
       ) : null}
       {props.passkeys === null ? null : <PasskeyList look={look} email={props.email} own={props.passkeys} formToken={formToken} />}
       <ActivityList look={look} events={props.events} />
+      <h2>{own.data}</h2>
+      <p class="hint">{own.exportHint}</p>
+      <p class="plain">
+        <a href={`${look.mount}/account/export`}>{own.exportLink}</a>
+      </p>
     </Page>
   )
 }

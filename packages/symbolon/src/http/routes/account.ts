@@ -1,7 +1,8 @@
-// A person's own account over the API: what happened to it.
+// A person's own account over the API: what happened to it, and all of it to take away.
 
 import { type Http, type Site, whoIs } from '../context.ts'
-import { eventView } from '../views.ts'
+import { eventView, passkeyView, sessionViews } from '../views.ts'
+import { justNow } from './passkeys.ts'
 
 /** Events of one answer. */
 export const mostEvents = 50
@@ -11,4 +12,57 @@ export const events = (site: Site) => async (c: Http) => {
   const { user } = await whoIs(c, site)
   const page = await site.parts.core.account.events(user.id, null, mostEvents)
   return c.json({ events: page.events.map(eventView) })
+}
+
+/** Events read at once for an export, and how long one that nobody reads on is held. */
+const perPage = 200
+const patience = 60_000
+
+/**
+ * `GET /v1/account/export`: everything that is kept of who asks, as a file; only for who has just signed in. Events come page
+ * by page, as fast as they are read.
+ */
+export const exported = (site: Site) => async (c: Http) => {
+  const { user, session, now } = justNow(await whoIs(c, site))
+  const headers = { 'content-type': 'application/json', 'content-disposition': 'attachment; filename="account.json"' }
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers)
+  const { core } = site.parts
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const about = {
+    exported_at: iso(now),
+    user: { id: user.id, email: user.email, roles: user.roles, status: user.status, created_at: iso(user.createdAt) },
+    sessions: await sessionViews(core, user, session.sid),
+    passkeys: (await core.passkeys.list(user.id)).passkeys.map(passkeyView),
+  }
+  const encoder = new TextEncoder()
+  let page = await core.account.events(user.id, null, perPage)
+  let between = ''
+  const text = () => {
+    const lines = page.events.map((one) => JSON.stringify(eventView(one)))
+    const joined = lines.length === 0 ? '' : between + lines.join(',\n')
+    if (lines.length > 0) between = ',\n'
+    return joined
+  }
+  let late: ReturnType<typeof setTimeout>
+  let begun = false
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      late = setTimeout(() => controller.error(new Error('The export is not read.')), patience)
+    },
+    async pull(controller) {
+      try {
+        if (begun && page.next !== null) page = await core.account.events(user.id, page.next, perPage)
+        const head = begun ? '' : `${JSON.stringify(about, null, 2).slice(0, -2)},\n  "events": [\n`
+        begun = true
+        controller.enqueue(encoder.encode(head + text() + (page.next === null ? '\n  ]\n}\n' : '')))
+        if (page.next !== null) return
+        controller.close()
+      } catch (error) {
+        controller.error(error)
+      }
+      clearTimeout(late)
+    },
+    cancel: () => clearTimeout(late),
+  })
+  return c.body(stream, 200, headers)
 }

@@ -12,7 +12,7 @@ import { AccountPage, MailboxPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
 import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
-import { mostEvents } from './account.ts'
+import { exported, mostEvents } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
@@ -216,6 +216,15 @@ export function pageRoutes(site: Site) {
             now={now}
           />,
         )
+      } catch (error) {
+        return signInFirst(c, error)
+      }
+    },
+
+    /** The same file as over the API; who must first sign in, or step up, is led there. */
+    exported: async (c: Http) => {
+      try {
+        return await exported(site)(c)
       } catch (error) {
         return signInFirst(c, error)
       }
