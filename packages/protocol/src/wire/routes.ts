@@ -11,6 +11,7 @@ export const routes = {
   confirmationConsume: '/v1/session/confirmations/consume',
   sessions: '/v1/sessions',
   sessionById: '/v1/sessions/{sid}',
+  accountDelete: '/v1/account',
   accountEvents: '/v1/account/events',
   accountExport: '/v1/account/export',
   passkeys: '/v1/account/passkeys',

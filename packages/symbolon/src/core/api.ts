@@ -197,6 +197,15 @@ export interface Users {
   ): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
   /** Makes this user's older access tokens stale though nothing here changed, as when what a claim was made from did. */
   bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
+  /**
+   * Deletes a user for good: their sessions end everywhere, nothing personal is kept, their address is free, and they are told
+   * by mail. Whoever comes with that address is somebody new. `ended`: the sessions; `at`: the client that it was asked at.
+   */
+  remove(
+    id: string,
+    by: Actor,
+    at?: Client,
+  ): Promise<{ readonly ok: true; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
 }
 
 export interface NewClient

@@ -20,6 +20,7 @@ import { createPasskeys } from './passkeys.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
 import { createRefresh } from './refresh.ts'
+import { createRemoval } from './removal.ts'
 import { createRevoke } from './revoke.ts'
 import { createSeals } from './seals.ts'
 import { createChecks, refuse } from './session.ts'
@@ -113,7 +114,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     oauth: createOAuth({ ports, options, policyOf, mint: createMintForClient(minting) }),
     tokens: createTokens({ ports, keys, sessions, options, policyOf }),
     keys,
-    users: createUsers(ports),
+    users: { ...createUsers(ports), remove: createRemoval(ports, hooks) },
     clients,
     passkeys: createPasskeys({
       ports,

@@ -199,6 +199,14 @@ export interface UserStore {
     change: UserChange,
     audit: readonly AuditDraft[],
   ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
+  /**
+   * Deletes a user as they were last, in one transaction that locks them first: sessions end and are logged to the feed with
+   * the epoch after the last, passkeys, handle and attempts go, and no address or user agent stays in what is kept.
+   */
+  remove(
+    id: string,
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
 }
 
 export interface ClientStore {
@@ -316,6 +324,14 @@ export type Delivery =
       readonly kind: 'passkey'
       readonly to: string
       readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** The account of this address was deleted. */
+      readonly kind: 'deleted'
+      readonly to: string
       readonly at: number
       readonly device: string
       readonly language: string

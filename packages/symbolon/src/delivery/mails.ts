@@ -1,7 +1,7 @@
 // Which mail a delivery is.
 
 import type { Delivery } from '#core'
-import { codeMail, type Mail, noticeMail, passkeyMail } from '#messages'
+import { codeMail, deletedMail, type Mail, noticeMail, passkeyMail } from '#messages'
 
 /** A delivery that goes to somebody. */
 export type Addressed = Exclude<Delivery, { readonly kind: 'none' }>
@@ -9,5 +9,6 @@ export type Addressed = Exclude<Delivery, { readonly kind: 'none' }>
 /** Its mail. */
 export function mailFor(delivery: Addressed): Mail {
   if (delivery.kind === 'code') return codeMail(delivery)
+  if (delivery.kind === 'deleted') return deletedMail(delivery)
   return delivery.kind === 'passkey' ? passkeyMail(delivery) : noticeMail(delivery)
 }

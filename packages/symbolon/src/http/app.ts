@@ -146,6 +146,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: schemas.ended,
   })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('delete', routes.accountDelete, account.remove(site), {
+    summary: 'Delete this user for good; only for who has just signed in.',
+    status: 204,
+  })
   add('get', routes.accountEvents, account.events(site), {
     summary: 'What happened to this account lately, newest first.',
     answer: accountSchemas.events,
@@ -215,6 +219,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
   add('get', '/account/export', pages.exported)
+  add('post', '/account/delete', pages.removeAccount)
   add('post', '/account/sign-out', pages.signOut)
   add('post', '/account/passkeys/rename', pages.renamePasskey)
   add('post', '/account/passkeys/remove', pages.removePasskey)

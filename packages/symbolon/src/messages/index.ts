@@ -2,6 +2,7 @@
 
 export { type AccountTexts, accountTexts } from './account.ts'
 export { type ActivityTexts, activityText, activityTexts } from './activity.ts'
+export { type DeletedMail, deletedMail } from './deleted-mail.ts'
 export { type Language, languages, pickLanguage } from './language.ts'
 export { type CodeMail, codeMail, escapeHtml, type Mail, type NoticeMail, noticeMail } from './mail.ts'
 export { type PageTexts, pageTexts } from './page.ts'

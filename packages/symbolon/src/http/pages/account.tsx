@@ -73,6 +73,16 @@ export function AccountPage(props: {
       <p class="plain">
         <a href={`${look.mount}/account/export`}>{own.exportLink}</a>
       </p>
+      <details>
+        <summary>{own.remove}</summary>
+        <p>{own.removeSure}</p>
+        <form method="post" action={`${look.mount}/account/delete`}>
+          <Token value={formToken} />
+          <button class="outline danger" type="submit">
+            {own.removeYes}
+          </button>
+        </form>
+      </details>
     </Page>
   )
 }

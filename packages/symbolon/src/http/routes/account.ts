@@ -1,8 +1,11 @@
-// A person's own account over the API: what happened to it, and all of it to take away.
+// A person's own account over the API: what happened to it, all of it to take away, and its end.
 
+import { SymbolonError } from '@symbolon/protocol'
+import type { SessionSnapshot } from '#core'
 import { type Http, type Site, whoIs } from '../context.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
-import { justNow } from './passkeys.ts'
+import { byOwner, justNow } from './passkeys.ts'
+import { ended } from './session.ts'
 
 /** Events of one answer. */
 export const mostEvents = 50
@@ -65,4 +68,19 @@ export const exported = (site: Site) => async (c: Http) => {
     cancel: () => clearTimeout(late),
   })
   return c.body(stream, 200, headers)
+}
+
+/** Deletes the account of who has just signed in; the answer clears its cookies. */
+export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot): Promise<void> {
+  const { user, session, client } = justNow(snapshot)
+  const removed = await site.parts.core.users.remove(user.id, byOwner(c, snapshot), client)
+  // Somebody else was first.
+  if (!removed.ok) throw new SymbolonError('session_revoked')
+  ended(c, site, { head: removed.head, sids: [session.sid] }, session.sid)
+}
+
+/** `DELETE /v1/account` */
+export const remove = (site: Site) => async (c: Http) => {
+  await removeOwn(c, site, await whoIs(c, site))
+  return c.body(null, 204)
 }

@@ -99,6 +99,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       list: (after, limit) => guarded(path, () => listUsers(db, after, limit)),
       create: (user, audit) => writer.call('users.create', user, audit),
       change: (id, change, audit) => writer.call('users.change', id, change, audit),
+      remove: (id, audit) => writer.call('users.remove', id, audit),
     },
     clients: {
       find: (id) => guarded(path, () => findClient(db, id)),

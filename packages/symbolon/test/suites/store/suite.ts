@@ -6,6 +6,7 @@ import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
 import { passkeySuite } from './passkeys.ts'
 import { raiseSuite } from './raise.ts'
+import { removalSuite } from './removal.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -19,6 +20,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   webhookSuite(name, open)
   passkeySuite(name, open)
   attemptSuite(name, open)
+  removalSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
     const { opened, attempt, find } = set
