@@ -131,6 +131,16 @@ export function removalSuite(name: string, open: (clock: () => number) => Promis
       }
     })
 
+    it('leaves no handle behind, whoever asks for one at the same moment', async () => {
+      for (let round = 0; round < 10; round++) {
+        const userId = `usr_${id()}`
+        await store().users.create({ id: userId, email: `${id().toLowerCase()}@example.com`, roles: [] }, [])
+        const asked = () => Array.from({ length: 4 }, () => store().passkeys.handle(userId, handle()))
+        await Promise.all([...asked(), remove(userId), ...asked()])
+        expect(await store().passkeys.list(userId)).toEqual({ handle: null, passkeys: [] })
+      }
+    })
+
     it('leaves nothing alive, whatever rotates, is raised, seen or added at the same moment', async () => {
       for (let round = 0; round < 5; round++) {
         const email = `${id().toLowerCase()}@example.com`
