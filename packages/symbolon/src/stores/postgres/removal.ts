@@ -15,6 +15,16 @@ BEGIN
   INSERT INTO @user_handles (tenant, user_id, handle) VALUES ('main', person, fresh) ON CONFLICT DO NOTHING;
   RETURN (SELECT handle FROM @user_handles WHERE tenant = 'main' AND user_id = person);
 END $$;
+CREATE FUNCTION @blank_lines(person text, since bigint, most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  lines bigint[];
+BEGIN
+  SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO lines FROM (
+    SELECT id FROM @audit WHERE user_id = person AND id > since AND ip IS NOT NULL
+    AND EXISTS (SELECT 1 FROM @users WHERE id = person) ORDER BY id LIMIT most) x;
+  UPDATE @audit SET ip = NULL WHERE id = ANY(lines);
+  RETURN CASE WHEN cardinality(lines) = most THEN lines[most] END;
+END $$;
 CREATE FUNCTION @remove_user(person text, lines jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
@@ -46,10 +56,16 @@ END $$;
 
 type Removed = { readonly user: Row; readonly ended: readonly string[]; readonly log: Logged }
 
+/** Audit lines blanked in one transaction. */
+const perBatch = 5000
+
 /** The verb. */
 export const createRemoval =
-  ({ logging }: Pick<Verbs, 'logging'>): UserStore['remove'] =>
+  ({ call, logging }: Pick<Verbs, 'call' | 'logging'>): UserStore['remove'] =>
   async (id, audit) => {
+    // Of somebody with very many lines most are blanked before, so that what has to be one transaction stays a short one.
+    const blank = { name: 'blank_lines', text: 'SELECT @blank_lines($1, $2, $3)::float8' }
+    for (let since: number | null = 0; since !== null; ) since = await call<number | null>(blank, [id, since, perBatch])
     const statement = { name: 'remove_user', text: 'SELECT @remove_user($1, $2)' }
     const removed = await logging<Removed | null>(statement, [id, auditJson(audit)])
     return removed === null ? undefined : { user: userOf(removed.user), ended: removed.ended, head: headOf(removed.log.head) }

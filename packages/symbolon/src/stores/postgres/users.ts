@@ -75,6 +75,6 @@ export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore
       const user: User = userOf(changed.user)
       return { user, ended: changed.ended, head: headOf(changed.log.head) }
     },
-    remove: createRemoval({ logging }),
+    remove: createRemoval({ call, logging }),
   }
 }

@@ -82,6 +82,17 @@ export function removalSuite(name: string, open: (clock: () => number) => Promis
       expect(await store().audit.list({ userId: 'usr_eve' }, 1)).toMatchObject([{ ip: '192.0.2.1' }])
     })
 
+    it('is done however much there is to blank', async () => {
+      const { user } = (await opened()).snapshot
+      await store().audit.write(Array.from({ length: 12_000 }, (_, n) => line(`e${n}`, user.id)))
+      await store().audit.write([line('last', 'usr_eve')])
+      expect(await remove(user.id)).toBeDefined()
+      const lines = await store().audit.list({ userId: user.id }, 20_000)
+      expect(lines).toHaveLength(12_001)
+      expect(lines.filter(({ ip }) => ip !== null)).toEqual([])
+      expect(await store().audit.list({ userId: 'usr_eve' }, 1)).toMatchObject([{ ip: '192.0.2.1' }])
+    })
+
     it('gives the address to somebody else, who inherits nothing', async () => {
       const { user, session } = (await opened()).snapshot
       await remove(user.id)
