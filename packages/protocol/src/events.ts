@@ -22,6 +22,10 @@ const table = {
   },
   'user.disabled': { when: 'A user was disabled, and every session of theirs ended.', data: { user_id: 'text', by: 'text' } },
   'user.enabled': { when: 'A disabled user was enabled again.', data: { user_id: 'text', by: 'text' } },
+  'user.deleted': {
+    when: 'A user was deleted, by themselves or by an operator, and every session of theirs ended. Whoever comes with their address is somebody new, with an id of their own.',
+    data: { user_id: 'text', by: 'text' },
+  },
   'user.refused': {
     when: 'Somebody proved an address, and the application refused to make a user of them. `because`: `denied`, or how its hook failed.',
     data: { client_id: 'text or null', because: 'text' },

@@ -24,7 +24,7 @@ export function addNouns(program: Command, terminal: Terminal): void {
     created: time(user.createdAt),
   })
 
-  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch, factors')
+  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch, factors, delete')
   verb(users, 'list', 'list users in order of id', async (auth, _, options) =>
     show(terminal, options, (await auth.users.list(null, 1000)).map(userRow), 'No users yet.'),
   )
@@ -82,6 +82,22 @@ export function addNouns(program: Command, terminal: Terminal): void {
       )
     },
     (command) => command.option('--remove <id>', 'remove this one; sessions that were opened by it stay'),
+  )
+
+  verb(
+    users,
+    'delete <user>',
+    'delete a user for good: every session ends, and what is kept about them is removed',
+    async (auth, [who = ''], options) => {
+      const { id } = await userOf(auth, who)
+      if ((options as { readonly yes?: boolean }).yes !== true) {
+        if (terminal.ask === undefined) throw failure('This cannot be undone; say --yes.')
+        if (!(await terminal.ask(`The user ${id} will be deleted for good. Go on?`))) throw failure('Nothing was done.')
+      }
+      const { ended } = granted(await auth.users.remove(id, { actor: 'cli' }))
+      show(terminal, options, [{ deleted: id, sessions_ended: ended.length }], '')
+    },
+    (command) => command.option('--yes', 'do not ask'),
   )
 
   const sessions = program.command('sessions').description('sign-ins: list, revoke, revoke-all, explain')

@@ -20,7 +20,7 @@ A restore will
   end every session: everybody signs in anew;
   grow the epochs of all users and clients, and drop sign-ins under way;
   give the log of revocations a new id, which verifiers notice by themselves.
-What was changed after the backup is gone and must be done again: users disabled, roles taken away, clients and their secrets.`
+What was changed after the backup is gone and must be done again: users deleted or disabled, roles taken away, clients and their secrets.`
 
 /** Adds the command. */
 export function addRestore(program: Command, terminal: Terminal): void {

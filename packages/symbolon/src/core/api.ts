@@ -1,7 +1,7 @@
 // What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
-import type { AccessTokenClaims, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { AccessTokenClaims, AuthEvent, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
@@ -197,6 +197,15 @@ export interface Users {
   ): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
   /** Makes this user's older access tokens stale though nothing here changed, as when what a claim was made from did. */
   bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
+  /**
+   * Deletes a user for good: their sessions end everywhere, nothing personal is kept, their address is free, and they are told
+   * by mail. Whoever comes with that address is somebody new. `ended`: the sessions; `at`: the client that it was asked at.
+   */
+  remove(
+    id: string,
+    by: Actor,
+    at?: Client,
+  ): Promise<{ readonly ok: true; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
 }
 
 export interface NewClient
@@ -285,6 +294,21 @@ export interface Audit {
   list(filter: { readonly userId?: string }, limit: number): Promise<readonly AuditEntry[]>
 }
 
+/** What happened to an account, as its owner is told. `userAgent`: of the session it was in, while its record is kept. */
+export interface OwnEvent {
+  readonly event: AuthEvent
+  readonly userAgent: string | null
+}
+
+export interface Account {
+  /** Newest first, at most `limit`; `next` is where the page after it begins, null when there is none. */
+  events(
+    userId: string,
+    before: number | null,
+    limit: number,
+  ): Promise<{ readonly events: readonly OwnEvent[]; readonly next: number | null }>
+}
+
 /** Scheduled work, run by whoever holds the process: keys every minute, clean-up in small batches. */
 export interface Jobs {
   readonly maintain: () => Promise<void>
@@ -302,6 +326,7 @@ export interface Core {
   readonly clients: Clients
   readonly passkeys: Passkeys
   readonly confirmations: Confirmations
+  readonly account: Account
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

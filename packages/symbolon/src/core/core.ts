@@ -1,6 +1,7 @@
 // Core put together: every noun from the same ports and options.
 
 import { SymbolonError } from '@symbolon/protocol'
+import { createAccount } from './account.ts'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createBudgets } from './budgets.ts'
@@ -19,6 +20,7 @@ import { createPasskeys } from './passkeys.ts'
 import { createPipeline } from './pipeline.ts'
 import { createPolicies } from './policy.ts'
 import { createRefresh } from './refresh.ts'
+import { createRemoval } from './removal.ts'
 import { createRevoke } from './revoke.ts'
 import { createSeals } from './seals.ts'
 import { createChecks, refuse } from './session.ts'
@@ -112,7 +114,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     oauth: createOAuth({ ports, options, policyOf, mint: createMintForClient(minting) }),
     tokens: createTokens({ ports, keys, sessions, options, policyOf }),
     keys,
-    users: createUsers(ports),
+    users: { ...createUsers(ports), remove: createRemoval(ports, hooks) },
     clients,
     passkeys: createPasskeys({
       ports,
@@ -124,6 +126,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     confirmations: {
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
+    account: createAccount(ports),
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

@@ -34,6 +34,7 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
   'user.epoch': { type: 'user.updated', tell: updated('epoch') },
   'user.disabled': { type: 'user.disabled', tell: (line) => ({ type: 'user.disabled', data: ofUser(line) }) },
   'user.active': { type: 'user.enabled', tell: (line) => ({ type: 'user.enabled', data: ofUser(line) }) },
+  'user.deleted': { type: 'user.deleted', tell: (line) => ({ type: 'user.deleted', data: ofUser(line) }) },
   'user.refused': {
     type: 'user.refused',
     tell: ({ clientId, detail }) => ({ type: 'user.refused', data: { client_id: clientId, because: text(detail.because) } }),

@@ -15,6 +15,7 @@ export type RevokeReason =
   | 'reused'
   | 'rolled_back'
   | 'user_disabled'
+  | 'user_deleted'
   | 'admin'
   | 'parent'
   /** The store was restored from a backup that is older than what was acknowledged. */

@@ -199,6 +199,14 @@ export interface UserStore {
     change: UserChange,
     audit: readonly AuditDraft[],
   ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
+  /**
+   * Deletes a user as they were last, in one transaction that locks them first: sessions end and are logged to the feed with
+   * the epoch after the last, passkeys, handle and attempts go, and no address or user agent stays in what is kept.
+   */
+  remove(
+    id: string,
+    audit: readonly AuditDraft[],
+  ): Promise<{ readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | undefined>
 }
 
 export interface ClientStore {
@@ -244,6 +252,11 @@ export interface AuditStore {
   write(entries: readonly AuditDraft[]): Promise<void>
   /** Newest first. */
   list(filter: { readonly userId?: string }, limit: number): Eventually<readonly AuditEntry[]>
+  /** A user's lines of these names, newest first, at most `limit` of those before the line `before` (null: of all). */
+  page(
+    filter: { readonly userId: string; readonly names: readonly string[]; readonly before: number | null },
+    limit: number,
+  ): Eventually<readonly { readonly id: number; readonly line: AuditEntry }[]>
 }
 
 export interface FeedStore {
@@ -311,6 +324,14 @@ export type Delivery =
       readonly kind: 'passkey'
       readonly to: string
       readonly change: 'added' | 'removed'
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** The account of this address was deleted. */
+      readonly kind: 'deleted'
+      readonly to: string
       readonly at: number
       readonly device: string
       readonly language: string

@@ -20,8 +20,10 @@ const texts = z.strictObject({
   pages: kind(textNames.pages),
   errors: kind(textNames.errors),
   passkeys: kind(textNames.passkeys),
+  account: kind(textNames.account),
   mails: kind(textNames.mails),
   passkeyMails: kind(textNames.passkeyMails),
+  deletedMails: kind(textNames.deletedMails),
 })
 
 const byLanguage = Object.fromEntries(languages.map((language) => [language, texts.optional()])) as Record<

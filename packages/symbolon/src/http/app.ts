@@ -6,6 +6,7 @@ import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
+import * as account from './routes/account.ts'
 import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
@@ -16,6 +17,7 @@ import * as oauth from './routes/oauth.ts'
 import { pageRoutes } from './routes/pages.tsx'
 import * as passkeys from './routes/passkeys.ts'
 import * as session from './routes/session.ts'
+import * as accountSchemas from './schemas/account.ts'
 import * as loginSchemas from './schemas/login.ts'
 import * as passkeySchemas from './schemas/passkeys.ts'
 import * as schemas from './schemas/session.ts'
@@ -145,6 +147,18 @@ export function createHttp(parts: HttpParts): HttpHandler {
     answer: schemas.ended,
   })
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('delete', routes.accountDelete, account.remove(site), {
+    summary: 'Delete this user for good; only for who has just signed in.',
+    status: 204,
+  })
+  add('get', routes.accountEvents, account.events(site), {
+    summary: 'What happened to this account lately, newest first.',
+    answer: accountSchemas.events,
+  })
+  add('get', routes.accountExport, account.exported(site), {
+    summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
+    answer: accountSchemas.exported,
+  })
   add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
   add('post', routes.passkeyStart, passkeys.start(site), {
     summary: 'Begin to add a passkey; only who has just signed in.',
@@ -205,6 +219,8 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.loginLink, link.link)
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
+  add('get', '/account/export', pages.exported)
+  add('post', '/account/delete', pages.removeAccount)
   add('post', '/account/sign-out', pages.signOut)
   add('post', '/account/passkeys/rename', pages.renamePasskey)
   add('post', '/account/passkeys/remove', pages.removePasskey)

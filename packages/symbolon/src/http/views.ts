@@ -1,7 +1,7 @@
 // Records as they stand on the wire.
 
 import type { LoginStepAnswer, SessionView, TokenAnswer } from '@symbolon/protocol'
-import type { Client, Core, FollowerView, LoginStep, Minted, Passkey, Session, SigningKey, User } from '#core'
+import type { Client, Core, FollowerView, LoginStep, Minted, OwnEvent, Passkey, Session, SigningKey, User } from '#core'
 import { limitsOf, standingOf } from '#core'
 import { deviceName } from './context.ts'
 
@@ -38,6 +38,12 @@ export async function sessionViews(core: Core, user: User, current: string | nul
     return client === undefined ? [] : [sessionView(session, user, client, core, current, now)]
   })
 }
+
+/** What happened to an account, as its owner sees it; `device` where the session is still known. */
+export const eventView = ({ event, userAgent }: OwnEvent) => ({ ...event, device: userAgent === null ? null : deviceName(userAgent) })
+
+/** The same. */
+export type EventView = ReturnType<typeof eventView>
 
 /** What a sign-in still wants. */
 export const stepView = ({ state, methods, challenge, sessions, expiresAt }: LoginStep): LoginStepAnswer => ({

@@ -1,5 +1,8 @@
 // The door of the messages: texts of mails and pages, and the choice of a language.
 
+export { type AccountTexts, accountTexts } from './account.ts'
+export { type ActivityTexts, activityText, activityTexts } from './activity.ts'
+export { type DeletedMail, deletedMail } from './deleted-mail.ts'
 export { type Language, languages, pickLanguage } from './language.ts'
 export { escapeHtml, inkOn, type Mail, type MailBrand } from './layout.ts'
 export { type CodeMail, codeMail, type NoticeMail, noticeMail } from './mail.ts'

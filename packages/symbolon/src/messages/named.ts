@@ -1,6 +1,8 @@
 // Which texts there are, by kind and name, and what must and may stand in braces in each: what an operator's own are held
 // against.
 
+import { ourAccount } from './account.ts'
+import { deletedMailPlaces, ourDeletedMails } from './deleted-mail.ts'
 import { mailPlaces, ourMails } from './mail.ts'
 import { ourPages, pagePlaces } from './page.ts'
 import { ourPasskeyMails, passkeyMailPlaces } from './passkey-mail.ts'
@@ -16,8 +18,10 @@ export const textNames = {
   pages: named(pages, pagePlaces),
   errors: named(errors, {}),
   passkeys: named(ourPasskeys.en, {}),
+  account: named(ourAccount.en, {}),
   mails: named(ourMails.en, mailPlaces),
   passkeyMails: named(ourPasskeyMails.en, passkeyMailPlaces),
+  deletedMails: named(ourDeletedMails.en, deletedMailPlaces),
 }
 
 /**

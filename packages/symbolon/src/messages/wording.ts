@@ -15,8 +15,10 @@ export type OwnTexts = Readonly<
           readonly pages?: OwnTable | undefined
           readonly errors?: OwnTable | undefined
           readonly passkeys?: OwnTable | undefined
+          readonly account?: OwnTable | undefined
           readonly mails?: OwnTable | undefined
           readonly passkeyMails?: OwnTable | undefined
+          readonly deletedMails?: OwnTable | undefined
         }
       | undefined
     >

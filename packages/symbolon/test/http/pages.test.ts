@@ -1,5 +1,6 @@
 // The hosted pages in a real browser: with and without JavaScript, light and dark, narrow and wide, and by axe.
 
+import { readFileSync } from 'node:fs'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -67,6 +68,8 @@ describe.each([
       await page.fill('#code', right)
       await page.waitForURL(`${service.origin}/account`)
       expect(await page.locator('ul.devices li').count()).toBe(1)
+      expect(await page.locator('ul.activity li').count()).toBe(2)
+      expect(await page.locator('ul.activity li .about').first().textContent()).toMatch(/Chrom.* · (127\.0\.0\.1|::1) · /)
       await clean(page)
       await fits(page)
       await page.click('ul.devices button')
@@ -77,6 +80,33 @@ describe.each([
       expect(new URL(page.url()).pathname).toBe('/login')
     }))
 })
+
+it.each([
+  ['English, with JavaScript', { viewport: { width: 1280, height: 800 } }],
+  ['German, without', { viewport: { width: 320, height: 640 }, locale: 'de-DE', colorScheme: 'dark', javaScriptEnabled: false }],
+] satisfies [string, BrowserContextOptions][])('takes the data away and deletes the account, asked twice: %s', (name, options) =>
+  open(options, async (page) => {
+    const email = `${name.replace(/\W/g, '').toLowerCase()}@example.com`
+    await signIn(page, email)
+    if (options.javaScriptEnabled === false) await page.click('button.primary')
+    await page.waitForURL(`${service.origin}/account`)
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click('a[href="/account/export"]')])
+    expect(file.suggestedFilename()).toBe('account.json')
+    expect(JSON.parse(readFileSync(await file.path(), 'utf8')).user.email).toBe(email)
+    const button = page.locator('form[action="/account/delete"] button')
+    expect(await button.isVisible()).toBe(false)
+    await page.click('details:has(form[action="/account/delete"]) summary')
+    // Without scripts axe cannot run; the page is the same.
+    if (options.javaScriptEnabled !== false) await clean(page)
+    await fits(page)
+    await button.click()
+    await page.waitForSelector('.plain a')
+    expect((await page.context().cookies()).map((cookie) => cookie.name)).not.toContain('symbolon')
+    expect(await service.auth.users.find({ email })).toBeUndefined()
+    await page.goto(`${service.origin}/account`)
+    expect(new URL(page.url()).pathname).toBe('/login')
+  }),
+)
 
 it('sends a complete code once, whoever presses Enter as well', () =>
   open({}, async (page) => {

@@ -38,7 +38,7 @@ describe('the names of texts', () => {
   it('are those of every language, and our own texts keep to the rules for them', () => {
     expect(all.length).toBeGreaterThan(200)
     for (const [name, text, places] of all) expect([name, ownTextFault(text, places)]).toEqual([name, undefined])
-    for (const kind of ['pages', 'errors', 'passkeys', 'mails', 'passkeyMails'] as const)
+    for (const kind of ['pages', 'errors', 'passkeys', 'account', 'mails', 'passkeyMails', 'deletedMails'] as const)
       expect(Object.keys(textNames[kind])).not.toEqual([])
     expect(textNames.pages).not.toHaveProperty('errors')
     for (const texts of [ourPages, ourPasskeys, ourMails, ourPasskeyMails, { en: ourPages.en.errors, de: ourPages.de.errors }])

@@ -1,7 +1,9 @@
 // The account page: where one is signed in, as sentences, and signing out where it stands.
 
 import type { SessionView } from '@symbolon/protocol'
-import { pageTexts } from '#messages'
+import { accountTexts, pageTexts } from '#messages'
+import type { EventView } from '../views.ts'
+import { ActivityList } from './activity.tsx'
 import { type Look, Page, Token, When } from './frame.tsx'
 import { type OwnPasskeys, PasskeyList } from './passkeys.tsx'
 
@@ -13,10 +15,12 @@ export function AccountPage(props: {
   readonly formToken: string
   /** Null where there can be none. */
   readonly passkeys: OwnPasskeys | null
+  readonly events: readonly EventView[]
   readonly now: number
 }) {
   const { look, sessions, formToken } = props
   const t = pageTexts(look)
+  const own = accountTexts(look)
   const action = `${look.mount}/account/sign-out`
   const others = sessions.some((session) => !session.current)
   return (
@@ -63,6 +67,22 @@ export function AccountPage(props: {
         </details>
       ) : null}
       {props.passkeys === null ? null : <PasskeyList look={look} email={props.email} own={props.passkeys} formToken={formToken} />}
+      <ActivityList look={look} events={props.events} />
+      <h2>{own.data}</h2>
+      <p class="hint">{own.exportHint}</p>
+      <p class="plain">
+        <a href={`${look.mount}/account/export`}>{own.exportLink}</a>
+      </p>
+      <details>
+        <summary>{own.remove}</summary>
+        <p>{own.removeSure}</p>
+        <form method="post" action={`${look.mount}/account/delete`}>
+          <Token value={formToken} />
+          <button class="outline danger" type="submit">
+            {own.removeYes}
+          </button>
+        </form>
+      </details>
     </Page>
   )
 }

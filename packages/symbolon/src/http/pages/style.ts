@@ -54,6 +54,10 @@ ul.devices li{display:flex;align-items:center;gap:12px 16px;flex-wrap:wrap;justi
 ul.devices li>div{flex:1 1 260px;min-width:0}
 ul.devices b{font-weight:600;display:block}
 ul.devices .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
+ul.activity{list-style:none;padding:0;margin:0;border-top:1px solid var(--line)}
+ul.activity li{border-bottom:1px solid var(--line);padding:8px 0}
+ul.activity b{font-weight:600;display:block}
+ul.activity .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .dot{display:inline-block;width:9px;height:9px;border-radius:50%;background:var(--live);margin-right:8px}
 .dot.open{background:none;border:2px solid var(--muted)}
 .outline{color:var(--ink);background:none;border:1px solid var(--muted);border-radius:var(--radius);padding:8px 14px;min-height:40px}

@@ -125,6 +125,12 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     tell(c, bumped.head)
     return c.json(userView(bumped.user))
   })
+  app.delete('/admin/v1/users/:id', async (c) => {
+    const removed = await core.users.remove(c.req.param('id'), { actor: by })
+    if (!removed.ok) throw refusal(removed)
+    tell(c, removed.head)
+    return c.body(null, 204)
+  })
   app.get('/admin/v1/users/:id/factors', async (c) => {
     const { passkeys } = await core.passkeys.list((await user(c)).id)
     return c.json({ passkeys: passkeys.map((one) => ({ ...passkeyView(one), counter: one.counter, aaguid: one.aaguid })) })

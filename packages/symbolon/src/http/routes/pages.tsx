@@ -5,13 +5,14 @@ import { z } from '@hono/zod-openapi'
 import { type ErrorCode, errors, readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
-import { pageTexts, passkeyTexts } from '#messages'
+import { accountTexts, pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
 import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
-import { passkeyView, sessionViews, stepView } from '../views.ts'
+import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
+import { exported, mostEvents, removeOwn } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
@@ -34,6 +35,7 @@ const stepForm = z.strictObject({
 const resendForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128) })
 const renameForm = z.strictObject({ ...formToken, id: text(1400), name: text(200) })
 const removeForm = z.strictObject({ ...formToken, id: text(1400) })
+const plainForm = z.strictObject(formToken)
 const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), scope: z.enum(['others', 'all']).optional() })
 
 /** Creates the routes of the pages. */
@@ -211,12 +213,37 @@ export function pageRoutes(site: Site) {
             sessions={sessions}
             formToken={proof(`account\n${session.sid}`)}
             passkeys={await ownPasskeys(user.id)}
+            events={(await core.account.events(user.id, null, mostEvents)).events.map(eventView)}
             now={now}
           />,
         )
       } catch (error) {
         return signInFirst(c, error)
       }
+    },
+
+    /** The same file as over the API; who must first sign in, or step up, is led there. */
+    exported: async (c: Http) => {
+      try {
+        return await exported(site)(c)
+      } catch (error) {
+        return signInFirst(c, error)
+      }
+    },
+
+    removeAccount: async (c: Http) => {
+      const form = await readForm(c, plainForm)
+      try {
+        const snapshot = await whoIs(c, site)
+        ownForm(c, `account\n${snapshot.session.sid}`, form.form_token)
+        await removeOwn(c, site, snapshot)
+      } catch (error) {
+        return signInFirst(c, error)
+      }
+      const look = lookOf(c)
+      const t = accountTexts(look)
+      const { signIn } = pageTexts(look)
+      return show(c, <NoticePage look={look} title={t.removed} text={t.removedHint} href={`${mount}/login`} link={signIn} />)
     },
 
     renamePasskey: (c: Http) => changed(c, renameForm, ({ id, name }, by, { user }) => core.passkeys.rename(user.id, id, name, by)),

@@ -18,8 +18,10 @@ async function own(c: Http, site: Site): Promise<SessionSnapshot> {
 }
 
 /** The same of somebody who has just signed in; else `step_up_required` with `max_age` (RFC 9470 §3). */
-export async function ownRecent(c: Http, site: Site): Promise<SessionSnapshot> {
-  const snapshot = await own(c, site)
+export const ownRecent = async (c: Http, site: Site): Promise<SessionSnapshot> => justNow(await own(c, site))
+
+/** A session whose person has just signed in or stepped up, as it is; else the same refusal. */
+export function justNow(snapshot: SessionSnapshot): SessionSnapshot {
   if (snapshot.now - snapshot.session.authTime > recent * 1000) throw new SymbolonError('step_up_required', { maxAge: recent })
   return snapshot
 }

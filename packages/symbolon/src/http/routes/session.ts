@@ -61,7 +61,7 @@ export const list = (site: Site) => async (c: Http) => {
 }
 
 /** The answer to an explicit end: its place in the feed, and no more cookies if this very session ended. */
-export function ended(c: Http, site: Site, revoked: Revoked, own: string): void {
+export function ended(c: Http, site: Site, revoked: Pick<Revoked, 'head' | 'sids'>, own: string): void {
   c.header(positionHeader, formatPosition(revoked.head))
   if (!revoked.sids.includes(own) || c.var.cookies.session === undefined) return
   giveCookie(c, site, 'session', '', 0)

@@ -14,6 +14,7 @@ import { leaseFunctions } from './leases.ts'
 import { limitFunctions, spendFunctions } from './limits.ts'
 import { passkeySchema } from './passkeys.ts'
 import { raiseFunctions } from './raise.ts'
+import { removalFunctions } from './removal.ts'
 import { restoreFunctions } from './restores.ts'
 import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
@@ -142,6 +143,7 @@ const steps: readonly Step[] = [
   { sql: webhookSchema },
   { sql: passkeySchema },
   { sql: raiseFunctions },
+  { sql: removalFunctions },
 ]
 
 /** How many steps this version knows. */

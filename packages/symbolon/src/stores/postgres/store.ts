@@ -124,6 +124,12 @@ function storeOn(driver: Driver): PostgresStore {
             : await driver.read({ name: 'audit_user', text: `${listed} WHERE a.user_id = $2 ORDER BY id DESC LIMIT $1` }, [limit, userId])
         return rows.map((row) => auditOf(row[0] as Row))
       },
+      async page({ userId, names, before }, limit) {
+        const text = `SELECT a.id::float8, json_build_array(${selection(auditColumns, 'a')}) FROM @audit a
+          WHERE a.user_id = $1 AND a.id < $2 AND a.event = ANY($3::text[]) ORDER BY a.id DESC LIMIT $4`
+        const rows = await driver.read({ name: 'audit_page', text }, [userId, before ?? Number.MAX_SAFE_INTEGER, names, limit])
+        return rows.map((row) => ({ id: row[0] as number, line: auditOf(row[1] as Row) }))
+      },
     },
     async now() {
       const [row] = await driver.read({ name: 'now', text: 'SELECT @time()::float8' }, [])

@@ -5,6 +5,7 @@ import type { User, UserStore } from '#core'
 import { type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { createLookup } from './lookup.ts'
+import { createRemoval } from './removal.ts'
 import { auditLines, feedLife, headOf, type Logged, selection, type Verbs } from './write.ts'
 
 const row = `json_build_array(${selection(userColumns, 'u')})`
@@ -74,5 +75,6 @@ export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore
       const user: User = userOf(changed.user)
       return { user, ended: changed.ended, head: headOf(changed.log.head) }
     },
+    remove: createRemoval({ call, logging }),
   }
 }

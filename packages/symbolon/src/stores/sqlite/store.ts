@@ -99,6 +99,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       list: (after, limit) => guarded(path, () => listUsers(db, after, limit)),
       create: (user, audit) => writer.call('users.create', user, audit),
       change: (id, change, audit) => writer.call('users.change', id, change, audit),
+      remove: (id, audit) => writer.call('users.remove', id, audit),
     },
     clients: {
       find: (id) => guarded(path, () => findClient(db, id)),
@@ -152,6 +153,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
             )
             .all(userId ?? null, userId ?? null, limit)
             .map((row) => auditOf(row)),
+        ),
+      page: ({ userId, names, before }, limit) =>
+        guarded(path, () =>
+          db
+            .sql(
+              `SELECT ${columns(auditColumns)}, id FROM audit WHERE user_id = ? AND id < ? AND event IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?`,
+            )
+            .all(userId, before ?? Number.MAX_SAFE_INTEGER, JSON.stringify(names), limit)
+            .map((row) => ({ id: row[auditColumns.length] as number, line: auditOf(row) })),
         ),
     },
     feed: {

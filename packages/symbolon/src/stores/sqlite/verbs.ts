@@ -9,6 +9,7 @@ import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
 import { addPasskey, removePasskey, renamePasskey, usePasskey, userHandle } from './passkeys.ts'
 import { raise } from './raise.ts'
+import { removeUser } from './removal.ts'
 import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
 import { forgetSecret, noteSecrets, replaceSealed } from './seals.ts'
 import * as sessions from './sessions.ts'
@@ -26,6 +27,7 @@ export const verbs = {
   'sessions.sweep': sessions.sweep,
   'users.create': createUser,
   'users.change': changeUser,
+  'users.remove': removeUser,
   'clients.put': putClient,
   'clients.bump': bumpClient,
   'keys.change': changeKeys,

@@ -6,6 +6,7 @@ import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
 import { passkeySuite } from './passkeys.ts'
 import { raiseSuite } from './raise.ts'
+import { removalSuite } from './removal.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
@@ -19,6 +20,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   webhookSuite(name, open)
   passkeySuite(name, open)
   attemptSuite(name, open)
+  removalSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
     const { opened, attempt, find } = set
@@ -209,6 +211,25 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       set.time += 1000
       await set.under.store.audit.write([{ ...line, event: 'later', userId: user.id }])
       expect((await set.under.store.audit.list({ userId: user.id }, 10)).map(({ event }) => event)).toEqual(['later', 'session.opened'])
+    })
+
+    it('pages through the lines of one person and of these names, newest first', async () => {
+      const line = (event: string, userId: string) => ({ event, userId, sid: null, clientId: null, ip: '192.0.2.1', detail: { n: 1 } })
+      const all = Array.from({ length: 5 }, (_, n) => [line(`told.${n}`, 'usr_a'), line('told.0', 'usr_b'), line('other', 'usr_a')]).flat()
+      await set.under.store.audit.write(all)
+      const names = ['told.0', 'told.1', 'told.2', 'told.3', 'told.4']
+      const page = (before: number | null, userId = 'usr_a') => set.under.store.audit.page({ userId, names, before }, 2)
+      const seen: string[] = []
+      for (let before: number | null = null; ; ) {
+        const found = await page(before)
+        expect(found.length).toBeLessThanOrEqual(2)
+        seen.push(...found.map((one) => one.line.event))
+        before = found.at(-1)?.id ?? null
+        if (before === null) break
+      }
+      expect(seen).toEqual([...names].reverse())
+      expect(plain((await page(null, 'usr_b'))[0]?.line)).toEqual({ ...line('told.0', 'usr_b'), at: set.time, tenant: 'main' })
+      expect(await page(null, 'usr_c')).toEqual([])
     })
   })
 }

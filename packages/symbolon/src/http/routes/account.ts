@@ -1,0 +1,86 @@
+// A person's own account over the API: what happened to it, all of it to take away, and its end.
+
+import { SymbolonError } from '@symbolon/protocol'
+import type { SessionSnapshot } from '#core'
+import { type Http, type Site, whoIs } from '../context.ts'
+import { eventView, passkeyView, sessionViews } from '../views.ts'
+import { byOwner, justNow } from './passkeys.ts'
+import { ended } from './session.ts'
+
+/** Events of one answer. */
+export const mostEvents = 50
+
+/** `GET /v1/account/events` */
+export const events = (site: Site) => async (c: Http) => {
+  const { user } = await whoIs(c, site)
+  const page = await site.parts.core.account.events(user.id, null, mostEvents)
+  return c.json({ events: page.events.map(eventView) })
+}
+
+/** Events read at once for an export, and how long one that nobody reads on is held. */
+const perPage = 200
+const patience = 60_000
+
+/**
+ * `GET /v1/account/export`: everything that is kept of who asks, as a file; only for who has just signed in. Events come page
+ * by page, as fast as they are read.
+ */
+export const exported = (site: Site) => async (c: Http) => {
+  const { user, session, now } = justNow(await whoIs(c, site))
+  const headers = { 'content-type': 'application/json', 'content-disposition': 'attachment; filename="account.json"' }
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers)
+  const { core } = site.parts
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const about = {
+    exported_at: iso(now),
+    user: { id: user.id, email: user.email, roles: user.roles, status: user.status, created_at: iso(user.createdAt) },
+    sessions: await sessionViews(core, user, session.sid),
+    passkeys: (await core.passkeys.list(user.id)).passkeys.map(passkeyView),
+  }
+  const encoder = new TextEncoder()
+  let page = await core.account.events(user.id, null, perPage)
+  let between = ''
+  const text = () => {
+    const lines = page.events.map((one) => JSON.stringify(eventView(one)))
+    const joined = lines.length === 0 ? '' : between + lines.join(',\n')
+    if (lines.length > 0) between = ',\n'
+    return joined
+  }
+  let late: ReturnType<typeof setTimeout>
+  let begun = false
+  const stream = new ReadableStream<Uint8Array>({
+    start(controller) {
+      late = setTimeout(() => controller.error(new Error('The export is not read.')), patience)
+    },
+    async pull(controller) {
+      try {
+        if (begun && page.next !== null) page = await core.account.events(user.id, page.next, perPage)
+        const head = begun ? '' : `${JSON.stringify(about, null, 2).slice(0, -2)},\n  "events": [\n`
+        begun = true
+        controller.enqueue(encoder.encode(head + text() + (page.next === null ? '\n  ]\n}\n' : '')))
+        if (page.next !== null) return
+        controller.close()
+      } catch (error) {
+        controller.error(error)
+      }
+      clearTimeout(late)
+    },
+    cancel: () => clearTimeout(late),
+  })
+  return c.body(stream, 200, headers)
+}
+
+/** Deletes the account of who has just signed in; the answer clears its cookies. */
+export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot): Promise<void> {
+  const { user, session, client } = justNow(snapshot)
+  const removed = await site.parts.core.users.remove(user.id, byOwner(c, snapshot), client)
+  // Somebody else was first.
+  if (!removed.ok) throw new SymbolonError('session_revoked')
+  ended(c, site, { head: removed.head, sids: [session.sid] }, session.sid)
+}
+
+/** `DELETE /v1/account` */
+export const remove = (site: Site) => async (c: Http) => {
+  await removeOwn(c, site, await whoIs(c, site))
+  return c.body(null, 204)
+}

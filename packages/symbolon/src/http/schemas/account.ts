@@ -1,0 +1,32 @@
+// Answers of the routes for one's own account.
+
+import { z } from '@hono/zod-openapi'
+import { type EventName, events as table } from '@symbolon/protocol'
+import { passkey } from './passkeys.ts'
+import { session } from './session.ts'
+
+/** An event as its owner sees it: as applications are told of it, with the device and the address it came from where they are known. */
+export const event = z.object({
+  type: z.enum(Object.keys(table) as [EventName, ...EventName[]]),
+  timestamp: z.iso.datetime(),
+  data: z.looseObject({ ip: z.string().nullable() }),
+  device: z.string().nullable(),
+})
+
+/** What happened to an account, newest first. */
+export const events = z.object({ events: z.array(event) })
+
+/** Everything that is kept of a person. */
+export const exported = z.object({
+  exported_at: z.iso.datetime(),
+  user: z.object({
+    id: z.string(),
+    email: z.string(),
+    roles: z.array(z.string()),
+    status: z.enum(['active', 'disabled']),
+    created_at: z.iso.datetime(),
+  }),
+  sessions: z.array(session),
+  passkeys: z.array(passkey),
+  events: z.array(event),
+})
