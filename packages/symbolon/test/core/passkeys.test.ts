@@ -119,7 +119,7 @@ it('its owner hears of each that is added or removed, in a mail without a link; 
   expect(told()).toHaveLength(2)
   for (const change of ['added', 'removed'] as const)
     for (const language of ['en', 'de']) {
-      const mail = passkeyMail({ change, at: setting.time, device: '<b>x\r\nBcc: eve@example.com', language })
+      const mail = passkeyMail({ change, at: setting.time, device: '<b>x\r\nBcc: eve@example.com', language }, {})
       expect(mail.subject).toMatch(/passkey/i)
       expect(mail.text + mail.html).not.toMatch(/https?:|href/)
       expect(mail.html).not.toContain('<b>')
