@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { createGroup } from '../../src/stores/postgres/group.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-const options = { flights: 2, perGroup: 500, patience: 1000 }
+const options: { flights: number; perGroup: number; patience: number; shared?: number } = { flights: 2, perGroup: 500, patience: 1000 }
 
 /** A group whose statements are answered by hand. */
 function byHand(change: Partial<typeof options> = {}) {
@@ -63,6 +63,29 @@ describe('a group', () => {
         expect(await Promise.all(answers)).toHaveLength(sentBefore.size)
       }),
     )
+  })
+
+  it('shares what waits among the statements that may be sent, from a number on', async () => {
+    const { sent, call } = byHand({ shared: 4 })
+    const calls = [1, 2, 3].map((n) => call(n))
+    await turn()
+    calls.push(...[4, 5, 6, 7, 8].map((n) => call(n)))
+    await turn()
+    // One of the two is under way: the other one takes all.
+    expect(sent.map(({ inputs }) => inputs)).toEqual([
+      [1, 2, 3],
+      [4, 5, 6, 7, 8],
+    ])
+    for (const one of sent.splice(0)) one.answer()
+    await Promise.all(calls)
+    const more = [1, 2, 3, 4, 5].map((n) => call(n))
+    await turn()
+    expect(sent.map(({ inputs }) => inputs)).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ])
+    for (const one of sent) one.answer()
+    await Promise.all(more)
   })
 
   it('makes more than fits wait for the next one, and refuses who has waited too long', async () => {

@@ -17,7 +17,6 @@ const client = `json_build_array(c.mark, ${selection(clientColumns, 'c')})::text
 // JSON, which writes control characters as escapes. Written and read in a third of the time that a JSON array of values takes.
 const columns = [
   's.mark',
-  's.sid',
   's.created_at',
   's.auth_time',
   's.acr',
@@ -72,38 +71,71 @@ const one = `SELECT ${moment}, CASE WHEN x.same THEN '1' END, CASE WHEN x.same I
 const remembered = 10_000
 const clientsRemembered = 50
 
+/** How many sessions that came but once are told apart from new ones. A power of two. */
+const glimpses = 65_536
+const mostLists = 1000
+
 interface Known extends Pick<SessionGlance, 'session' | 'user'> {
   readonly mark: number
   readonly clientId: string
 }
 
-/** Session and user from their fields. */
-function knownOf(fields: readonly string[]): Known {
+/** A text of its own: what is cut from another one keeps the whole of that in memory. */
+const ownText = (text: string) => Buffer.from(text).toString()
+
+/** The same with texts and bytes of its own, to be kept. */
+const ownOf = ({ mark, session, clientId, user }: Known, sid: string): Known => ({
+  mark,
+  session: {
+    ...session,
+    sid,
+    acr: ownText(session.acr),
+    baseAcr: session.baseAcr === null ? null : ownText(session.baseAcr),
+    credentialHash: new Uint8Array(session.credentialHash),
+  },
+  clientId: ownText(clientId),
+  user: { ...user, id: ownText(user.id) },
+})
+
+/** Reads the lists that stand in many rows once each. Bounded. */
+function createLists() {
+  const lists = new Map<string, readonly string[]>()
+  return (json: string): readonly string[] => {
+    const before = lists.get(json)
+    if (before !== undefined) return before
+    const list = Object.freeze(listOf(json))
+    if (lists.size < mostLists) lists.set(ownText(json), list)
+    return list
+  }
+}
+
+/** Session and user from the fields of a row. */
+function knownOf(sid: string, fields: readonly string[], list: (json: string) => readonly string[]): Known {
+  const text = (n: number) => fields[at + n] as string
   const number = (n: number) => Number(fields[at + n])
   const numberOrNull = (n: number) => (fields[at + n] === '' ? null : Number(fields[at + n]))
-  const text = (n: number) => fields[at + n] as string
   return {
     mark: number(0),
     session: {
-      sid: text(1),
-      createdAt: number(2),
-      authTime: number(3),
-      acr: text(4),
-      amr: listOf(text(5)),
-      baseAcr: text(17) === '' ? null : text(17),
-      baseAmr: text(18) === '' ? null : listOf(text(18)),
-      expiresAt: number(6),
-      idle: number(7),
-      lastSeenAt: number(8),
-      generation: number(9),
-      predecessor: numberOrNull(10),
-      rotatedAt: number(11),
-      seen: text(12) === '1',
-      credentialHash: Buffer.from(text(13), 'hex'),
-      revokedAt: numberOrNull(14),
+      sid,
+      createdAt: number(1),
+      authTime: number(2),
+      acr: text(3),
+      amr: list(text(4)),
+      baseAcr: text(16) === '' ? null : text(16),
+      baseAmr: text(17) === '' ? null : list(text(17)),
+      expiresAt: number(5),
+      idle: number(6),
+      lastSeenAt: number(7),
+      generation: number(8),
+      predecessor: numberOrNull(9),
+      rotatedAt: number(10),
+      seen: text(11) === '1',
+      credentialHash: Buffer.from(text(12), 'hex'),
+      revokedAt: numberOrNull(13),
     },
-    clientId: text(15),
-    user: { id: text(16), status: text(19) as SessionGlance['user']['status'], epoch: number(20), roles: listOf(text(21)) },
+    clientId: text(14),
+    user: { id: text(15), status: text(18) as SessionGlance['user']['status'], epoch: number(19), roles: list(text(20)) },
   }
 }
 
@@ -112,7 +144,8 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   let known = new Map<string, Known>()
   let older = new Map<string, Known>()
   const clients = new Map<string, { readonly mark: number; readonly client: Client }>()
-  let glimpsed = new Set<string>()
+  const glimpsed = new Int32Array(glimpses)
+  const list = createLists()
   const times = createTimes()
   const recall = (sid: string) => known.get(sid) ?? older.get(sid)
   const remember = (sid: string, one: Known) => {
@@ -123,10 +156,16 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
     known.set(sid, one)
   }
   /** What comes but once is not remembered: among millions hardly any comes again soon, and to keep it costs more than to read it. */
-  const meet = (sid: string, one: Known) => {
-    if (glimpsed.delete(sid) || recall(sid) !== undefined) return remember(sid, one)
-    if (glimpsed.size >= 2 * remembered) glimpsed = new Set()
-    glimpsed.add(sid)
+  const meet = (sid: string, one: Known, again: boolean) => {
+    let trace = 0
+    for (let at = 0; at < sid.length; at++) trace = (Math.imul(trace, 31) + sid.charCodeAt(at)) | 0
+    const place = trace & (glimpses - 1)
+    if (!again && glimpsed[place] !== trace) {
+      glimpsed[place] = trace
+      return
+    }
+    const key = ownText(sid)
+    remember(key, ownOf(one, key))
   }
 
   type Clients = ReadonlyMap<string, { readonly mark: number; readonly client: Client }>
@@ -144,6 +183,7 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   return createGroup({
     flights: 2,
     perGroup: 500,
+    shared: 32,
     patience: 700,
     async run(asked: readonly string[]) {
       const sids = [...new Set(asked)]
@@ -164,7 +204,7 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
           const place = Number(n) - 1
           const sid = sids[place] as string
           const one = before[place] as Known
-          if (!known.has(sid)) remember(sid, one)
+          if (!known.has(sid)) remember(one.session.sid, one)
           note(place, one, then.get(one.clientId)?.client as Client)
         }
       for (const text of rest?.split(row) ?? []) {
@@ -172,7 +212,9 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
         // What is missing has no field: a session without its user or client is none.
         if (fields.length !== fieldCount) continue
         const [n, changed] = fields as [string, string]
-        const one = knownOf(fields)
+        const place = Number(n) - 1
+        const sid = sids[place] as string
+        const one = knownOf(sid, fields, list)
         let client = then.get(one.clientId)?.client
         if (changed !== '') {
           const [mark, ...values] = JSON.parse(changed) as Row
@@ -181,8 +223,8 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
           clients.set(client.id, { mark: mark as number, client })
         }
         if (client === undefined) continue
-        meet(one.session.sid, one)
-        note(Number(n) - 1, one, client)
+        meet(sid, one, before[place] !== undefined)
+        note(place, one, client)
       }
       const places = sids.length === asked.length ? null : new Map(sids.map((sid, at) => [sid, at]))
       const answers = places === null ? found : asked.map((sid) => found[places.get(sid) as number])

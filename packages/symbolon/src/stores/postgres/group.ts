@@ -11,6 +11,8 @@ export interface GroupOptions<Input, Output> {
   /** Statements under way at once. */
   readonly flights: number
   readonly perGroup: number
+  /** From how many on what waits is shared out among the statements that may be sent, so that reading one's answer and running another overlap. */
+  readonly shared?: number
   /** How long a call may wait to be sent, in milliseconds. */
   readonly patience: number
 }
@@ -26,6 +28,7 @@ const most = 20_000
 
 /** Creates the gatherer: a function that answers one call. */
 export function createGroup<Input, Output>(options: GroupOptions<Input, Output>): (input: Input) => Promise<Output> {
+  const { shared = Number.POSITIVE_INFINITY } = options
   let waiting: Waiting<Input, Output>[] = []
   let flying = 0
   let scheduled = false
@@ -49,10 +52,12 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
     while (flying < options.flights && waiting.length > 0) {
       const now = performance.now()
       const group: Waiting<Input, Output>[] = []
-      while (waiting.length > 0 && group.length < options.perGroup) {
+      const share = waiting.length < shared ? waiting.length : Math.ceil(waiting.length / (options.flights - flying))
+      const room = Math.min(options.perGroup, share)
+      while (waiting.length > 0 && group.length < room) {
         const rest = waiting
-        const batch = rest.length <= options.perGroup ? rest : rest.slice(0, options.perGroup)
-        waiting = rest.length <= options.perGroup ? [] : rest.slice(options.perGroup)
+        const batch = rest.length <= room ? rest : rest.slice(0, room)
+        waiting = rest.length <= room ? [] : rest.slice(room)
         for (const one of batch)
           if (now - one.since <= options.patience) group.push(one)
           else one.reject(new SymbolonError('store_unavailable', { detail: 'the database is too slow', retryAfter: 2 }))
