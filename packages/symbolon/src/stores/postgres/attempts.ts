@@ -2,13 +2,12 @@
 // before anybody compares anything.
 
 import type { AttemptStore, Budget, NewAttempt } from '#core'
-import { attemptColumns, attemptOf, type Row, userColumns } from '#stores/rows'
+import { attemptColumns, attemptOf, type Row } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { refusalCode } from './faults.ts'
 import { createGroup } from './group.ts'
 import { budgetJson } from './limits.ts'
 import { createLookup } from './lookup.ts'
-import { live, opens } from './sessions.ts'
 import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
 const rowOf = (names: readonly string[]) => `json_build_array(${selection(names, 'a', ['sealed_identifier', 'code_hash'])})`
@@ -171,35 +170,6 @@ BEGIN
 END $$;
 `
 
-/** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
-export const finishFunctions = `
-CREATE FUNCTION @finish_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  wanted jsonb := asked->'user';
-  person text;
-  now bigint;
-  given text[] := '{}';
-  opened jsonb;
-BEGIN
-  IF asked->>'attempt' IS NOT NULL AND NOT @consume_attempt(asked->>'attempt') THEN
-    PERFORM @refuse('{"outcome":"attempt_gone"}');
-  END IF;
-  IF asked->>'ends' IS NOT NULL THEN
-    person := coalesce(wanted->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = wanted->>'email'));
-    PERFORM 1 FROM @users WHERE id = person FOR NO KEY UPDATE;
-    now := @time();
-    SELECT coalesce(array_agg(s.sid), '{}') INTO given FROM @sessions s
-      WHERE s.sid = asked->>'ends' AND s.user_id = person AND s.client_id = asked->'session'->>'clientId' AND s.parent IS NULL AND ${live};
-    given := @end_sessions(given, 'evicted', now);
-  END IF;
-  opened := @open_one(asked || '{"attempt":null,"audit":[]}')::jsonb;
-  now := (opened->>'now')::bigint;
-  IF (opened->>'created')::boolean THEN PERFORM @write_audit(wanted->'create'->'audit', now, NULL); END IF;
-  PERFORM @write_audit(asked->'audit', now, opened->'snapshot'->1->>${userColumns.indexOf('id')});
-  RETURN jsonb_set(opened, '{ended}', to_jsonb(given) || (opened->'ended'));
-END $$;
-${opens('finish_sessions', 'finish_one')}`
-
 const recordOf = (found: Row) => attemptOf(withBytes(found, [5, 7]))
 
 /** An attempt as the database takes it. */
@@ -215,7 +185,7 @@ type Charged = Awaited<ReturnType<AttemptStore['charge']>>
 
 /** The verbs. */
 export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
-  const text = `SELECT k.n::integer, json_build_array(@time(), ${row}) FROM unnest($1::text[]) WITH ORDINALITY AS k(hash, n) JOIN @attempts a ON a.id_hash = k.hash`
+  const text = `SELECT k.n::integer, json_build_array((SELECT @time()), ${row}) FROM unnest($1::text[]) WITH ORDINALITY AS k(hash, n) JOIN @attempts a ON a.id_hash = k.hash`
   const find = createLookup(driver, { name: 'find_attempts', text }, (found) => {
     const [now, attempt] = found as readonly [number, Row]
     return { now, attempt: recordOf(attempt) }

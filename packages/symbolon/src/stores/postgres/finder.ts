@@ -32,6 +32,7 @@ export function createFinder(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   return createGroup({
     flights: 2,
     perGroup: 500,
+    shared: 32,
     patience: 700,
     async run(sids: readonly string[]) {
       const [row] = await driver.read({ name: 'find', text }, [textArray(sids)])

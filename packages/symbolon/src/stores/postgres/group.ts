@@ -11,7 +11,10 @@ export interface GroupOptions<Input, Output> {
   /** Statements under way at once. */
   readonly flights: number
   readonly perGroup: number
-  /** From how many on what waits is shared out among the statements that may be sent, so that reading one's answer and running another overlap. */
+  /**
+   * From how many on what waits is shared out among the statements that may be sent, so that the answer of one is read while
+   * another one runs. Not for verbs that wait for each other in the database.
+   */
   readonly shared?: number
   /** How long a call may wait to be sent, in milliseconds. */
   readonly patience: number

@@ -19,9 +19,28 @@ DECLARE
   next bigint;
   done jsonb[] := '{}';
   one text;
+  quick boolean;
 BEGIN
   PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(x), '[]') FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x));
   now := @time();
+  -- As long as none is refused, what each finds is what all before it spent: a running sum.
+  WITH asked AS (
+    SELECT l.i, y->>'key' AS key, ceil((y->>'window')::numeric / (y->>'limit')::bigint)::bigint AS cost, (y->>'window')::bigint AS span, (y->>'limit')::bigint AS most
+    FROM jsonb_array_elements(lists) WITH ORDINALITY AS l(x, i), jsonb_array_elements(l.x) y),
+  run AS (
+    SELECT a.i, a.key, a.span, a.most, k.place,
+      greatest(now, k.arrival) + sum(a.cost) OVER (PARTITION BY a.key ORDER BY a.i ROWS UNBOUNDED PRECEDING)::bigint AS upto
+    FROM asked a CROSS JOIN LATERAL (SELECT ctid AS place, arrival FROM @budgets WHERE tenant = 'main' AND key = a.key OFFSET 0) k),
+  verdict AS (
+    SELECT coalesce(bool_and(fits), true) AS fit
+    FROM (SELECT max(r.upto - now - r.span) <= max(r.most) AND count(*) = count(DISTINCT r.key) AS fits FROM run r GROUP BY r.i) v),
+  written AS (
+    UPDATE @budgets w SET arrival = f.upto FROM (SELECT r.place, max(r.upto) AS upto FROM run r GROUP BY r.place) f
+    WHERE (SELECT fit FROM verdict) AND w.ctid = f.place)
+  SELECT fit INTO quick FROM verdict;
+  IF quick THEN
+    RETURN jsonb_build_object('now', now, 'done', (SELECT coalesce(jsonb_agg(NULL::text), '[]') FROM jsonb_array_elements(lists)));
+  END IF;
   SELECT coalesce(jsonb_object_agg(k.key, k.arrival), '{}') INTO before
     FROM (SELECT DISTINCT x->>'key' AS key FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x) w
     CROSS JOIN LATERAL (SELECT key, arrival FROM @budgets WHERE tenant = 'main' AND key = w.key OFFSET 0) k;

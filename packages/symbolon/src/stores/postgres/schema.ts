@@ -3,11 +3,12 @@
 // cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { attemptFunctions, finishFunctions, loginFunctions } from './attempts.ts'
+import { attemptFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
 import { feedFunctions } from './feed.ts'
+import { finishFunctions, finishGroupFunctions } from './finish.ts'
 import { userNow } from './glance.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
@@ -144,6 +145,7 @@ const steps: readonly Step[] = [
   { sql: passkeySchema },
   { sql: raiseFunctions },
   { sql: removalFunctions },
+  { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
 ]
 
 /** How many steps this version knows. */

@@ -17,7 +17,7 @@ import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, t
 /** A condition in which `now` is the time. */
 export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 /** Those that `open_one` was written with. */
-const firstColumns = sessionColumns.slice(0, firstSessionColumns)
+export const firstColumns = sessionColumns.slice(0, firstSessionColumns)
 
 /** Sign-ins of one moment, each in a savepoint of its own. */
 export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
@@ -271,7 +271,7 @@ const walkedBy = 10_000
 const listed = `SELECT @time()::float8, coalesce(json_agg(json_build_array(${sessionSelection('s')}) ORDER BY s.created_at DESC, s.sid), '[]'::json)
   FROM (SELECT s.* FROM @sessions s, (SELECT @time() AS now) t WHERE s.user_id = $1 AND ${live} ORDER BY s.created_at DESC, s.sid LIMIT 1000) s`
 
-const openSessions = { name: 'finish_sessions', text: 'SELECT @finish_sessions($1)' }
+const openSessions = { name: 'finish_group', text: 'SELECT @finish_group($1)' }
 const rotate = { name: 'rotate', text: 'SELECT @rotate($1)' }
 const touch = { name: 'touch', text: 'SELECT @touch($1)' }
 const revokeSids = { name: 'revoke_sids', text: 'SELECT @revoke_sids($1)' }
