@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
 import { attemptSuite } from './attempts.ts'
+import { openingSuite } from './opening.ts'
 import { passkeySuite } from './passkeys.ts'
 import { raiseSuite } from './raise.ts'
 import { removalSuite } from './removal.ts'
@@ -15,6 +16,7 @@ import { webhookSuite } from './webhooks.ts'
 /** Runs the suite, that of sessions first; `open` opens an empty store on a clock. */
 export function storeSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
   sessionSuite(name, open)
+  openingSuite(name, open)
   raiseSuite(name, open)
   sealSuite(name, open)
   webhookSuite(name, open)

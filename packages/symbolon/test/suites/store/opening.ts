@@ -1,0 +1,94 @@
+// What a store does with many sign-ins of one moment: each is answered as if it had come alone, whatever the others are.
+
+import { describe, expect, it } from 'vitest'
+import type { OpenSession } from '#core'
+import { client, id, type StoreUnderTest, setStore } from './setting.ts'
+
+/** Runs the suite; `open` opens an empty store on a clock. */
+export function openingSuite(name: string, open: (clock: () => number) => Promise<StoreUnderTest>): void {
+  describe(`${name} opens sessions of one moment`, () => {
+    const set = setStore(open)
+    const { attempt, sign, opened, find } = set
+    /** A sign-in by an attempt that is under way. */
+    const ready = async (change: Partial<OpenSession> = {}, session: Partial<OpenSession['session']> = {}): Promise<OpenSession> => {
+      const one = attempt()
+      await set.under.store.attempts.start(one, [], [])
+      const audit = [{ event: 'session.opened', userId: null, sid: null, clientId: 'app', ip: null, detail: { of: one.idHash } }]
+      return sign({ attempt: one.idHash, audit, ...change }, session)
+    }
+    const person = (address: string) => {
+      const userId = `usr_${id()}`
+      const made = { event: 'user.created', userId, sid: null, clientId: null, ip: null, detail: {} }
+      return { email: address, create: { id: userId, roles: ['member'], audit: [made] } }
+    }
+
+    it('each as if it were alone', async () => {
+      const { store } = set.under
+      await store.clients.put(client('closed', { status: 'disabled' }), null, [])
+      const disabled = (await opened({ user: person('eve@example.com') })).snapshot.user
+      await store.users.change(disabled.id, { status: 'disabled' }, [])
+      const old = (await opened({ user: person('bob@example.com') })).snapshot
+      const full = (await opened({ user: person('cy@example.com') })).snapshot
+      const gone = await ready({ user: person('gone@example.com') })
+      await store.attempts.consume(gone.attempt as string)
+      const twice = await ready({ user: person('twice@example.com') })
+      const signIns: readonly (readonly [OpenSession, string])[] = [
+        [await ready({ user: person('new@example.com') }), 'opened'],
+        [await ready({ user: { email: 'nobody@example.com', create: null } }), 'user_unknown'],
+        [await ready({ user: { id: 'usr_nobody' } }), 'user_unknown'],
+        [await ready({ user: { id: old.user.id } }), 'opened'],
+        [await ready({ user: { email: 'bob@example.com', create: null }, replaces: old.session.sid }), 'opened'],
+        [await ready({ user: { email: 'eve@example.com', create: null } }), 'user_disabled'],
+        [await ready({ user: person('other@example.com') }, { clientId: 'closed' }), 'client_disabled'],
+        [gone, 'attempt_gone'],
+        [twice, 'opened'],
+        [{ ...twice, session: { ...twice.session, sid: id() } }, 'attempt_gone'],
+        [await ready({ user: person('same@example.com') }), 'opened'],
+        [await ready({ user: person('same@example.com') }), 'opened'],
+        [await ready({ user: { id: full.user.id }, maxSessions: 1 }), 'limit'],
+        [await ready({ user: person('one@example.com'), maxSessions: 1 }), 'opened'],
+        [await ready({ user: person('last@example.com') }), 'opened'],
+      ]
+      const outcomes = await Promise.all(signIns.map(([one]) => store.sessions.open(one)))
+      expect(outcomes.map(({ outcome }) => outcome)).toEqual(signIns.map(([, outcome]) => outcome))
+      const people = new Set<string>()
+      for (const [at, outcome] of outcomes.entries()) {
+        const [asked] = signIns[at] as (typeof signIns)[number]
+        const living = asked.attempt === null ? undefined : (await store.attempts.find(asked.attempt))?.attempt.consumedAt === null
+        if (outcome.outcome !== 'opened') {
+          // What was refused has used nothing up, and left nobody behind.
+          expect(living).toBe(outcome.outcome !== 'attempt_gone')
+          continue
+        }
+        const { session, user } = outcome.snapshot
+        expect(living).toBe(false)
+        expect(session.sid).toBe(asked.session.sid)
+        expect((await find(session.sid)).user).toEqual(user)
+        expect((await store.sessions.glance(session.sid))?.user).toMatchObject({
+          id: user.id,
+          status: 'active',
+          epoch: 1,
+          roles: ['member'],
+        })
+        const first = !people.has(user.id) && user.id !== old.user.id
+        people.add(user.id)
+        expect(outcome.created).toBe(first)
+        expect(outcome.ended).toEqual(asked.replaces === null ? [] : [old.session.sid])
+        const entries = await store.audit.list({ userId: user.id }, 100)
+        expect(entries.filter(({ event, detail }) => event === 'session.opened' && detail.of === asked.attempt)).toHaveLength(1)
+        expect(entries.filter(({ event }) => event === 'user.created')).toHaveLength(1)
+      }
+      expect(await store.users.find({ email: 'other@example.com' })).toBeUndefined()
+      expect(await store.users.find({ email: 'gone@example.com' })).toBeUndefined()
+      expect((await find(old.session.sid)).session.revokedReason).toBe('replaced')
+    })
+
+    it('one person once, however many sign in as them for the first time at one moment', async () => {
+      const signIns = await Promise.all(Array.from({ length: 40 }, (_, n) => ready({ user: person(`new${n % 4}@example.com`) })))
+      const outcomes = await Promise.all(signIns.map((one) => set.under.store.sessions.open(one)))
+      const made = outcomes.map((one) => (one.outcome === 'opened' ? one.snapshot.user.id : one.outcome))
+      expect(new Set(made).size).toBe(4)
+      expect(outcomes.filter((one) => one.outcome === 'opened' && one.created)).toHaveLength(4)
+    })
+  })
+}
