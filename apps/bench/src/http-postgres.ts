@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type Figures, sideBySide } from './figures.ts'
 import { startTarget } from './http.ts'
 import { credentialAt, drawn } from './load.ts'
+import { heavyLoad } from './load-generator.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { openRival } from './rival.ts'
 import { openPostgresCore } from './rooms.ts'
@@ -18,6 +19,8 @@ const people = 64
 export async function measureHttpPostgres(figures: Figures, server: PostgresServer, database: string, sessions: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
   try {
+    const { load, name } = await heavyLoad()
+    figures.note(name)
     const open = await openPostgresCore(server.url(database))
     const cookies = drawn(1000, sessions, false).map(credentialAt)
     const tokens: string[] = []
@@ -25,13 +28,13 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
     await open.store.close()
     const bearer = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
     for (const framework of Object.keys(floors)) {
-      const target = await startTarget(framework, folder, server.url(database))
+      const target = await startTarget(framework, folder, load, server.url(database))
       try {
-        const load = (path: string) => () => {
+        const asking = (path: string) => () => {
           figures.begin(`${framework} ${path}, PostgreSQL`)
-          return target.cpuOf(path, bearer, 20_000)
+          return target.cpuOf(path, bearer)
         }
-        const us = await sideBySide(3, { bare: load('/bare'), session: load('/session') })
+        const us = await sideBySide(3, { bare: asking('/bare'), session: asking('/session') })
         figures.put(`http.${framework}.session_pg.us`, us.session, 'µs CPU')
         figures.put(`http.${framework}.session_pg.vs_bare`, us.bare / us.session, '×', `≥ ${floors[framework]}`)
       } finally {
@@ -48,18 +51,18 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
     // As many people and the same kind of credential on both sides: the session cookie.
     const ours = cookies.slice(0, people).map((cookie) => ({ cookie: `symbolon=${cookie}` }))
     const targets = {
-      ours: await startTarget('fastify', folder, server.url(database)),
-      theirs: await startTarget('better-auth', folder, server.url('rival')),
+      ours: await startTarget('fastify', folder, load, server.url(database)),
+      theirs: await startTarget('better-auth', folder, load, server.url('rival')),
     }
     try {
       const us = await sideBySide(3, {
         ours: () => {
           figures.begin('fastify /session by cookie, PostgreSQL')
-          return targets.ours.cpuOf('/session', ours, 10_000)
+          return targets.ours.cpuOf('/session', ours)
         },
         theirs: () => {
           figures.begin('fastify with better-auth')
-          return targets.theirs.cpuOf('/session', theirs, 3000)
+          return targets.theirs.cpuOf('/session', theirs)
         },
       })
       figures.note('better-auth: all of a request in the server process on both sides, the bare route’s own cost not subtracted')

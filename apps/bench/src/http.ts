@@ -2,17 +2,15 @@
 
 import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Figures, sideBySide } from './figures.ts'
+import { type Load, loadByAutocannon } from './load-generator.ts'
 import { fill, openCore } from './rooms.ts'
 
-/** Autocannon has no types. */
-const autocannon = createRequire(import.meta.url)('autocannon') as (
-  options: object,
-) => Promise<{ '2xx': number; non2xx: number; errors: number }>
+/** How long each path is asked for. */
+const seconds = 2
 
 const floors: Readonly<Record<string, { readonly token: number; readonly session: number }>> = {
   express: { token: 0.93, session: 0.85 },
@@ -22,13 +20,13 @@ const floors: Readonly<Record<string, { readonly token: number; readonly session
 
 /** A server under load. */
 export interface Target {
-  /** CPU microseconds of its process for each of `amount` requests of a path, which take turns with these headers. */
-  cpuOf(path: string, headers: readonly Readonly<Record<string, string>>[], amount: number): Promise<number>
+  /** CPU microseconds of its process for each request of a path; they take turns with these headers. */
+  cpuOf(path: string, headers: readonly Readonly<Record<string, string>>[]): Promise<number>
   stop(): Promise<void>
 }
 
 /** Starts one in a process of its own: a framework, a data directory, and a database if sessions are kept in one. */
-export async function startTarget(framework: string, folder: string, database?: string): Promise<Target> {
+export async function startTarget(framework: string, folder: string, load: Load, database?: string): Promise<Target> {
   const args = [framework, folder, ...(database === undefined ? [] : [database])]
   const child = fork(fileURLToPath(new URL('./target.js', import.meta.url)), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const hear = <T>() =>
@@ -48,16 +46,10 @@ export async function startTarget(framework: string, folder: string, database?: 
     return user + system
   }
   return {
-    async cpuOf(path, headers, amount) {
+    async cpuOf(path, headers) {
       const before = await cpu()
-      const result = await autocannon({
-        url: `http://127.0.0.1:${port}`,
-        connections: 64,
-        amount,
-        requests: headers.map((one) => ({ method: 'GET', path, headers: one })),
-      })
-      if (result['2xx'] !== amount) throw new Error(`${framework} ${path}: ${result.non2xx} refused, ${result.errors} errors`)
-      return ((await cpu()) - before) / amount
+      const answered = await load(`http://127.0.0.1:${port}${path}`, headers, seconds)
+      return ((await cpu()) - before) / answered
     },
     stop: () =>
       new Promise((resolve) => {
@@ -81,12 +73,12 @@ export async function measureHttp(figures: Figures): Promise<void> {
     // The same headers at every level, so that only the guard differs.
     const headers = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
     for (const framework of Object.keys(floors)) {
-      const target = await startTarget(framework, folder)
-      const load = (path: string) => () => {
+      const target = await startTarget(framework, folder, loadByAutocannon)
+      const asking = (path: string) => () => {
         figures.begin(`${framework} ${path}`)
-        return target.cpuOf(path, headers, 20_000)
+        return target.cpuOf(path, headers)
       }
-      const us = await sideBySide(3, { bare: load('/bare'), token: load('/token'), session: load('/session') })
+      const us = await sideBySide(3, { bare: asking('/bare'), token: asking('/token'), session: asking('/session') })
       await target.stop()
       figures.put(`http.${framework}.bare.us`, us.bare, 'µs CPU')
       for (const level of ['token', 'session'] as const) {
