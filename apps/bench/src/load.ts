@@ -41,7 +41,8 @@ export const credentialAt = (n: number): string => make(n).credential
 /** Numbers of sessions that a browser, or a native client, holds, spread over all. */
 export function drawn(count: number, of: number, native: boolean): number[] {
   const found = new Set<number>()
-  while (found.size < Math.min(count, Math.floor(of / 4))) {
+  const there = Math.floor(of / perUser) * (native ? 1 : perUser - 1)
+  while (found.size < Math.min(count, there)) {
     const n = Math.floor(Math.random() * of)
     if (isNative(n) === native) found.add(n)
   }

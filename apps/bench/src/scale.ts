@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { measureCleanUp } from './clean-up.ts'
 import { type Figures, sideBySide } from './figures.ts'
-import { credentialAt, isNative, loadPostgres, openSqliteLoader, type Part, userOf } from './load.ts'
+import { credentialAt, drawn, isNative, loadPostgres, openSqliteLoader, type Part, userOf } from './load.ts'
 import { type PostgresServer, startServer } from './postgres-server.ts'
 import { rateOf } from './rates.ts'
 import { connections, openCore, openPostgresCore } from './rooms.ts'
@@ -79,6 +79,26 @@ function asker(core: Core, sessions: number) {
   }
 }
 
+/**
+ * Checks of sessions that the node does not know, whatever their number: each run has a node of its own, which is shown every
+ * session once. Returns microseconds of one check, 64 callers at once.
+ */
+function stranger(open: () => ReturnType<typeof openPostgresCore>, sessions: number) {
+  const [warm, checks] = [640, 6800]
+  return async () => {
+    const { core, store } = await open()
+    const credentials = drawn(warm + checks, sessions, false).map(credentialAt)
+    const check = async (credential: string | undefined) => {
+      const checked = await core.sessions.check(credential, 'cookie', { background: true })
+      if (!checked.ok) throw new Error(checked.code)
+    }
+    await rateOf(64, warm, (n) => check(credentials[n]))
+    const rate = await rateOf(64, checks, (n) => check(credentials[warm + n]))
+    await store.close()
+    return 1_000_000 / rate
+  }
+}
+
 /** Sessions that are over, beside so many that live. */
 const overOf = (sessions: number) => Math.min(1_000_000, sessions)
 
@@ -95,14 +115,29 @@ async function interleave(sessions: number, load: (part: Part) => Promise<void> 
 }
 
 /** Both sizes in turn. */
-async function compare(figures: Figures, name: string, size: string, many: Core, of: number, small: Core, floor?: string): Promise<void> {
+async function compare(figures: Figures, name: string, size: string, many: Core, of: number, small: Core): Promise<void> {
   const [big, little] = [asker(many, of), asker(small, few)]
-  for (const what of ['check', 'refresh', 'list', 'touch'] as const) {
+  // PostgreSQL's are compared by themselves: there the node remembers ten thousand, and of millions none.
+  for (const what of name === 'pg' ? (['refresh', 'list', 'touch'] as const) : (['check', 'refresh', 'list', 'touch'] as const)) {
     figures.begin(`${name}: ${what}, ${size} against 10k`)
     const us = await sideBySide(what === 'touch' ? 3 : 5, { many: big[what], few: little[what] })
     figures.put(`${name}.${what}.${size}.us`, us.many, 'µs')
-    figures.put(`${name}.${what}.${size}.vs_10k`, us.many / us.few, '×', what === 'check' ? floor : undefined)
+    figures.put(`${name}.${what}.${size}.vs_10k`, us.many / us.few, '×')
   }
+}
+
+/** Checks: of so many against the same of ten thousand, and against those that the node remembers. */
+async function compareChecks(figures: Figures, url: string, size: string, of: number, small: Core): Promise<void> {
+  figures.begin(`pg: check, ${size} against 10k`)
+  const us = await sideBySide(9, {
+    many: stranger(() => openPostgresCore(url, 'big'), of),
+    few: stranger(() => openPostgresCore(url, 'small'), few),
+    remembered: asker(small, few).check,
+  })
+  figures.put(`pg.check.${size}.us`, us.many, 'µs')
+  figures.put(`pg.check.${size}.vs_10k`, us.many / us.few, '×', '≤ 1.5')
+  figures.put('pg.check.remembered.us', us.remembered, 'µs')
+  figures.put(`pg.check.${size}.vs_remembered`, us.many / us.remembered, '×')
 }
 
 async function putSizes(figures: Figures, server: PostgresServer, size: string, rows: number): Promise<void> {
@@ -145,7 +180,8 @@ async function measurePostgresScale(figures: Figures, sessions: number): Promise
       'scale',
       "SELECT sum(pg_prewarm(c.oid)) FROM pg_class c WHERE c.relnamespace = 'big'::regnamespace AND c.relname ~ '^(sessions|users)' AND c.relkind IN ('r', 'i')",
     )
-    await compare(figures, 'pg', size, big.core, sessions, small.core, '≤ 1.5')
+    await compareChecks(figures, url, size, sessions, small.core)
+    await compare(figures, 'pg', size, big.core, sessions, small.core)
     await small.store.close()
 
     const { check } = steady(big.core, sessions)
