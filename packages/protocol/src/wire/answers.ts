@@ -52,8 +52,8 @@ export interface LoginStartAnswer {
 
 /** The answer of `POST /v1/login/verify` when something was proven and more is wanted. */
 export interface LoginStepAnswer {
-  /** `verify`: a code was sent; `challenge`: `challenge`, or a code that the person makes, is to be answered; `choose`: one of `methods`; `limit`: one of `sessions` has to end. */
-  readonly state: 'verify' | 'challenge' | 'choose' | 'limit'
+  /** `verify`: a code was sent; `challenge`: `challenge`, or a code that the person makes, is to be answered; `choose`: one of `methods`; `enrol`: a key is to be made for `challenge`; `limit`: one of `sessions` has to end. */
+  readonly state: 'verify' | 'challenge' | 'choose' | 'enrol' | 'limit'
   readonly expires_at: string
   readonly methods?: readonly string[]
   readonly challenge?: unknown

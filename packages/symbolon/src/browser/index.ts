@@ -3,11 +3,14 @@
 
 import { browserSupportsWebAuthn } from '@simplewebauthn/browser'
 import { keepPasskeys } from './account.ts'
+import { makePasskey } from './enrol.ts'
 import { offerPasskeys } from './sign-in.ts'
 
 if (browserSupportsWebAuthn()) {
   const signIn = document.querySelector<HTMLFormElement>('form[data-passkey="sign-in"]')
   if (signIn !== null) offerPasskeys(signIn)
+  const enrol = document.querySelector<HTMLFormElement>('form[data-passkey="enrol"]')
+  if (enrol !== null) makePasskey(enrol)
   const account = document.querySelector<HTMLElement>('[data-passkey="account"]')
   if (account !== null) keepPasskeys(account)
 }

@@ -158,6 +158,8 @@ export interface ClientPolicy {
   readonly methods: readonly string[]
   /** What a sign-in must reach before a session opens; a row of that table. */
   readonly acr: string
+  /** `required`: who lacks what `acr` needs sets it up while signing in, instead of being refused. */
+  readonly enrol: 'required' | 'off'
   /** Whether a sign-in on a device that was not known before is told by mail. */
   readonly newDeviceNotice: boolean
   /** How long a step-up to another level counts; 0: as long as the session. */
@@ -191,7 +193,7 @@ export interface SigningKey {
 export type AttemptPurpose = 'sign_in' | 'step_up' | 'enrol'
 
 /** Where an attempt stands; what may be done there is the table in `login/machine.ts`. */
-export type AttemptState = 'verify' | 'challenge' | 'choose' | 'limit'
+export type AttemptState = 'verify' | 'challenge' | 'choose' | 'enrol' | 'limit'
 
 /** A factor that was proven in an attempt. `amr`: RFC 8176 names. */
 export interface Proof {

@@ -12,7 +12,7 @@ import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
 
 /** Passkeys of one person. */
-const most = 20
+export const mostPasskeys = 20
 /** How long a challenge can be answered. */
 export const passkeyPatience = 300_000
 
@@ -39,6 +39,10 @@ export function passkeyName(text: string): string {
     .replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
   return [...plain.trim()].slice(0, 60).join('').trim()
 }
+
+/** What a new passkey is called: as said, by who made it, or by the device. */
+export const calledAs = (name: string, aaguid: string, { device }: Pick<Caller, 'device'>): string =>
+  passkeyName(name) || makers[aaguid] || passkeyName(device ?? '') || 'Passkey'
 
 /** What the verbs stand on. */
 export interface PasskeyParts {
@@ -85,7 +89,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
     async start({ session, user }, caller) {
       if (rules === undefined) return refuse('unsupported_method')
       const { passkeys } = await store.passkeys.list(user.id)
-      if (passkeys.length >= most) return refuse('conflict')
+      if (passkeys.length >= mostPasskeys) return refuse('conflict')
       const id = toBase64url(crypto.random(32))
       const idHash = toBase64url(crypto.hash(id))
       const challenge = toBase64url(crypto.random(32))
@@ -135,9 +139,9 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
         ports.observe({ event: 'passkey.refused', fault: made.fault, userId: user.id })
         return refuse('passkey_refused')
       }
-      const called = passkeyName(name ?? '') || makers[made.passkey.aaguid] || passkeyName(caller.device ?? '') || 'Passkey'
+      const called = calledAs(name ?? '', made.passkey.aaguid, caller)
       const by = { actor: user.id, caller }
-      const added = await store.passkeys.add({ ...made.passkey, userId: user.id, name: called }, most, [
+      const added = await store.passkeys.add({ ...made.passkey, userId: user.id, name: called }, mostPasskeys, [
         line('passkey.added', user.id, by, { passkey: made.passkey.id, synced: made.passkey.backupEligible }, session),
       ])
       if (added.outcome === 'user_gone') return refuse('session_revoked')

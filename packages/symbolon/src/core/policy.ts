@@ -21,6 +21,7 @@ export const defaultPolicy: ClientPolicy = {
   signUp: 'open',
   methods: ['email_otp', 'email_link', 'passkey'],
   acr: levels[0].acr,
+  enrol: 'off',
   newDeviceNotice: true,
   stepUpLifetime: 15 * minute,
   confirmationLifetime: 2 * minute,

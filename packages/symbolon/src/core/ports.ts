@@ -5,7 +5,7 @@ import type { FeedHead, Revocation } from '@symbolon/protocol'
 import type { AttemptStore, Limited } from './attempt-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
 import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
-import type { PasskeyRules, PasskeyStore } from './passkey-ports.ts'
+import type { NewPasskey, PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
@@ -79,6 +79,11 @@ export interface OpenSession {
   readonly onLimit: 'deny' | 'evict_oldest' | 'ask'
   /** A live session of this user at this client that the person gives up for the new one (`evicted`). */
   readonly ends?: string | null
+  /**
+   * A passkey that was made while signing in, by somebody who has none: stored with the session, or nothing happens
+   * (`enrolled`: they have one by now, or another handle; `key_taken`: somebody has a key of this id).
+   */
+  readonly enrols?: { readonly handle: string; readonly passkey: Omit<NewPasskey, 'userId'>; readonly audit: readonly AuditDraft[] } | null
   /** The session that the same browser held before: ended (`replaced`), whoever's it was. */
   readonly replaces: string | null
   readonly audit: readonly AuditDraft[]
@@ -86,7 +91,17 @@ export interface OpenSession {
 
 export type OpenOutcome =
   | { readonly outcome: 'opened'; readonly snapshot: SessionSnapshot; readonly created: boolean; readonly ended: readonly string[] }
-  | { readonly outcome: 'attempt_gone' | 'user_unknown' | 'user_disabled' | 'client_disabled' | 'parent_gone' | 'limit' }
+  | {
+      readonly outcome:
+        | 'attempt_gone'
+        | 'user_unknown'
+        | 'user_disabled'
+        | 'client_disabled'
+        | 'parent_gone'
+        | 'limit'
+        | 'enrolled'
+        | 'key_taken'
+    }
 
 /** A rotation: a compare-and-set that names generation, not-revoked and both epochs. */
 export interface Rotation {

@@ -29,6 +29,9 @@ export interface PasskeyTexts {
   readonly signInFailed: string
   readonly second: string
   readonly secondHint: string
+  readonly enrol: string
+  readonly enrolHint: string
+  readonly enrolDo: string
 }
 
 const en: PasskeyTexts = {
@@ -56,6 +59,10 @@ const en: PasskeyTexts = {
   signInFailed: 'That passkey did not sign you in. Try again, or use your e-mail address.',
   second: 'Now your passkey',
   secondHint: 'This application wants your passkey as well. Your device will ask for its lock.',
+  enrol: 'One more step: a passkey',
+  enrolHint:
+    'This application wants a passkey, and you have none yet. It signs you in with the lock of your device. Make one now, and you are in.',
+  enrolDo: 'Make a passkey',
 }
 
 const de: PasskeyTexts = {
@@ -83,6 +90,10 @@ const de: PasskeyTexts = {
   signInFailed: 'Dieser Passkey hat Sie nicht angemeldet. Versuchen Sie es noch einmal, oder nehmen Sie Ihre E-Mail-Adresse.',
   second: 'Jetzt Ihr Passkey',
   secondHint: 'Diese Anwendung möchte auch Ihren Passkey. Ihr Gerät fragt gleich nach seiner Sperre.',
+  enrol: 'Noch ein Schritt: ein Passkey',
+  enrolHint:
+    'Diese Anwendung möchte einen Passkey, und Sie haben noch keinen. Er meldet Sie mit der Sperre Ihres Geräts an. Legen Sie jetzt einen an, dann sind Sie drin.',
+  enrolDo: 'Passkey anlegen',
 }
 
 /** Ours. */

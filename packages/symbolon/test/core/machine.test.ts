@@ -18,6 +18,7 @@ describe('the table', () => {
     ['verify', ['resend', 'link', 'verify', 'choose']],
     ['challenge', ['verify', 'respond', 'choose']],
     ['choose', ['choose']],
+    ['enrol', ['respond']],
     ['limit', ['end']],
     ['done', []],
   ] as const)('in %s allows %j and nothing else', (place, allowed) =>

@@ -3,6 +3,7 @@
 
 import type { Caller } from '../answers.ts'
 import type { Proof, User } from '../model.ts'
+import type { NewPasskey } from '../passkey-ports.ts'
 import type { Crypto, Delivery, Eventually, Ports } from '../ports.ts'
 
 /** What a message says. `link`: null where none is sent. `confirms`: null for a sign-in. */
@@ -58,6 +59,24 @@ export type Proven =
   | { readonly ok: true; readonly userId: string; readonly method: string; readonly amr: readonly string[]; readonly key?: string }
   | { readonly ok: false; readonly reason: string }
 
+/** A key that was made while signing in, to be stored with the session that it opens, and with nothing else. */
+export interface NewKey {
+  /** The WebAuthn user handle that it was made for. */
+  readonly handle: string
+  readonly passkey: Omit<NewPasskey, 'userId'>
+}
+
+/** How a factor is set up by somebody who has none. `user`: null for who becomes one by this sign-in. */
+export interface Enrolment {
+  begin(context: ChallengeContext & { readonly identifier: string }): Eventually<{ readonly options: unknown; readonly state: string }>
+  /** Checks an answer of the browser, which may hold anything. */
+  finish(
+    context: ChallengeContext & { readonly state: string; readonly response: unknown },
+  ): Eventually<
+    { readonly ok: true; readonly method: string; readonly amr: readonly string[]; readonly key: NewKey } | { readonly ok: false }
+  >
+}
+
 /** A factor that asks the browser something, such as a signature by a key. */
 export interface ChallengeFactor extends Common {
   readonly kind: 'challenge'
@@ -67,6 +86,8 @@ export interface ChallengeFactor extends Common {
   has(user: User): Eventually<boolean>
   /** `options` (JSON) go to the browser; `state` (one line of ASCII) is sealed into the attempt. */
   begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
+  /** Absent where it cannot be set up while signing in. */
+  readonly enrolment?: Enrolment
   /** Whether what a proof of its own was made with is still there; true for proofs of others. */
   keeps?(proof: Proof): Eventually<boolean>
   /** Checks an answer of the browser, which may hold anything. */

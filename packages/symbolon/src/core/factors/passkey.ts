@@ -3,7 +3,7 @@
 
 import { toBase64url } from '@symbolon/protocol'
 import type { PasskeyRules } from '../passkey-ports.ts'
-import { passkeyPatience } from '../passkeys.ts'
+import { calledAs, passkeyPatience } from '../passkeys.ts'
 import type { Ports } from '../ports.ts'
 import type { ChallengeFactor } from './factor.ts'
 
@@ -20,6 +20,8 @@ export interface PasskeyFactorParts {
  */
 export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): ChallengeFactor {
   const { store, crypto, observe } = ports
+  const amrOf = (copied: boolean, verified: boolean) => [copied ? 'swk' : 'pop', 'user', ...(verified ? ['mfa'] : [])]
+  const methodOf = (verified: boolean) => (verified ? 'passkey' : 'passkey_presence')
   return {
     kind: 'challenge',
     method: 'passkey',
@@ -54,8 +56,30 @@ export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): Chall
       // Somebody may hold a copy of it (WebAuthn §6.1.1).
       if (noted === 'counter_back') observe({ event: 'passkey.counter_back', userId: owner.id, clientId })
       if (noted !== 'used') return { ok: false, reason: noted }
-      const amr = [passkey.backupEligible ? 'swk' : 'pop', 'user', ...(used.userVerified ? ['mfa'] : [])]
-      return { ok: true, userId: owner.id, method: used.userVerified ? 'passkey' : 'passkey_presence', amr, key: passkey.id }
+      const amr = amrOf(passkey.backupEligible, used.userVerified)
+      return { ok: true, userId: owner.id, method: methodOf(used.userVerified), amr, key: passkey.id }
+    },
+    enrolment: {
+      async begin({ user, identifier }) {
+        const challenge = toBase64url(crypto.random(32))
+        const fresh = toBase64url(crypto.random(64))
+        // Whoever becomes a user by this sign-in gets it as theirs when they do.
+        const handle = user === null ? fresh : ((await store.passkeys.handle(user.id, fresh)) ?? fresh)
+        const owner = { handle, name: user?.email ?? identifier }
+        const options = { public_key: rules.creation({ challenge, owner, have: [], timeout: passkeyPatience }) }
+        return { options, state: `${challenge}.${handle}` }
+      },
+      async finish({ state, response, caller }) {
+        const [challenge = '', handle = ''] = state.split('.')
+        const made = await rules.made(response, { challenge })
+        if (!made.ok) {
+          observe({ event: 'passkey.refused', fault: made.fault, userId: null })
+          return { ok: false }
+        }
+        const { backupEligible, userVerified, aaguid } = made.passkey
+        const passkey = { ...made.passkey, name: calledAs('', aaguid, caller) }
+        return { ok: true, method: methodOf(userVerified), amr: amrOf(backupEligible, userVerified), key: { handle, passkey } }
+      },
     },
     keeps: async ({ method, key }) => !method.startsWith('passkey') || key === undefined || (await store.passkeys.find(key)) !== undefined,
   }

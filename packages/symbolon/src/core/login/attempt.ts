@@ -72,7 +72,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       const token = newSecret()
       return { token: idHash + token, hash: toBase64url(linkHashes(idHash, token)[0] as Uint8Array) }
     },
-    /** What stands sealed in an attempt: lines of text. The identifier alone is what an older node reads. */
+    /** What stands sealed in an attempt: lines of ASCII. The identifier alone is what an older node reads. */
     seal: (idHash: string, identifier: string, asked: { readonly state: string; readonly options: unknown } | null) =>
       crypto.seal(asked === null ? identifier : [identifier, asked.state, ascii(asked.options)].join('\n'), sealPlace('attempt', idHash)),
     /** The attempt behind a login id, for the browser it was started in. */
@@ -97,7 +97,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
 }
 
 /** JSON in ASCII, so that a byte is a letter. */
-const ascii = (value: unknown) =>
+export const ascii = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly identifier: string }

@@ -3,10 +3,12 @@
 
 import type { Refused, SignedIn } from '../api.ts'
 import { knownDevice, rememberDevice } from '../device.ts'
+import type { NewKey } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import type { Found } from './attempt.ts'
+import { enrolledLine } from './enrol.ts'
 import { areKept } from './kept.ts'
 import { reached } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
@@ -28,6 +30,18 @@ export function createFinish(parts: LoginParts) {
     }
   }
 
+  /** Tells a person that there is a further way into their account (NIST SP 800-63B-4 §4.6). It cannot fail the sign-in. */
+  const tellOfKey = ({ user, client, session, now }: SessionSnapshot, { caller }: Taker) => {
+    const { device = '', language = 'en' } = caller
+    ports.observe({ event: 'passkey.added', userId: user.id })
+    try {
+      const mail = { kind: 'passkey', to: user.email, change: 'added', at: now, device, language } as const
+      hooks.send(mail, { clientId: client.id, userId: user.id, language })
+    } catch {
+      ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
+    }
+  }
+
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
     async open(
@@ -36,10 +50,12 @@ export function createFinish(parts: LoginParts) {
       userId: string | null,
       input: Taker,
       ends: string | null,
+      key: NewKey | null = null,
     ): Promise<SignedIn | Refused | 'at the limit'> {
       const policy = policyOf(client)
       const level = reached(proven)
-      if (level === undefined || !(await areKept(ports, proven))) return refuse('login_failed')
+      const before = key === null ? proven : proven.filter((proof) => proof.key !== key.passkey.id)
+      if (level === undefined || !(await areKept(ports, before))) return refuse('login_failed')
       const method = proven.map((proof) => proof.method).join(' ')
       const admitted =
         userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
@@ -68,6 +84,7 @@ export function createFinish(parts: LoginParts) {
         maxSessions: policy.maxSessions,
         onLimit: policy.onLimit,
         ends,
+        enrols: key && { ...key, audit: [enrolledLine(key, client, userId ?? admitted?.create?.id ?? 'sign_in', ip)] },
         replaces: input.replaces === null ? null : ((await parts.genuine(input.replaces)) ?? null),
         audit: [{ event: 'session.opened', userId: null, sid, clientId: client.id, ip, detail: { method } }],
       })
@@ -89,6 +106,7 @@ export function createFinish(parts: LoginParts) {
         return refuse('login_failed')
       }
       tell(snapshot, created, input)
+      if (key !== null) tellOfKey(snapshot, input)
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       hooks.signedIn(opened, method, input.caller)
       const minted = kind === 'token' ? await parts.mint(snapshot) : null
@@ -104,4 +122,6 @@ const refusals: Readonly<Record<Exclude<OpenOutcome['outcome'], 'opened'>, 'logi
   client_disabled: 'login_failed',
   parent_gone: 'login_failed',
   limit: 'session_limit',
+  enrolled: 'login_failed',
+  key_taken: 'login_failed',
 }

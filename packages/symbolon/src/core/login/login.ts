@@ -9,6 +9,7 @@ import type { Attempt, Proof } from '../model.ts'
 import { refuse } from '../session.ts'
 import { actionOf as readAction } from './action.ts'
 import { createAttempts, type Found, isBrowserId } from './attempt.ts'
+import { keyOf, keyText } from './enrol.ts'
 import { createFinish } from './finish.ts'
 import { actionOf, allows } from './machine.ts'
 import { createNext } from './next.ts'
@@ -105,6 +106,7 @@ export function createLogin(parts: LoginParts): Login {
     if (attempt.purpose === 'step_up' && (found.byLink || 'end' in input)) return refuse('login_failed')
     if ('method' in input) return next.choose(found, input)
     if ('end' in input) return end(found, input)
+    if (attempt.state === 'enrol') return enrolled(found, input)
     const proof = await prove(found, input)
     return 'ok' in proof ? proof : proved(found, proof, input)
   }
@@ -123,6 +125,28 @@ export function createLogin(parts: LoginParts): Login {
     return user === undefined ? refuse('login_failed') : next.ask(found, proven, user.id, input)
   }
 
+  /** Takes a key that was made while signing in: it is stored with the session, or not at all. */
+  const enrolled = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
+    const { factor, attempt, client, identifier, idHash } = found
+    if (factor.kind !== 'challenge' || factor.enrolment === undefined || !('response' in input)) return refuse('login_failed')
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(identifier, input)))
+    if (charged.outcome === 'limited') return limited(charged)
+    if (charged.outcome === 'gone' || charged.attempt.step !== attempt.step) return refuse('login_failed')
+    const { caller, response } = input
+    const user = attempt.userId === null ? undefined : await next.userOf(found)
+    const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, state: found.state, response })
+    if (!made.ok) {
+      ports.observe({ event: 'login.failed', method: attempt.method, clientId: client.id })
+      return refuse('login_failed')
+    }
+    const { method, amr, key } = made
+    const proven = [...attempt.proven, { method, amr, at: charged.now, key: key.passkey.id }]
+    if (!next.isEnough(found, proven)) return refuse('login_failed')
+    const opened = await finish.open(found, proven, attempt.userId, input, null, key)
+    if (opened !== 'at the limit' || attempt.userId === null) return opened === 'at the limit' ? refuse('session_limit') : opened
+    return next.ask(found, proven, attempt.userId, input, keyText(key))
+  }
+
   /** Ends one session for the new one. Where more than one is too many, this one ends by itself, and the next is asked for. */
   const end = async (found: Found, input: Taker & { readonly end: string }): Promise<SignedIn | LoginStep | Refused> => {
     const { proven, userId } = found.attempt
@@ -130,13 +154,13 @@ export function createLogin(parts: LoginParts): Login {
     if (userId === null || !sessions.some(({ sid }) => sid === input.end)) return refuse('not_found')
     // A policy may have become stricter meanwhile.
     if (!next.isEnough(found, proven)) return refuse('login_failed')
-    const opened = await finish.open(found, proven, userId, input, input.end)
+    const opened = await finish.open(found, proven, userId, input, input.end, keyOf(found.state))
     if (opened !== 'at the limit') return opened
     const { caller } = input
     await store.sessions.revoke({ sid: input.end, ofUser: userId }, 'evicted', [
       { event: 'session.evicted', userId, sid: input.end, clientId: found.client.id, ip: caller.ip, detail: { by: userId } },
     ])
-    return next.ask(found, proven, userId, input)
+    return next.ask(found, proven, userId, input, found.state)
   }
 
   return {

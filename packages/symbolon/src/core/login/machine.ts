@@ -18,19 +18,21 @@ export const machine: Readonly<Record<Place, Readonly<Partial<Record<LoginAction
   start: { start: ['verify', 'challenge'] },
   // Something was sent: a code, or a code and a link in one mail.
   verify: {
-    verify: ['done', 'limit', 'choose', 'challenge', 'verify'],
-    link: ['done', 'limit', 'choose', 'challenge', 'verify'],
+    verify: ['done', 'limit', 'choose', 'challenge', 'enrol', 'verify'],
+    link: ['done', 'limit', 'choose', 'challenge', 'enrol', 'verify'],
     resend: ['verify'],
     choose: ['challenge', 'verify'],
   },
   // The browser was asked something (`respond`), or a secret that the person keeps (`verify`).
   challenge: {
-    respond: ['done', 'limit', 'choose', 'challenge', 'verify'],
-    verify: ['done', 'limit', 'choose', 'challenge', 'verify'],
+    respond: ['done', 'limit', 'choose', 'challenge', 'enrol', 'verify'],
+    verify: ['done', 'limit', 'choose', 'challenge', 'enrol', 'verify'],
     choose: ['challenge', 'verify'],
   },
   // Something was proven, and there are several ways to prove what is missing.
   choose: { choose: ['challenge', 'verify'] },
+  // Something was proven, and the person has nothing yet that could prove the rest: they set it up, and that is the proof.
+  enrol: { respond: ['done', 'limit'] },
   // Everything was proven, and there is no room for one more session.
   limit: { end: ['limit', 'done'] },
   done: {},

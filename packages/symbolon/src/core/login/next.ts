@@ -8,6 +8,7 @@ import type { Attempt, AttemptState, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
+import { type Enrollable, toEnrol } from './enrol.ts'
 import { reaches } from './levels.ts'
 import type { LoginParts, Taker } from './parts.ts'
 import type { Sending } from './sending.ts'
@@ -16,6 +17,8 @@ import type { Sending } from './sending.ts'
 const mostMs = 30 * 60_000
 /** Answers heard after one proof, in whichever ways they are given. */
 const mostTries = 5
+/** Answers heard to one question to set a factor up. */
+const mostEnrolments = 3
 /** Sessions that are shown to choose from. */
 const mostSessions = 50
 
@@ -109,11 +112,27 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     return step
   }
 
-  /** What waits without a factor of its own: a choice. Nothing that was sent before is of use in it. */
-  const waiting = (found: Found, state: AttemptState, proven: readonly Proof[], userId: string | null) => ({
+  /** Has a factor set up that the person does not have: its answer is the proof that is missing. */
+  const enrol = async (found: Found, factor: Enrollable, user: User | undefined, proven: readonly Proof[], taker: Taker) => {
+    const { client, identifier } = found
+    const { caller } = taker
+    const asked = await factor.enrolment.begin({ clientId: client.id, user: user ?? null, identifier, caller })
+    const change = {
+      ...waiting(found, 'enrol', proven, user?.id ?? null),
+      method: factor.method,
+      sealedIdentifier: attempts.seal(found.idHash, identifier, asked),
+      maxTries: mostEnrolments,
+      lifetime: factor.lifetime,
+      resendAfter: factor.lifetime,
+    }
+    return advance(found, change, { methods: [factor.method], challenge: asked.options, sessions: [] }, taker)
+  }
+
+  /** What waits without a factor of its own: a choice. Nothing that was sent before is of use in it. `kept`: what is carried through it. */
+  const waiting = (found: Found, state: AttemptState, proven: readonly Proof[], userId: string | null, kept = '') => ({
     state,
     method: found.attempt.method,
-    sealedIdentifier: attempts.seal(found.idHash, found.identifier, null),
+    sealedIdentifier: attempts.seal(found.idHash, found.identifier, kept === '' ? null : { state: kept, options: null }),
     codeHash: crypto.random(32),
     linkHash: null,
     userId,
@@ -145,7 +164,11 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
       const ways = await waysOn(found.client, user, proven)
       const [only] = ways
       // Told to nobody but who has proven the first factor.
-      if (user === undefined || only === undefined) return refuse('denied')
+      if (user === undefined || only === undefined) {
+        const factor =
+          found.attempt.purpose === 'sign_in' ? await toEnrol(attempts.factors, policyOf(found.client), user, proven) : undefined
+        return factor === undefined ? refuse('denied') : enrol(found, factor, user, proven, taker)
+      }
       if (ways.length === 1) return goOn(found, only, user, proven, 0, taker)
       const shown = { methods: ways.map(({ method }) => method), challenge: null, sessions: [] }
       return advance(found, waiting(found, 'choose', proven, user.id), shown, taker)
@@ -162,9 +185,9 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     },
 
     /** Stops one step before the end, for the person to choose which session ends. */
-    async ask(found: Found, proven: readonly Proof[], userId: string, taker: Taker): Promise<LoginStep | Refused> {
+    async ask(found: Found, proven: readonly Proof[], userId: string, taker: Taker, kept = ''): Promise<LoginStep | Refused> {
       const shown = { methods: [], challenge: null, sessions: await sessionsOf(found.client, userId) }
-      return advance(found, waiting(found, 'limit', proven, userId), shown, taker)
+      return advance(found, waiting(found, 'limit', proven, userId, kept), shown, taker)
     },
 
     /** Where an attempt stands, to be shown again. */

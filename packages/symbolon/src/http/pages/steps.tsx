@@ -71,6 +71,48 @@ export const passkeyAsked = ({ state, methods, challenge }: Pick<LoginStep, 'sta
     ? JSON.stringify((challenge as { readonly public_key?: unknown } | null)?.public_key)
     : undefined
 
+/** The same in a step that has one made. */
+export const enrolAsked = ({ state, challenge }: Pick<LoginStep, 'state' | 'challenge'>): string | undefined =>
+  state === 'enrol' ? JSON.stringify((challenge as { readonly public_key?: unknown } | null)?.public_key) : undefined
+
+/** Something was proven, a passkey is wanted as well, and there is none. `options`: JSON for the browser. */
+export function EnrolPage(props: {
+  readonly look: Look
+  readonly form: StepForm
+  readonly options: string
+  readonly problem: string | null
+}) {
+  const { look, form } = props
+  const t = passkeyTexts(look)
+  return (
+    <Page look={look} title={t.enrol} apart={true} passkeys={true}>
+      <h1>{t.enrol}</h1>
+      <p class="lead">{t.enrolHint}</p>
+      <form
+        method="post"
+        action={form.action}
+        hidden
+        data-passkey="enrol"
+        data-options={props.options}
+        data-failed={t.failed}
+        data-there={t.there}
+      >
+        <Carried form={form} />
+        <input type="hidden" name="response" />
+        <button class="primary" type="button">
+          {t.enrolDo}
+        </button>
+      </form>
+      <p id="problem" class="problem" role="alert">
+        {props.problem ?? ''}
+      </p>
+      <noscript>
+        <p class="hint">{t.needScript}</p>
+      </noscript>
+    </Page>
+  )
+}
+
 /** Something was proven, and a passkey is wanted as well. `options`: JSON for the browser. */
 export function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {
   const { look, form } = props

@@ -5,12 +5,12 @@
 import { z } from '@hono/zod-openapi'
 import { readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { LoginStep } from '#core'
-import { pageTexts } from '#messages'
+import { pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { deviceName, giveCookie, type Http, refusal, type Site } from '../context.ts'
 import { NoticePage } from '../pages/account.tsx'
 import { LinkPage } from '../pages/link.tsx'
-import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
+import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { stepView } from '../views.ts'
 import { browserOf, giveSession } from './login.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
@@ -41,6 +41,11 @@ export function linkRoutes(site: Site) {
     const form = { action: `${mount}/login/link`, formToken }
     const options = passkeyAsked(step)
     if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
+    const making = enrolAsked(step)
+    if (making !== undefined) {
+      const problem = error === null ? null : passkeyTexts(lookOf(c)).failed
+      return show(c, <EnrolPage look={lookOf(c)} form={form} options={making} problem={problem} />, statusOf(error))
+    }
     if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
     const { sessions = [] } = stepView(step)
     const problem = error === null ? null : problemOf(c, error.code)

@@ -10,7 +10,7 @@ import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
-import { LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
+import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
@@ -71,6 +71,11 @@ export function pageRoutes(site: Site) {
     const form = { action: `${mount}/login/code`, journey, loginId }
     const options = passkeyAsked(step)
     if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
+    const making = enrolAsked(step)
+    if (making !== undefined) {
+      const problem = error === null ? null : passkeyTexts(lookOf(c)).failed
+      return show(c, <EnrolPage look={lookOf(c)} form={form} options={making} problem={problem} />, statusOf(error))
+    }
     if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
     const { sessions = [] } = stepView(step)
     return show(
@@ -180,6 +185,8 @@ export function pageRoutes(site: Site) {
       } catch (error) {
         const failed = expected(error)
         if (response === undefined) return showCode(c, journey(), form.login_id, failed)
+        const view = await core.login.view(form.login_id, c.var.cookies.login ?? null)
+        if (view.ok && view.state === 'enrol') return showStep(c, journey(), form.login_id, view.step, failed)
         // A challenge is answered once: what follows is another start.
         const sentence = failed.code === 'login_failed' ? passkeyTexts(lookOf(c)).signInFailed : undefined
         return showIdentifier(c, journey(), client, '', failed, sentence)

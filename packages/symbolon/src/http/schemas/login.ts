@@ -78,7 +78,7 @@ export const loginStarted = z.object({
 
 /** The answer to a step after which more is wanted. */
 export const loginStep = z.object({
-  state: z.enum(['verify', 'challenge', 'choose', 'limit']),
+  state: z.enum(['verify', 'challenge', 'choose', 'enrol', 'limit']),
   expires_at: z.iso.datetime(),
   methods: z.array(z.string()).optional(),
   challenge,

@@ -49,6 +49,22 @@ const quickOnes = 'jsonb_array_elements(quick) AS f(q)'
  */
 export const finishGroupFunctions = `
 CREATE OR REPLACE TRIGGER note_user BEFORE INSERT ON @sessions FOR EACH ROW WHEN (NEW.user_now IS NULL) EXECUTE FUNCTION @note_user();
+-- With a key that the person made while signing in, who must have none: else an e-mail's code would get past theirs.
+CREATE FUNCTION @enrol_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  key jsonb := asked->'enrols';
+  opened json := @finish_one(asked);
+  person text := opened->'snapshot'->1->>${userColumns.indexOf('id')};
+BEGIN
+  IF @user_handle(person, key->>'handle') <> key->>'handle' OR EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND user_id = person) THEN
+    PERFORM @refuse('{"outcome":"enrolled"}');
+  END IF;
+  IF @add_passkey((key->'passkey') || jsonb_build_object('userId', person, 'audit', (
+      SELECT coalesce(jsonb_agg(line || jsonb_build_object('userId', person)), '[]') FROM jsonb_array_elements(key->'audit') line)), 1)->>'outcome' <> 'added' THEN
+    PERFORM @refuse('{"outcome":"key_taken"}');
+  END IF;
+  RETURN opened;
+END $$;
 CREATE FUNCTION @finish_group(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
@@ -76,7 +92,7 @@ BEGIN
     FROM ${each} LEFT JOIN LATERAL (
       SELECT u.id, u.status FROM @users u
       WHERE u.id = coalesce(e.x->'user'->>'id', (SELECT v.id FROM @users v WHERE v.tenant = 'main' AND v.email = e.x->'user'->>'email')) OFFSET 0) p ON true) a
-  WHERE a.nth = 1 AND a.nth_of_person = 1 AND a.x->>'ends' IS NULL AND a.x->>'replaces' IS NULL AND a.x->'session'->>'parent' IS NULL
+  WHERE a.nth = 1 AND a.nth_of_person = 1 AND a.x->>'ends' IS NULL AND a.x->>'enrols' IS NULL AND a.x->>'replaces' IS NULL AND a.x->'session'->>'parent' IS NULL
     AND (a.status = 'active' OR a.person IS NULL AND a.x->'user'->>'id' IS NULL AND a.x->'user'->>'create' IS NOT NULL)
     AND EXISTS (SELECT 1 FROM @attempts t WHERE t.id_hash = a.x->>'attempt' AND t.consumed_at IS NULL AND coalesce(t.ends_at, t.expires_at) > now)
     AND EXISTS (SELECT 1 FROM @clients k WHERE k.tenant = 'main' AND k.id = a.x->'session'->>'clientId' AND k.status = 'active')
@@ -116,7 +132,7 @@ BEGIN
     now, NULL);
   FOR c IN SELECT e.x, e.n FROM ${each} WHERE NOT e.n = ANY(places) ORDER BY e.n LOOP
     BEGIN
-      one := @finish_one(c.x);
+      one := CASE WHEN c.x->>'enrols' IS NULL THEN @finish_one(c.x) ELSE @enrol_one(c.x) END;
       ended := ended || ARRAY(SELECT json_array_elements_text(one->'ended'));
     EXCEPTION WHEN SQLSTATE '${refusalCode}' THEN
       one := json_build_object('refused', SQLERRM::json);

@@ -1,7 +1,7 @@
 // Passkeys: public keys and counters, each a row. A counter only grows, decided by the row itself; how many a person has is
 // decided behind the lock of the person's row, so that two at once cannot both be the last one.
 
-import type { PasskeyStore } from '#core'
+import type { NewPasskey, PasskeyStore } from '#core'
 import { passkeyColumns, passkeyOf, type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { auditJson, auditLines, hex, selection, type Verbs, withBytes } from './write.ts'
@@ -76,6 +76,16 @@ END $$;
 
 const recordOf = (found: Row) => passkeyOf(withBytes(found, [3]))
 
+/** A passkey as the database takes it. */
+export const askedOf = (passkey: Omit<NewPasskey, 'userId'> & Partial<Pick<NewPasskey, 'userId'>>) => ({
+  ...passkey,
+  publicKey: hex(passkey.publicKey),
+  transports: JSON.stringify(passkey.transports),
+  backupEligible: Number(passkey.backupEligible),
+  backedUp: Number(passkey.backedUp),
+  userVerified: Number(passkey.userVerified),
+})
+
 /** The verbs. */
 export function createPasskeys(driver: Driver, { call }: Verbs): PasskeyStore {
   type Added = Awaited<ReturnType<PasskeyStore['add']>>
@@ -83,15 +93,7 @@ export function createPasskeys(driver: Driver, { call }: Verbs): PasskeyStore {
     handle: async (userId, fresh) =>
       (await call<string | null>({ name: 'user_handle', text: 'SELECT @user_handle($1, $2)' }, [userId, fresh])) ?? undefined,
     async add(passkey, most, audit) {
-      const asked = {
-        ...passkey,
-        publicKey: hex(passkey.publicKey),
-        transports: JSON.stringify(passkey.transports),
-        backupEligible: Number(passkey.backupEligible),
-        backedUp: Number(passkey.backedUp),
-        userVerified: Number(passkey.userVerified),
-        audit: auditLines(audit),
-      }
+      const asked = { ...askedOf(passkey), audit: auditLines(audit) }
       const statement = { name: 'add_passkey', text: 'SELECT @add_passkey($1, $2)' }
       const added = await call<Exclude<Added, { outcome: 'added' }> | { outcome: 'added'; passkey: Row }>(statement, [
         JSON.stringify(asked),

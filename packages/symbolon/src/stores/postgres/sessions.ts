@@ -10,6 +10,7 @@ import { refusalCode } from './faults.ts'
 import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
 import { createGlance } from './glance.ts'
 import { createGroup } from './group.ts'
+import { askedOf as passkeyAsked } from './passkeys.ts'
 import { createRaise } from './raise.ts'
 import { sweepSessions } from './sweep.ts'
 import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
@@ -282,13 +283,14 @@ type Opened = { created: boolean; ended: string[]; now: number; snapshot: [Row, 
 type SingleRevoke = { readonly sid: string; readonly ofUser?: string; readonly reason: string; readonly audit: unknown }
 
 /** A sign-in as the database takes it. */
-function askedOf({ session, audit, user, ...rest }: OpenSession) {
+function askedOf({ session, audit, user, enrols = null, ...rest }: OpenSession) {
   const made = 'email' in user ? user.create : null
   const create = made && { ...made, roles: JSON.stringify(made.roles), audit: auditLines(made.audit ?? []) }
   const sealed = { amr: JSON.stringify(session.amr), credentialHash: hex(session.credentialHash), sealedKey: hex(session.sealedKey) }
   // To the database `ask` is `deny`: what is to end is named.
   const onLimit = rest.onLimit === 'ask' ? 'deny' : rest.onLimit
-  return { ...rest, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
+  const key = enrols && { handle: enrols.handle, passkey: passkeyAsked(enrols.passkey), audit: auditLines(enrols.audit) }
+  return { ...rest, enrols: key, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }

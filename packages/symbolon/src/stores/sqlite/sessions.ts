@@ -15,6 +15,7 @@ import { columns, sessionColumns, sessionOf, sessionSelection } from '#stores/ro
 import { consumeAttempt } from './attempts.ts'
 import type { Driver } from './driver.ts'
 import { prepareSnapshot } from './finder.ts'
+import { addPasskey, listPasskeys, userHandle } from './passkeys.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
@@ -76,6 +77,16 @@ function giveUp(write: Write, { ends, session }: OpenSession, userId: string): r
   return found === undefined ? [] : endSessions(write, [ends], 'evicted')
 }
 
+/** Stores the key that the person made while signing in, who must have none: else an e-mail's code would get past theirs. */
+function storeKey(write: Write, { enrols }: OpenSession, userId: string): void {
+  if (enrols === undefined || enrols === null) return
+  const { handle, passkey, audit } = enrols
+  const own = userHandle(write, userId, handle)
+  if (own !== handle || listPasskeys(write.db, userId).passkeys.length > 0) throw new Refusal({ outcome: 'enrolled' })
+  const lines = audit.map((line) => ({ ...line, userId }))
+  if (addPasskey(write, { ...passkey, userId }, 1, lines).outcome !== 'added') throw new Refusal({ outcome: 'key_taken' })
+}
+
 /** Keeps the limit of sessions: refuses, or ends those not seen for longest. A session about to be replaced is not counted. */
 function keepLimit(write: Write, input: OpenSession, userId: string): readonly string[] {
   if (input.maxSessions <= 0) return []
@@ -106,6 +117,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
   if (parent !== null && db.sql('SELECT 1 FROM sessions WHERE sid = ? AND revoked_at IS NULL').get(parent) === undefined)
     throw new Refusal({ outcome: 'parent_gone' })
   const given = giveUp(write, input, user.id)
+  storeKey(write, input, user.id)
   const evicted = keepLimit(write, input, user.id)
   const replaced = input.replaces === null ? [] : endSessions(write, [input.replaces], 'replaced')
 

@@ -1,7 +1,8 @@
 // What a store does with many sign-ins of one moment: each is answered as if it had come alone, whatever the others are.
 
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { OpenSession } from '#core'
+import type { NewPasskey, OpenSession } from '#core'
 import { client, id, type StoreUnderTest, setStore } from './setting.ts'
 
 /** Runs the suite; `open` opens an empty store on a clock. */
@@ -81,6 +82,47 @@ export function openingSuite(name: string, open: (clock: () => number) => Promis
       expect(await store.users.find({ email: 'other@example.com' })).toBeUndefined()
       expect(await store.users.find({ email: 'gone@example.com' })).toBeUndefined()
       expect((await find(old.session.sid)).session.revokedReason).toBe('replaced')
+    })
+
+    it('and with each the key that its person made, who must have none', async () => {
+      const { store } = set.under
+      const key = (change: Partial<NewPasskey> = {}) => {
+        const passkey = {
+          ...{ id: id(), publicKey: randomBytes(77), counter: 0, transports: ['internal'], backupEligible: true, backedUp: true },
+          ...{ aaguid: '', name: 'Key', userVerified: true, ...change },
+        }
+        const line = { event: 'passkey.added', userId: null, sid: null, clientId: 'app', ip: null, detail: { passkey: passkey.id } }
+        return { handle: randomBytes(64).toString('base64url'), passkey, audit: [line] }
+      }
+      const owner = (await opened({ user: person('owner@example.com') })).snapshot.user
+      const { publicKey, ...rest } = key().passkey
+      await store.passkeys.handle(owner.id, 'handle')
+      await store.passkeys.add({ ...rest, publicKey, userId: owner.id }, 20, [])
+      const handled = (await opened({ user: person('handled@example.com') })).snapshot.user
+      const handle = (await store.passkeys.handle(handled.id, 'own')) as string
+      const signIns: readonly (readonly [OpenSession, string])[] = [
+        [await ready({ user: person('new@example.com'), enrols: key() }), 'opened'],
+        [await ready({ user: { id: owner.id }, enrols: { ...key(), handle: 'handle' } }), 'enrolled'],
+        [await ready({ user: { id: handled.id }, enrols: key() }), 'enrolled'],
+        [await ready({ user: { id: handled.id }, enrols: { ...key(), handle } }), 'opened'],
+        [await ready({ user: person('thief@example.com'), enrols: key({ id: rest.id }) }), 'key_taken'],
+        [await ready({ user: person('plain@example.com') }), 'opened'],
+      ]
+      const outcomes = await Promise.all(signIns.map(([one]) => store.sessions.open(one)))
+      expect(outcomes.map(({ outcome }) => outcome)).toEqual(signIns.map(([, outcome]) => outcome))
+      for (const [at, outcome] of outcomes.entries()) {
+        const [{ enrols, attempt }] = signIns[at] as (typeof signIns)[number]
+        expect((await store.attempts.find(attempt as string))?.attempt.consumedAt === null).toBe(outcome.outcome !== 'opened')
+        if (outcome.outcome !== 'opened') continue
+        const { user } = outcome.snapshot
+        const kept = await store.passkeys.list(user.id)
+        expect(kept.passkeys).toMatchObject(enrols ? [{ id: enrols.passkey.id, userId: user.id, name: 'Key', createdAt: set.time }] : [])
+        expect(kept.handle).toBe(enrols?.handle ?? null)
+        const lines = (await store.audit.list({ userId: user.id }, 20)).filter(({ event }) => event === 'passkey.added')
+        expect(lines.map(({ detail }) => detail.passkey)).toEqual(enrols ? [enrols.passkey.id] : [])
+      }
+      expect(await store.users.find({ email: 'thief@example.com' })).toBeUndefined()
+      expect((await store.passkeys.list(owner.id)).passkeys).toHaveLength(1)
     })
 
     it('one person once, however many sign in as them for the first time at one moment', async () => {

@@ -1,0 +1,105 @@
+// A passkey made while signing in, on the hosted pages in a real browser: behind a code, and behind a link.
+
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startChromium } from '../setting/chromium.ts'
+import { startService, type TestService } from '../setting/server.ts'
+
+let service: TestService
+let chromium: Browser
+beforeAll(async () => {
+  chromium = await startChromium()
+  service = await startService({
+    clients: [{ id: 'firm', name: 'Firm', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } }],
+  })
+})
+afterAll(async () => {
+  await chromium.close()
+  await service.close()
+})
+
+const mail = async (email: string) => {
+  const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; subject: string; text: string }[]
+  return outbox.filter(({ to }) => to === email).at(-1)
+}
+async function open(run: (page: Page) => Promise<void>, options: BrowserContextOptions = {}): Promise<void> {
+  const context = await chromium.newContext(options)
+  try {
+    await run(await context.newPage())
+  } finally {
+    await context.close()
+  }
+}
+/** Proves the mailbox by what the mail brings. */
+async function prove(page: Page, email: string, by: 'code' | 'link'): Promise<void> {
+  await page.goto(`${service.origin}/login?client_id=firm`)
+  await page.fill('#identifier', email)
+  await page.click('form[action="/login"] button.primary')
+  await page.waitForSelector('#code')
+  const { text = '' } = (await mail(email)) ?? {}
+  // A complete code is sent by the page's script.
+  if (by === 'code') await page.fill('#code', /\b\d{6}\b/.exec(text)?.[0] ?? '')
+  else {
+    await page.goto(/http\S+\/login\/link\S+/.exec(text)?.[0] ?? '')
+    await page.click('form[action="/login/link"] button.primary')
+  }
+}
+const button = 'form[data-passkey="enrol"] button'
+const signedIn = async (page: Page) => (await page.context().cookies()).some(({ name }) => name === 'symbolon')
+
+it.each([
+  ['code', { viewport: { width: 1280, height: 800 } }],
+  ['link', { viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'de-DE' }],
+] satisfies ['code' | 'link', BrowserContextOptions][])('is made behind a %s, and opens the session', (by, options) =>
+  open(async (page) => {
+    const problems: string[] = []
+    page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
+    const cdp = await page.context().newCDPSession(page)
+    await cdp.send('WebAuthn.enable', { enableUI: false })
+    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+        ...{ automaticPresenceSimulation: true },
+      },
+    })
+    const email = `${by}-firm@example.com`
+    await prove(page, email, by)
+    await page.waitForSelector(button)
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([])
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+    expect(await signedIn(page)).toBe(false)
+    await page.focus(button)
+    await page.keyboard.press('Enter')
+    await page.waitForURL(`${service.origin}/account`)
+    expect(await page.locator('[data-passkey="account"] ul.devices li').count()).toBe(1)
+    const session = await (await page.request.get(`${service.origin}/v1/session`)).json()
+    expect(session).toMatchObject({ acr: 'urn:symbolon:acr:passkey' })
+    expect((await mail(email))?.subject).toMatch(/passkey/i)
+    expect(problems).toEqual([])
+    // From now on it is asked for; by the field of the address it would sign in at once.
+    const answers = (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+    await answers(false)
+    await page.context().clearCookies()
+    await prove(page, email, by)
+    await page.waitForSelector('form[data-passkey="sign-in"] button')
+    await answers(true)
+    await page.click('form[data-passkey="sign-in"] button')
+    await page.waitForURL(`${service.origin}/account`)
+  }, options),
+)
+
+it('says without JavaScript that it needs it, and opens nothing', () =>
+  open(
+    async (page) => {
+      await page.goto(`${service.origin}/login?client_id=firm`)
+      await page.fill('#identifier', 'plain-firm@example.com')
+      await page.click('form[action="/login"] button.primary')
+      await page.fill('#code', /\b\d{6}\b/.exec((await mail('plain-firm@example.com'))?.text ?? '')?.[0] ?? '')
+      await page.click('button.primary')
+      expect(await page.textContent('noscript')).toContain('JavaScript')
+      expect(await page.isVisible(button)).toBe(false)
+      expect(await signedIn(page)).toBe(false)
+    },
+    { javaScriptEnabled: false },
+  ))
