@@ -42,7 +42,7 @@ button{font:inherit;cursor:pointer}
 .facts dt{color:var(--muted)}.facts dd{margin:0;min-width:0}
 form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
-.dev a,.plain a,.mail a{color:var(--accent)}
+.dev a,.plain a,.mail a{color:var(--accent);display:inline-block;padding:3px 0}
 section.act{border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 16px;overflow-wrap:anywhere}
 section.act h2{margin:0 0 8px;font-size:13px;color:var(--muted)}
 section.act p{margin:0;font-size:18px;font-weight:600}
@@ -76,16 +76,21 @@ details[open] summary{margin-bottom:8px}
 pre.mail-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 24px}
 iframe.mail-html{display:block;width:100%;height:520px;border:1px solid var(--line);border-radius:var(--radius);background:#fff}
 footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
+form[aria-busy] button{cursor:progress}
+@media (forced-colors:active){.dot:not(.open){forced-color-adjust:none;background:CanvasText}.mark path{stroke:CanvasText}}
 @media (prefers-reduced-motion:reduce){*{transition:none!important}}
 `
 }
 
-/** The script of the pages: submits a complete code, and once (whoever presses Enter as well would use it up), counts down to the next one. Everything works without it. */
+/** The script of the pages: lets a form that is on its way not go twice (whoever presses Enter as well would use a code up), submits a complete code, counts down to the next one. Everything works without it. */
 export const pageScript = `(()=>{
+const free=(form)=>form.removeAttribute('aria-busy')
+document.addEventListener('submit',(event)=>{const form=event.target
+if(form.hasAttribute('aria-busy'))return event.preventDefault()
+form.setAttribute('aria-busy','true');setTimeout(free,10000,form)})
+addEventListener('pageshow',()=>document.querySelectorAll('form[aria-busy]').forEach(free))
 const code=document.querySelector('input.code')
-if(code){code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.dataset.sent){code.value=digits;code.form.requestSubmit()}})
-code.form.addEventListener('submit',(event)=>{if(code.form.dataset.sent)event.preventDefault();code.form.dataset.sent='1'})
-addEventListener('pageshow',()=>{delete code.form.dataset.sent})}
+if(code)code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.hasAttribute('aria-busy')){code.value=digits;code.form.requestSubmit()}})
 for(const button of document.querySelectorAll('button[data-until]')){
 const text=button.textContent,waiting=button.dataset.waiting,until=Date.now()+Number(button.dataset.until)*1000
 const tick=()=>{const left=Math.ceil((until-Date.now())/1000);if(left>0){button.disabled=true;button.textContent=waiting.replace('{s}',left);setTimeout(tick,500)}else{button.disabled=false;button.textContent=text}}
