@@ -31,7 +31,7 @@ const states = {
   'an act, by a code': ['StepUpCodePage', 'Confirm it is you'],
   'an act, by a wrong code': ['StepUpCodePage', 'Confirm it is you'],
   'an act, by a passkey': ['StepUpKeyPage', 'Confirm it is you'],
-  'signed out': ['NoticePage', 'You are signed out.'],
+  'signed out': ['NoticePage', 'You are signed out'],
   deleted: ['NoticePage', 'Your account is deleted'],
   'a bad return address': ['NoticePage', 'That did not work'],
   'a form from elsewhere': ['NoticePage', 'That did not work'],
