@@ -194,3 +194,57 @@ it('shows the bound, the fallback, the refusal and the recovery', async () => {
   await rows(page, 'everything is connected again', /ms · decides locally$/)
   await call(page, 'token', /decided locally/)
 }, 120_000)
+
+it('asks for more than a session: a fresh proof, a passkey, and a confirmation of one act', async () => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
+  const page = await context.newPage()
+  const cdp = await context.newCDPSession(page)
+  await cdp.send('WebAuthn.enable', { enableUI: false })
+  const key = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true } as const
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: { ...key, automaticPresenceSimulation: false },
+  })
+  const answers = (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+  await signIn('edsger@example.com', page)
+  const half = (name: string) => page.getByLabel(name).textContent()
+  await expect.poll(() => half("The server's half")).toContain('urn:symbolon:acr:email')
+  // Just signed in: the proof is fresh.
+  await page.getByRole('button', { name: 'fresh proof' }).click()
+  await expect.poll(() => page.locator('.timeline').textContent()).toContain('POST /fresh passed at email')
+
+  // Who has no passkey is told so, and can come back.
+  await page.getByRole('button', { name: 'passkey', exact: true }).click()
+  await page.waitForSelector('#problem:not(:empty)')
+  await page.click('.plain a')
+  await expect.poll(() => page.locator('.timeline').textContent()).toContain('POST /strong refused: step_up_required')
+
+  await page.goto(`${service}/account`)
+  await answers(true)
+  await page.click('button[data-passkey="add"]')
+  await page.waitForSelector('[data-passkey="account"] ul.devices li')
+  await page.goto(playground)
+  await page.getByRole('button', { name: 'passkey', exact: true }).click()
+  await page.click('button[value="passkey"]')
+  await page.locator('form[data-passkey="sign-in"] button').click()
+  await page.waitForURL(`${playground}/`)
+  await expect.poll(() => page.locator('.timeline').textContent()).toContain('POST /strong passed at passkey')
+  expect(await page.locator('.timeline').textContent()).toContain('acr_values="urn:symbolon:acr:passkey"')
+  for (const name of ["The server's half", "The client's half"])
+    await expect.poll(() => half(name), { timeout: 20_000 }).toContain('urn:symbolon:acr:passkey')
+
+  await page.getByRole('button', { name: 'Transfer 42 € to Ada' }).click()
+  expect(await page.locator('section.act').textContent()).toContain('Transfer 42 € to Ada')
+  await page.click('button[value="passkey"]')
+  await page.locator('form[data-passkey="sign-in"] button').click()
+  await page.waitForURL(`${playground}/`)
+  await expect.poll(() => page.locator('.timeline').textContent()).toContain('POST /payments passed at passkey')
+  expect(await page.locator('.timeline').textContent()).toContain('with a confirmation of the act')
+  expect(page.url()).not.toContain('confirmation')
+  // The line of code is that of the last call.
+  const code = () => page.getByRole('region', { name: 'level session' }).locator('code').textContent()
+  expect(await code()).toContain('confirmations.consume')
+  await call(page, 'session', /decided by the live session/)
+  expect(await code()).toContain('/transfers')
+  if (process.env.SYMBOLON_PICTURES !== undefined) await page.screenshot({ path: join(process.env.SYMBOLON_PICTURES, 'playground.png') })
+  await fits(page)
+}, 90_000)

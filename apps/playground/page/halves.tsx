@@ -53,6 +53,12 @@ export function ServerHalf(props: {
             <dd>{own.sid}</dd>
             <dt>generation</dt>
             <dd>{own.generation}</dd>
+            <dt>acr</dt>
+            <dd>{own.acr}</dd>
+            <dt>amr</dt>
+            <dd>
+              {own.amr.join(', ')}, {new Date(own.auth_time).toLocaleTimeString()}
+            </dd>
             <dt>roles</dt>
             <dd>{record?.user.roles.join(', ') || 'none'}</dd>
             <dt>epoch</dt>

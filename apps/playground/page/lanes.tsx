@@ -1,9 +1,11 @@
 // Three lanes, one for each level: a call, its last answers, what it cost, and the line of code that protects it.
 
 import type { Client } from '@symbolon/client'
+import type { ComponentChildren } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { Copy } from './parts.tsx'
 import { type Call, type Decision, median } from './state.ts'
+import { type Ask, asks, type StepUps } from './use-step-ups.ts'
 import type { Timeline } from './use-timeline.ts'
 
 const levels = ['public', 'token', 'session'] as const
@@ -68,9 +70,17 @@ export function useCalls(client: Client, timeline: Timeline) {
   return { calls, call, checks: asked.length, lookups: asked.filter(({ kind }) => kind !== 'local').length }
 }
 
-function Lane(props: { readonly level: Level; readonly calls: readonly Call[]; readonly onCall: () => void }) {
-  const { calls } = props
-  const { method, path, does, code } = routes[props.level]
+function Lane(props: {
+  readonly level: Level
+  readonly calls: readonly Call[]
+  readonly onCall: () => void
+  /** In place of what the last call came to, and of the line of code. */
+  readonly told?: { readonly note: string; readonly code: string } | null
+  readonly children?: ComponentChildren
+}) {
+  const { calls, told = null } = props
+  const { method, path, does } = routes[props.level]
+  const code = told?.code ?? routes[props.level].code
   const last = calls.at(-1)
   return (
     <section class="lane" aria-label={`level ${props.level}`}>
@@ -84,23 +94,49 @@ function Lane(props: { readonly level: Level; readonly calls: readonly Call[]; r
       </span>
       <span class="num">{median(calls)}</span>
       <span class="does" role="status">
-        {last === undefined ? does : `${last.note} · ${Math.round(last.us)} µs in the guard`}
+        {told !== null ? told.note : last === undefined ? does : `${last.note} · ${Math.round(last.us)} µs in the guard`}
       </span>
       <span class="code">
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and scrolling must work by keyboard. */}
         <code tabIndex={0}>{code}</code>
         <Copy text={code} />
       </span>
+      {props.children}
     </section>
   )
 }
 
 /** The lanes. */
-export function Lanes(props: { readonly calls: Readonly<Record<Level, readonly Call[]>>; readonly onCall: (level: Level) => void }) {
+export function Lanes(props: {
+  readonly calls: Readonly<Record<Level, readonly Call[]>>
+  readonly onCall: (level: Level) => void
+  readonly stepUps: StepUps
+}) {
+  const { last, call, clear } = props.stepUps
   return (
     <div class="lanes">
       {levels.map((level) => (
-        <Lane key={level} level={level} calls={props.calls[level]} onCall={() => props.onCall(level)} />
+        <Lane
+          key={level}
+          level={level}
+          calls={props.calls[level]}
+          onCall={() => {
+            if (level === 'session') clear()
+            props.onCall(level)
+          }}
+          told={level === 'session' && last !== null ? { note: last.note, code: asks[last.ask].code } : null}
+        >
+          {level === 'session' && (
+            <span class="more">
+              asking for:
+              {(Object.keys(asks) as Ask[]).map((ask) => (
+                <button key={ask} type="button" class="small" title={asks[ask].does} onClick={() => void call(ask)}>
+                  {asks[ask].label}
+                </button>
+              ))}
+            </span>
+          )}
+        </Lane>
       ))}
       <div class="legend" aria-hidden="true">
         <span>

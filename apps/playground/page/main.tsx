@@ -13,6 +13,7 @@ import { claimsOf } from './state.ts'
 import { TimelineCard } from './timeline.tsx'
 import { useActions } from './use-actions.ts'
 import { useSignIn } from './use-sign-in.ts'
+import { useStepUps } from './use-step-ups.ts'
 import { useTimeline } from './use-timeline.ts'
 import { useVerifiers } from './use-verifiers.ts'
 import { VerifiersCard } from './verifiers.tsx'
@@ -23,6 +24,7 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
   const actions = useActions(client, timeline, look)
   const verifiers = useVerifiers(client, timeline, signedIn === true, look)
   const { calls, call, checks, lookups } = useCalls(client, timeline)
+  const stepUps = useStepUps(client, timeline)
   const [now, setNow] = useState(Date.now())
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 500)
@@ -50,7 +52,7 @@ function Playground({ client, issuer }: { readonly client: Client; readonly issu
           onRefresh={() => void look().then(() => timeline.say('the record was read again'))}
           onEnd={(sid) => void actions.act('sign-out', { sid })}
         />
-        <Lanes calls={calls} onCall={(level) => void call(level)} />
+        <Lanes calls={calls} onCall={(level) => void call(level)} stepUps={stepUps} />
         <ClientHalf token={token} now={now} checks={checks} lookups={lookups} />
         <Revoking actions={actions} />
         <TimelineCard entries={entries} />

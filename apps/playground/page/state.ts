@@ -40,6 +40,9 @@ export interface RecordView {
   readonly expires_at: string
   readonly generation: number
   readonly kind: string
+  readonly acr: string
+  readonly amr: readonly string[]
+  readonly auth_time: string
   readonly idle_seconds: number
 }
 

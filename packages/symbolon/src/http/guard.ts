@@ -44,9 +44,12 @@ export async function applyCors(c: Http, site: Site): Promise<Response | undefin
   return c.body(null, 204)
 }
 
-/** The policy of a page. `formTarget`: a listed origin that a form of this page may redirect to (Chromium holds redirects to `form-action`). */
-export const pagePolicy = (formTarget = '') =>
-  `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'self'; script-src 'self'; img-src 'self' data: https:; connect-src 'self'; form-action 'self'${formTarget === '' ? '' : ` ${formTarget}`}`
+/**
+ * The policy of a page. `style`: the one style sheet it may carry, by its digest. `formTarget`: a listed origin that a form of
+ * this page may redirect to (Chromium holds redirects to `form-action`).
+ */
+export const pagePolicy = (style = "'none'", formTarget = '') =>
+  `default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src ${style}; script-src 'self'; img-src 'self' data: https:; connect-src 'self'; form-action 'self'${formTarget === '' ? '' : ` ${formTarget}`}`
 
 /** Security headers for an answer: pages get a policy that lets them work, everything else one that lets nothing. */
 export function secureHeaders(headers: Headers, site: Site): void {

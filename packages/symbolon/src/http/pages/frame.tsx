@@ -1,15 +1,17 @@
 // The frame of every page: head, mark or logo, one card.
 
+import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { Wording } from '#messages'
 import type { Brand } from '../parts.ts'
 
-/** What a frame needs to know. `assets`: the addresses of style and script, which name their content. */
+/** What a frame needs to know. `style`: the sheet itself, so that one answer is enough to paint. `assets`: the addresses of scripts, which name their content. */
 export interface Look extends Wording {
   readonly brand: Brand
   readonly mount: string
   readonly dev: boolean
-  readonly assets: { readonly style: string; readonly script: string; readonly passkeys: string }
+  readonly style: string
+  readonly assets: { readonly script: string; readonly passkeys: string }
 }
 
 /** The mark: a round token broken in two; apart without a session, together with one. */
@@ -52,7 +54,7 @@ export function Page(props: {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
         <title>{title}</title>
-        <link rel="stylesheet" href={look.assets.style} />
+        <style>{raw(look.style)}</style>
         <link rel="icon" href="data:," />
         <script src={look.assets.script} defer></script>
         {props.passkeys === true ? <script src={look.assets.passkeys} defer></script> : null}

@@ -45,6 +45,7 @@ export function LinkPage(props: {
               autocomplete="one-time-code"
               pattern="[0-9 ]*"
               required
+              autofocus={problem !== null}
               maxlength={20}
               aria-invalid={problem === null ? undefined : 'true'}
               aria-describedby="problem"

@@ -11,7 +11,12 @@ export function MailboxPage(props: { readonly look: Look; readonly mails: readon
   return (
     <Page look={props.look} title="Mailbox (development)" apart={true} wide={true} reload={5}>
       <h1>Mailbox</h1>
-      <p class="lead">Development only: mails that were not sent. This page looks for new ones by itself.</p>
+      <p class="lead">Development only: mails that were not sent. With JavaScript this page looks for new ones by itself.</p>
+      <noscript>
+        <p class="plain">
+          <a href={`${props.look.mount}/dev/mailbox`}>Look again</a>
+        </p>
+      </noscript>
       {props.mails.length === 0 ? <p>No mail yet.</p> : null}
       {[...props.mails].reverse().map((mail) => (
         <div class="mail" key={mail.id}>

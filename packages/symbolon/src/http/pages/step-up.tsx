@@ -54,22 +54,34 @@ export function StepUpPage(props: {
 }) {
   const { look, methods, problem } = props
   const t = pageTexts(look)
+  const alert = (
+    <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={problem !== null}>
+      {problem ?? ''}
+    </p>
+  )
   return (
     <Page look={look} title={t.confirmYou} apart={false}>
       <h1>{t.confirmYou}</h1>
       <p class="lead who">{t.confirmYouHint(props.name, props.email)}</p>
       <Act look={look} action={props.action} />
-      <form method="post" action={`${look.mount}/login/step-up`}>
-        <Carried fields={props.fields} />
-        <p id="problem" class="problem" role="alert">
-          {problem ?? ''}
-        </p>
-        {methods.map((method, at) => (
-          <button key={method} class={at === 0 ? 'primary' : 'outline full'} type="submit" name="method" value={method}>
-            {method === 'passkey' ? t.usePasskey : t.sendCode}
-          </button>
-        ))}
-      </form>
+      {methods.length === 0 ? (
+        <>
+          {alert}
+          <p class="plain">
+            <a href={props.fields.return_to ?? `${look.mount}/account`}>{t.back}</a>
+          </p>
+        </>
+      ) : (
+        <form method="post" action={`${look.mount}/login/step-up`}>
+          <Carried fields={props.fields} />
+          {alert}
+          {methods.map((method, at) => (
+            <button key={method} class={at === 0 ? 'primary' : 'outline full'} type="submit" name="method" value={method}>
+              {method === 'passkey' ? t.usePasskey : t.sendCode}
+            </button>
+          ))}
+        </form>
+      )}
     </Page>
   )
 }

@@ -36,7 +36,7 @@ export function LimitPage(props: {
     <Page look={look} title={t.limit} apart={true}>
       <h1>{t.limit}</h1>
       <p class="lead">{t.limitHint}</p>
-      <p id="problem" class="problem" role="alert">
+      <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={props.problem !== null}>
         {props.problem ?? ''}
       </p>
       <ul class="devices">

@@ -15,8 +15,9 @@ main{flex:1;display:flex;flex-direction:column;align-items:center;justify-conten
 main.wide{justify-content:flex-start;padding-top:64px}
 .card{width:100%;max-width:400px;background:var(--card);border:1px solid var(--line);border-radius:calc(var(--radius) + 4px);padding:40px 32px 32px;box-shadow:0 12px 40px -24px rgb(27 26 23 / .35)}
 .wide .card{max-width:640px}
+.card>:last-child{margin-bottom:0}
 @media (max-width:420px){.card{padding:32px 20px 24px}}
-.mark{display:block;width:44px;height:44px;margin-bottom:24px}
+.mark{display:block;overflow:visible;width:44px;height:44px;margin-bottom:24px}
 .mark path{fill:none;stroke:var(--accent);stroke-width:3;stroke-linejoin:round}
 .mark .left,.mark .right{transition:transform 200ms ease-out}
 .apart .left{transform:translateX(-2.5px)}.apart .right{transform:translateX(2.5px)}
@@ -30,7 +31,7 @@ input[type=email],input.code{width:100%;font:inherit;font-size:18px;color:inheri
 input.code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:34px;letter-spacing:.24em;text-align:center;padding:10px 0 10px .24em;font-variant-numeric:tabular-nums}
 input[aria-invalid=true]{border-color:var(--refuse)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-.problem{min-height:24px;margin:8px 0 0;color:var(--refuse);font-size:13px}
+.problem{min-height:24px;margin:8px 0 0;color:var(--refuse);font-size:13px}.problem[tabindex]:empty{min-height:0;margin:0}
 button{font:inherit;cursor:pointer}
 .primary{width:100%;font-weight:600;font-size:15px;color:var(--accent-ink);background:var(--accent);border:1px solid var(--accent);border-radius:var(--radius);padding:12px 16px;min-height:48px;margin-top:8px}
 .quiet,.quiet-link{color:var(--accent);background:none;border:0;padding:8px 0;text-decoration:underline;text-underline-offset:3px;min-height:40px;font-size:15px}
@@ -42,7 +43,7 @@ button{font:inherit;cursor:pointer}
 .facts dt{color:var(--muted)}.facts dd{margin:0;min-width:0}
 form+.hint{margin-top:16px}
 .dev{margin-top:24px;padding-top:16px;border-top:1px solid var(--line);font-size:13px;color:var(--muted)}
-.dev a,.plain a,.mail a{color:var(--accent)}
+.dev a,.plain a,.mail a{color:var(--accent);display:inline-block;padding:3px 0}
 section.act{border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 16px;overflow-wrap:anywhere}
 section.act h2{margin:0 0 8px;font-size:13px;color:var(--muted)}
 section.act p{margin:0;font-size:18px;font-weight:600}
@@ -65,7 +66,7 @@ ul.activity .about{color:var(--muted);font-size:13px;overflow-wrap:anywhere}
 .or{display:flex;align-items:center;gap:12px;margin:16px 0;color:var(--muted);font-size:13px}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
 form[hidden],button[hidden],ul[hidden]{display:none}
 @media (scripting:enabled){form[data-passkey][hidden]{display:block;visibility:hidden}}
-details.inline{margin:0}details.inline[open]{flex-basis:100%}details.inline label{margin-top:0}
+[data-passkey] ul.devices li{justify-content:flex-start;gap:0 24px}[data-passkey] ul.devices li>div{flex-basis:100%}details.inline{margin:0}details.inline[open]{flex-basis:100%}details.inline label{margin-top:0}
 input.text{width:100%;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--muted);border-radius:var(--radius);padding:8px 12px;margin-bottom:8px}
 .danger{color:var(--refuse);border-color:var(--refuse)}
 details{margin-top:24px}summary{cursor:pointer;color:var(--accent);padding:8px 0}
@@ -76,16 +77,21 @@ details[open] summary{margin-bottom:8px}
 pre.mail-text{white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,monospace;border:1px solid var(--line);border-radius:var(--radius);padding:16px;margin:0 0 24px}
 iframe.mail-html{display:block;width:100%;height:520px;border:1px solid var(--line);border-radius:var(--radius);background:#fff}
 footer{padding:16px;text-align:center;font-size:13px;color:var(--muted)}
+form[aria-busy] button{cursor:progress}
+@media (forced-colors:active){.dot:not(.open){forced-color-adjust:none;background:CanvasText}.mark path{stroke:CanvasText}}
 @media (prefers-reduced-motion:reduce){*{transition:none!important}}
 `
 }
 
-/** The script of the pages: submits a complete code, and once (whoever presses Enter as well would use it up), counts down to the next one. Everything works without it. */
+/** The script of the pages: lets a form that is on its way not go twice (whoever presses Enter as well would use a code up), submits a complete code, counts down to the next one. Everything works without it. */
 export const pageScript = `(()=>{
+const free=(form)=>form.removeAttribute('aria-busy')
+document.addEventListener('submit',(event)=>{const form=event.target
+if(form.hasAttribute('aria-busy'))return event.preventDefault()
+form.setAttribute('aria-busy','true');setTimeout(free,10000,form)})
+addEventListener('pageshow',()=>document.querySelectorAll('form[aria-busy]').forEach(free))
 const code=document.querySelector('input.code')
-if(code){code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.dataset.sent){code.value=digits;code.form.requestSubmit()}})
-code.form.addEventListener('submit',(event)=>{if(code.form.dataset.sent)event.preventDefault();code.form.dataset.sent='1'})
-addEventListener('pageshow',()=>{delete code.form.dataset.sent})}
+if(code)code.addEventListener('input',()=>{const digits=code.value.replace(/\\D/g,'');if(digits.length===6&&!code.form.hasAttribute('aria-busy')){code.value=digits;code.form.requestSubmit()}})
 for(const button of document.querySelectorAll('button[data-until]')){
 const text=button.textContent,waiting=button.dataset.waiting,until=Date.now()+Number(button.dataset.until)*1000
 const tick=()=>{const left=Math.ceil((until-Date.now())/1000);if(left>0){button.disabled=true;button.textContent=waiting.replace('{s}',left);setTimeout(tick,500)}else{button.disabled=false;button.textContent=text}}

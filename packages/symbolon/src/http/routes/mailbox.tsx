@@ -5,7 +5,6 @@ import { z } from '@hono/zod-openapi'
 import { SymbolonError } from '@symbolon/protocol'
 import { readQuery } from '../body.ts'
 import type { Http, Site } from '../context.ts'
-import { pagePolicy } from '../guard.ts'
 import { MailboxPage, MailPage } from '../pages/mailbox.tsx'
 import { createShowing } from './showing.ts'
 
@@ -16,7 +15,7 @@ const mailPolicy = (pictures: string) =>
 
 /** Creates the routes of the mailbox. Only where there is an outbox. */
 export function mailboxRoutes(site: Site) {
-  const { show, lookOf } = createShowing(site)
+  const { show, lookOf, policy } = createShowing(site)
   const mails = () => site.parts.outbox?.() ?? []
   const asked = (c: Http) => {
     const { id } = readQuery(c, mailQuery)
@@ -28,7 +27,7 @@ export function mailboxRoutes(site: Site) {
     list: async (c: Http) => show(c, <MailboxPage look={lookOf(c)} mails={mails()} />),
 
     read: async (c: Http) => {
-      c.header('content-security-policy', `${pagePolicy()}; frame-src 'self'`)
+      c.header('content-security-policy', `${policy()}; frame-src 'self'`)
       return show(c, <MailPage look={lookOf(c)} mail={asked(c)} />)
     },
 

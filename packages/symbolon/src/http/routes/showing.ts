@@ -1,7 +1,7 @@
 // What every hosted page stands on: how it looks, how it is shown, forms bound to the browser or the session that they were
 // shown to, and return addresses, which come from the client's list and nowhere else.
 
-import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64url } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client } from '#core'
@@ -38,10 +38,11 @@ export function createShowing(site: Site) {
   const style = styleSheet(parts.brand)
   const tag = (content: string) => toBase64url(crypto.hash(content)).slice(0, 12)
   const assets = {
-    style: `${mount}/assets/page-${tag(style)}.css`,
     script: `${mount}/assets/page-${tag(pageScript)}.js`,
     passkeys: `${mount}/assets/passkeys-${tag(passkeyScript)}.js`,
   }
+  const styleDigest = `'sha256-${toBase64(crypto.hash(style))}'`
+  const policy = (formTarget?: string) => pagePolicy(styleDigest, formTarget)
 
   /** A form's proof that it was shown to this browser or session. */
   const proof = (subject: string) => toBase64url((crypto.keyed('form', subject)[0] as Uint8Array).subarray(0, 24))
@@ -57,6 +58,7 @@ export function createShowing(site: Site) {
     brand: parts.brand,
     mount,
     dev: parts.outbox !== undefined,
+    style,
     assets,
     language: c.var.language ?? 'en',
     texts: parts.brand.texts,
@@ -65,14 +67,18 @@ export function createShowing(site: Site) {
   return {
     /** What is served beside the pages, by path: its text and its media type. */
     served: {
-      [assets.style]: [style, 'text/css'],
       [assets.script]: [pageScript, 'text/javascript'],
       [assets.passkeys]: [passkeyScript, 'text/javascript'],
     } as Readonly<Record<string, readonly [string, string]>>,
     proof,
     lookOf,
-    show: async (c: Http, page: Child, status: ContentfulStatusCode = 200) =>
-      c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status),
+    policy,
+    async show(c: Http, page: Child, status: ContentfulStatusCode = 200) {
+      const shown = c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status)
+      const { headers } = await shown
+      if (!headers.has('content-security-policy')) headers.set('content-security-policy', policy())
+      return shown
+    },
     /** Page forms come from our own pages only, listed origins or not. */
     ownForm(c: Http, subject: string, given: string) {
       const own = isSameSite({
@@ -99,7 +105,7 @@ export function createShowing(site: Site) {
     /** Lets the forms of this page lead to where the person returns. */
     leadTo(c: Http, returnTo: string | null) {
       const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
-      if (foreign !== undefined) c.header('content-security-policy', pagePolicy(foreign))
+      if (foreign !== undefined) c.header('content-security-policy', policy(foreign))
     },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
     problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,

@@ -1,0 +1,256 @@
+// Every page that the service can show, in each of its states, in a real browser: one walk through all of them, and the same
+// questions asked of each. Who exports a new page without a row here fails.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Browser, CDPSession, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startChromium } from '../setting/chromium.ts'
+import { inspect, type Witness, withoutScript, witness } from '../setting/inspection.ts'
+import { startService, type TestService } from '../setting/server.ts'
+
+/** What is shown, by which page, under which heading. */
+const states = {
+  'no mail yet': ['MailboxPage', 'Mailbox'],
+  'who signs in': ['IdentifierPage', 'Sign in to Example'],
+  'no address': ['IdentifierPage', 'Sign in to Example'],
+  'the code': ['CodePage', 'Enter your code'],
+  'a wrong code': ['CodePage', 'Enter your code'],
+  'a login that is gone': ['IdentifierPage', 'Sign in to Example'],
+  'a link where it was started': ['LinkPage', 'Sign in to Example'],
+  'a link elsewhere': ['LinkPage', 'Another browser started this'],
+  'a link elsewhere, a wrong code': ['LinkPage', 'Another browser started this'],
+  'a link that was used': ['NoticePage', 'This link cannot be used any more'],
+  'an account at its first sign-in': ['AccountPage', 'Your account'],
+  'an account with much in it, all of it open': ['AccountPage', 'Your account'],
+  'a passkey as well': ['PasskeyPage', 'Now your passkey'],
+  'no room': ['LimitPage', 'You are signed in on too many devices'],
+  'one of them was gone already': ['LimitPage', 'You are signed in on too many devices'],
+  'who it is, again': ['StepUpPage', 'Confirm it is you'],
+  'an act': ['StepUpPage', 'Confirm it is you'],
+  'no way to show it': ['StepUpPage', 'Confirm it is you'],
+  'an act, by a code': ['StepUpCodePage', 'Confirm it is you'],
+  'an act, by a wrong code': ['StepUpCodePage', 'Confirm it is you'],
+  'an act, by a passkey': ['StepUpKeyPage', 'Confirm it is you'],
+  'signed out': ['NoticePage', 'You are signed out'],
+  deleted: ['NoticePage', 'Your account is deleted'],
+  'a bad return address': ['NoticePage', 'That did not work'],
+  'a form from elsewhere': ['NoticePage', 'That did not work'],
+  'no such page': ['NoticePage', 'That did not work'],
+  'all mails': ['MailboxPage', 'Mailbox'],
+  'one mail': ['MailPage', 'is your code'],
+} as const
+type State = keyof typeof states
+
+const email = 'ada@example.com'
+const act = JSON.stringify({ type: 'transfer', text: 'Pay 20 € to Bob', parameters: { to: 'Bob', amount: '20.00 EUR' } })
+const desktop = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+
+let service: TestService
+let chromium: Browser
+let plain: Page
+const seen: State[] = []
+beforeAll(async () => {
+  chromium = await startChromium()
+  const often = { limit: 1000, window: '1h' } as const
+  service = await startService({
+    clients: [
+      { id: 'app', name: 'Example', transport: 'cookie' },
+      { id: 'vault', name: 'Vault', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', maxSessions: 9 } },
+    ],
+    session: { max: 2, onLimit: 'ask' },
+    budgets: { startPerAddress: often, startPerAccount: often, verifyPerAddress: often },
+  })
+  plain = await (await chromium.newContext({ javaScriptEnabled: false })).newPage()
+})
+afterAll(async () => {
+  await chromium.close()
+  await service.close()
+})
+
+/** A browser with an authenticator in it. */
+interface Person {
+  readonly page: Page
+  readonly witness: Witness
+  answers(yes: boolean): Promise<unknown>
+}
+async function person(userAgent?: string): Promise<Person> {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 800 }, ...(userAgent !== undefined && { userAgent }) })
+  const page = await context.newPage()
+  const cdp: CDPSession = await context.newCDPSession(page)
+  await cdp.send('WebAuthn.enable', { enableUI: false })
+  const key = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true } as const
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: { ...key, automaticPresenceSimulation: false },
+  })
+  const answers = (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+  return { page, witness: witness(context, service.origin), answers }
+}
+
+const mails = async () =>
+  ((await (await fetch(`${service.origin}/dev/outbox`)).json()) as { text: string }[]).filter(({ text }) => /^ +\d{6}$/m.test(text))
+const code = async () => /^ +(\d{6})$/m.exec((await mails()).at(-1)?.text ?? '')?.[1] ?? ''
+const wrongCode = async () => ((await code()) === '000000' ? '000001' : '000000')
+const link = async () => /^http\S+\/login\/link\S+/m.exec((await mails()).at(-1)?.text ?? '')?.[0] ?? ''
+
+/** The page as it stands, asked everything. */
+async function look({ page, witness }: Person, state: State): Promise<void> {
+  seen.push(state)
+  expect(await page.textContent('h1'), state).toContain(states[state][1])
+  const wrong = [...(await inspect(page)), ...witness.faults()]
+  // The same document where no script runs.
+  await plain.route('**', async (route) => route.fulfill({ contentType: 'text/html', body: await witness.document() }), { times: 1 })
+  await plain.goto(`${service.origin}/`)
+  wrong.push(...(await plain.evaluate(withoutScript)).map((one) => `without JavaScript: ${one}`))
+  expect.soft(wrong, state).toEqual([])
+}
+const go = (who: Person, path: string) => who.page.goto(service.origin + path)
+async function ask(who: Person, query = ''): Promise<void> {
+  await go(who, `/login${query}`)
+  await who.page.fill('#identifier', email)
+  await who.page.click('form[action="/login"] button.primary')
+  await who.page.waitForSelector('#code')
+}
+/** Fills in a code, and waits for the answer. */
+const type = async ({ page }: Person, digits: string) => {
+  await Promise.all([page.waitForEvent('load'), page.fill('#code', digits)])
+}
+const press = async ({ page }: Person, selector: string) => {
+  await Promise.all([page.waitForEvent('load'), page.locator(selector).first().click()])
+}
+/** Spoils a hidden field, as a page would be that is from elsewhere or too old. */
+const spoil = ({ page }: Person, name: string) =>
+  page
+    .locator(`input[name="${name}"]`)
+    .first()
+    .evaluate((one) => ((one as HTMLInputElement).value = 'A'.repeat(86)))
+
+let ada: Person
+let other: Person
+
+it('signing in', async () => {
+  ada = await person()
+  other = await person(desktop)
+  await go(ada, '/dev/mailbox')
+  await look(ada, 'no mail yet')
+  await go(ada, '/login')
+  await look(ada, 'who signs in')
+  await ada.page.fill('#identifier', 'ada@example')
+  await press(ada, 'form[action="/login"] button.primary')
+  await look(ada, 'no address')
+  await spoil(ada, 'form_token')
+  await ada.page.fill('#identifier', email)
+  await press(ada, 'form[action="/login"] button.primary')
+  await look(ada, 'a form from elsewhere')
+  await ask(ada)
+  await look(ada, 'the code')
+  await type(ada, await wrongCode())
+  await look(ada, 'a wrong code')
+  await spoil(ada, 'login_id')
+  await type(ada, await code())
+  await look(ada, 'a login that is gone')
+}, 60_000)
+
+it('links', async () => {
+  await ask(ada)
+  const first = await link()
+  await ada.page.goto(first)
+  await look(ada, 'a link where it was started')
+  await other.page.goto(first)
+  await look(other, 'a link elsewhere')
+  await type(other, await wrongCode())
+  await look(other, 'a link elsewhere, a wrong code')
+  await press(ada, 'button.primary')
+  await ada.page.waitForURL('**/account')
+  await look(ada, 'an account at its first sign-in')
+  await ada.page.goto(first)
+  await look(ada, 'a link that was used')
+}, 60_000)
+
+it('more wanted', async () => {
+  await ask(other)
+  await type(other, await code())
+  await go(ada, '/account')
+  await ada.answers(true)
+  await press(ada, 'button[data-passkey="add"]')
+  await ada.answers(false)
+  await ada.page.evaluate(() => {
+    for (const one of document.querySelectorAll('details')) one.open = true
+  })
+  expect(await ada.page.locator('ul.devices li').count()).toBe(3)
+  await look(ada, 'an account with much in it, all of it open')
+
+  const third = await person()
+  await ask(third)
+  await type(third, await code())
+  await look(third, 'no room')
+  await third.page
+    .locator('input[name="end"]')
+    .first()
+    .evaluate((one) => ((one as HTMLInputElement).value = 'nobody'))
+  await press(third, 'ul.devices button')
+  await look(third, 'one of them was gone already')
+  await ask(third, '?client_id=vault')
+  await type(third, await code())
+  await look(third, 'a passkey as well')
+}, 60_000)
+
+it('stepping up', async () => {
+  await go(ada, '/login?step_up=1&max_age=0')
+  await look(ada, 'who it is, again')
+  await go(ada, `/login?step_up=1&max_age=0&action=${encodeURIComponent(act)}`)
+  await look(ada, 'an act')
+  await press(ada, 'button[value="passkey"]')
+  await look(ada, 'an act, by a passkey')
+  await go(ada, `/login?step_up=1&max_age=0&action=${encodeURIComponent(act)}`)
+  await press(ada, 'button[value="email_otp"]')
+  await look(ada, 'an act, by a code')
+  await type(ada, await wrongCode())
+  await look(ada, 'an act, by a wrong code')
+  await go(ada, '/login?step_up=1&acr_values=urn:example:none')
+  await look(ada, 'no way to show it')
+}, 60_000)
+
+it('notices, errors and the mailbox', async () => {
+  await go(ada, `/login?return_to=${encodeURIComponent('https://evil.example/')}`)
+  await look(ada, 'a bad return address')
+  await go(ada, '/nothing')
+  await look(ada, 'no such page')
+  await go(ada, '/dev/mailbox')
+  await look(ada, 'all mails')
+  await press(ada, '.mail a')
+  await look(ada, 'one mail')
+  await go(other, '/account')
+  await press(other, 'ul.devices li:has(.dot:not(.open)) form button')
+  await look(other, 'signed out')
+  await go(ada, '/account')
+  await ada.page.click('details:has(form[action="/account/delete"]) summary')
+  await press(ada, 'form[action="/account/delete"] button')
+  await look(ada, 'deleted')
+}, 60_000)
+
+it('sends a form once on a slow line, however often it is pressed', async () => {
+  const { page } = await person()
+  const cdp = await page.context().newCDPSession(page)
+  const sent: string[] = []
+  page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
+  await page.goto(`${service.origin}/login`)
+  await page.fill('#identifier', 'slow@example.com')
+  await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 800, downloadThroughput: 50_000, uploadThroughput: 50_000 })
+  await page.evaluate(() => {
+    const button = document.querySelector<HTMLElement>('form[action="/login"] button.primary')
+    button?.click()
+    setTimeout(() => button?.click(), 100)
+  })
+  await page.waitForSelector('#code')
+  expect(sent).toEqual(['/login'])
+  await page.context().close()
+})
+
+it('left no page and no state out', () => {
+  const folder = new URL('../../src/http/pages/', import.meta.url)
+  const pages = readdirSync(folder)
+    .filter((name) => name.endsWith('.tsx'))
+    .flatMap((name) => [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^export function (\w+Page)\b/gm)].map(([, page]) => page))
+  expect([...new Set(Object.values(states).map(([page]) => page))].sort()).toEqual(pages.sort())
+  expect(seen.toSorted()).toEqual(Object.keys(states).sort())
+})
