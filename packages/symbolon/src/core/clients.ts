@@ -22,6 +22,7 @@ const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', 
 function faultOf(
   client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'keys' | 'accessTokenFormat'>,
   defaults: Pick<ClientPolicy, 'methods' | 'acr'>,
+  place: { readonly passkeys: boolean },
 ): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
   if (client.origins.length > 50 || !client.origins.every((text) => origin.test(text))) return field('origins')
@@ -37,7 +38,7 @@ function faultOf(
   const within = (value: number | undefined, least: number, most: number) => value === undefined || (value >= least && value <= most)
   if (!within(policy.tokenLifetime, 60_000, client.transport === 'service' ? 3_600_000 : 900_000)) return field('policy.tokenLifetime')
   if (!within(policy.idle, 60_000, 400 * 86_400_000) || !within(policy.absolute, 60_000, 400 * 86_400_000)) return field('policy.idle')
-  const ways = policy.methods === undefined && policy.acr === undefined ? undefined : waysFault({ ...defaults, ...policy })
+  const ways = policy.methods === undefined && policy.acr === undefined ? undefined : waysFault({ ...defaults, ...policy }, place)
   if (ways !== undefined) return field(`policy.${ways}`)
   if (policy.stepUpLifetime !== 0 && !within(policy.stepUpLifetime, 60_000, 400 * 86_400_000)) return field('policy.stepUpLifetime')
   if (!within(policy.confirmationLifetime, 60_000, 300_000)) return field('policy.confirmationLifetime')
@@ -52,11 +53,12 @@ const mostProven = 1000
 
 /** Creates the clients' verbs. */
 export function createClients(
-  { store, crypto }: Pick<Ports, 'store' | 'crypto'>,
+  { store, crypto, passkeys }: Pick<Ports, 'store' | 'crypto'> & Partial<Pick<Ports, 'passkeys'>>,
   policyOf: (client: Client) => ClientPolicy,
   { budgets: rates, policy: defaults }: Pick<CoreOptions, 'budgets' | 'policy'>,
 ): Clients {
   const budgets = createBudgets(crypto, rates)
+  const place = { passkeys: passkeys?.possible === true }
   /** Secrets that were right here once: showing one again is no guess. Whether it is right still, the store says each time. */
   const proven = new Set<string>()
   const audit = (event: string, clientId: string, by: string) => [{ event, userId: null, sid: null, clientId, ip: null, detail: { by } }]
@@ -81,7 +83,7 @@ export function createClients(
       const keys = changed.keys === undefined ? before.keys : publicKeysOf(changed.keys)
       if (keys === undefined) return field('keys')
       const next = { ...stored(before), ...changed, keys }
-      const fault = faultOf(next, defaults)
+      const fault = faultOf(next, defaults, place)
       if (fault !== undefined) return fault
       const put = await store.clients.put(next, before, drafts)
       if (put !== 'conflict') return { ok: true, ...put }
@@ -121,7 +123,7 @@ export function createClients(
         status: 'active' as const,
         secretHashes: made === undefined ? [] : [made.hash],
       }
-      const fault = faultOf(client, defaults)
+      const fault = faultOf(client, defaults, place)
       if (fault !== undefined) return fault
       const put = await store.clients.put(client, null, audit('client.created', id, by))
       return put === 'conflict' ? refuse('conflict') : { ok: true, client: put.client, secret: made?.secret ?? null }

@@ -14,7 +14,7 @@ import {
 } from '@symbolon/protocol'
 import { z } from 'zod'
 import { type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
-import { passkeyPartyFault } from '#factors'
+import { canHavePasskeys, passkeyPartyFault } from '#factors'
 import { brand, brandFault } from './brand.ts'
 
 const duration = z
@@ -303,8 +303,8 @@ export function readOptions(options: AuthOptions): Settings {
     secretFault(settings) ??
     rotateFault(settings) ??
     webhookFault(settings) ??
-    signInFault(settings) ??
     passkeyPartyFault({ ...settings.passkeys, issuer: settings.issuer }) ??
+    signInFault(settings) ??
     brandFault(settings)
   if (fault !== undefined) throw refuseOption(fault)
   return settings
@@ -349,11 +349,18 @@ function rotateFault(settings: Settings): string | undefined {
   return undefined
 }
 
-function signInFault({ signIn }: Settings): string | undefined {
+/** Nobody could sign in. Clients are looked at with every start: the defaults that they build on may be others than at the last. */
+function signInFault({ signIn, clients, issuer, passkeys }: Settings): string | undefined {
+  const place = { passkeys: canHavePasskeys({ issuer, rpId: passkeys.rpId }) }
   const { methods = defaultPolicy.methods, acr = defaultPolicy.acr } = signIn
-  const fault = waysFault({ methods, acr })
-  if (fault === 'methods') return "signIn.methods must be names such as 'email_otp', and 'email_link' only beside it."
-  return fault === undefined ? undefined : 'signIn.acr must be a level of docs/sign-in.md that signIn.methods can reach.'
+  const own = clients.map(({ policy }, at) => ({ at: `clients[${at}].policy`, ...policy }))
+  for (const one of [{ at: 'signIn', methods, acr }, ...own]) {
+    const fault = waysFault({ methods: one.methods ?? methods, acr: one.acr ?? acr }, place)
+    if (fault === 'methods') return `${one.at}.methods must be names such as 'email_otp', and 'email_link' only beside it.`
+    if (fault === 'acr')
+      return `${one.at}.acr must be a level of docs/sign-in.md that ${one.at}.methods can reach${place.passkeys ? '' : '; a host that is an address of numbers has no passkeys'}.`
+  }
+  return undefined
 }
 
 function sentenceOf(issue: z.core.$ZodIssue | undefined): string {

@@ -1,3 +1,3 @@
 // The door of the factors: those that stand on a library, behind core's ports.
 
-export { createPasskeyRules, type PasskeyParty, passkeyPartyFault } from './passkeys.ts'
+export { canHavePasskeys, createPasskeyRules, type PasskeyParty, passkeyPartyFault } from './passkeys.ts'

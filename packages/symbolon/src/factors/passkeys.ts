@@ -35,6 +35,9 @@ export function passkeyPartyFault({ issuer, rpId }: Pick<PasskeyParty, 'issuer' 
   return undefined
 }
 
+/** Whether there can be passkeys for a relying party: an address of numbers has none (WebAuthn §5.1.3). */
+export const canHavePasskeys = ({ issuer, rpId = hostOf(issuer) }: Pick<PasskeyParty, 'issuer' | 'rpId'>): boolean => !isAddress(rpId)
+
 const descriptor = ({ id, transports }: { readonly id: string; readonly transports: readonly string[] }) => ({
   id,
   type: 'public-key',
@@ -54,7 +57,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
   const origins = [new URL(party.issuer).origin, ...party.origins]
 
   return {
-    possible: !isAddress(rpId),
+    possible: canHavePasskeys(party),
     rpId,
     origins: party.origins,
 

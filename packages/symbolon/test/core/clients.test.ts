@@ -1,6 +1,7 @@
 // What a client may list: exact origins and return addresses, in the one spelling that browsers send and follow.
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createCore } from '#core'
 import { openSetting, type Setting } from '../setting/service.ts'
 
 let setting: Setting
@@ -51,4 +52,17 @@ it.each([
   // What no token carries makes none stale.
   const renamed = await clients.change(id, { name: 'Three' }, 'test')
   expect(renamed).toMatchObject({ ok: true, client: { epoch: epoch + 1 } })
+})
+
+it('takes a level that the methods reach at this host, and no other', async () => {
+  const keyed = { acr: 'urn:symbolon:acr:passkey' }
+  expect(await made({ policy: keyed })).toBe('ok')
+  expect(await made({ policy: { ...keyed, methods: ['email_otp'] } })).toBe('policy.acr')
+  expect(await made({ policy: { methods: ['passkey_presence'], acr: 'urn:symbolon:acr:key' } })).toBe('policy.methods')
+  const { passkeys } = setting.ports
+  if (passkeys === undefined) throw new Error('no rules')
+  const numbers = createCore({ ...setting.ports, passkeys: { ...passkeys, possible: false } }, setting.options)
+  const at = { name: 'One', transport: 'cookie' } as const
+  expect(await numbers.clients.create({ ...at, policy: keyed }, 'test')).toMatchObject({ ok: false, options: { field: 'policy.acr' } })
+  expect(await numbers.clients.create({ ...at, policy: { methods: ['email_otp', 'passkey'] } }, 'test')).toMatchObject({ ok: true })
 })

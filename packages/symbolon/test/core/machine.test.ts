@@ -3,7 +3,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LoginAnswer, LoginStep, SignedIn } from '#core'
-import { reached, reaches, waysFault } from '../../src/core/login/levels.ts'
+import { acrValues, reached, reaches, waysFault } from '../../src/core/login/levels.ts'
 import { allows, type LoginAction, machine } from '../../src/core/login/machine.ts'
 import { keyFactor, wordFactor } from '../setting/factors.ts'
 import { browser, caller, openSetting, type Setting, signIn, start } from '../setting/service.ts'
@@ -51,10 +51,21 @@ describe('the table', () => {
     [['email_otp'], 'urn:symbolon:acr:passkey', 'acr'],
     [['email_link'], 'urn:symbolon:acr:email', 'methods'],
     [['email_otp', 'telepathy'], 'urn:symbolon:acr:email', 'methods'],
+    [['passkey'], 'urn:symbolon:acr:key', undefined],
+    [['passkey_presence'], 'urn:symbolon:acr:key', 'methods'],
     [[], 'urn:symbolon:acr:email', 'acr'],
   ] as const)('takes %j with %s for a policy, or says what is wrong with it: %s', (methods, acr, fault) =>
-    expect(waysFault({ methods, acr })).toBe(fault),
+    expect(waysFault({ methods, acr }, { passkeys: true })).toBe(fault),
   )
+
+  it('counts on no passkey where the host can have none', () => {
+    const methods = ['email_otp', 'passkey']
+    expect(waysFault({ methods, acr: 'urn:symbolon:acr:email' }, { passkeys: false })).toBeUndefined()
+    expect(waysFault({ methods, acr: 'urn:symbolon:acr:passkey' }, { passkeys: false })).toBe('acr')
+    expect(waysFault({ methods: ['passkey'], acr: 'urn:symbolon:acr:email' }, { passkeys: false })).toBe('acr')
+    expect(acrValues({ passkeys: false })).toEqual(['urn:symbolon:acr:email'])
+    expect(acrValues({ passkeys: true })).toEqual(['urn:symbolon:acr:email', 'urn:symbolon:acr:key', 'urn:symbolon:acr:passkey'])
+  })
 })
 
 /** A service whose sign-ins need a key beside the mailbox; people may have a word too. */

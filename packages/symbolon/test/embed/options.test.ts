@@ -10,6 +10,8 @@ const live = {
   delivery: { smtp: { url: 'smtps://mail.example', from: 'a@b.example' } },
 } satisfies AuthOptions
 
+const keyed = 'urn:symbolon:acr:passkey'
+
 const refused: readonly [string, unknown, RegExp][] = [
   ['nothing', undefined, /only issuer is required/],
   ['unknown key', { ...live, isuer: 'x' }, /There is no option isuer/],
@@ -31,6 +33,20 @@ const refused: readonly [string, unknown, RegExp][] = [
   ['cookies rotating always', { ...live, refresh: { rotate: 'always' } }, /cookies cannot rotate at every use/],
   ['cookies rotating too often', { ...live, refresh: { rotate: '30s' } }, /ten times the window/],
   ['a cookie client rotating always', { ...live, clients: [{ id: 'web', name: 'Web', policy: { rotate: 'always' } }] }, /cannot rotate/],
+  ['a level that no method reaches', { ...live, signIn: { methods: ['email_otp'], acr: keyed } }, /^signIn\.acr must be a level/],
+  ['a level that is in no table', { ...live, signIn: { acr: 'urn:nobody:knows' } }, /^signIn\.acr must be a level/],
+  ['what a method proves as a method', { ...live, signIn: { methods: ['passkey_presence'] } }, /^signIn\.methods must be names/],
+  [
+    'a client whose level its methods do not reach',
+    { ...live, clients: [{ id: 'web', name: 'Web', policy: { methods: ['email_otp'], acr: keyed } }] },
+    /^clients\[0\]\.policy\.acr must be a level/,
+  ],
+  [
+    'a client whose methods do not reach the level of all',
+    { ...live, signIn: { acr: keyed }, clients: [{ id: 'web', name: 'Web', policy: { methods: ['email_otp'] } }] },
+    /^clients\[0\]\.policy\.acr must be a level/,
+  ],
+  ['passkeys at an address of numbers', { issuer: 'http://127.0.0.1:1', dev: true, signIn: { acr: keyed } }, /numbers has no passkeys/],
 ]
 
 describe('options', () => {
@@ -42,6 +58,12 @@ describe('options', () => {
       expect((error as { code: string }).code).toBe('invalid_option')
       expect((error as Error).message).not.toContain(secret)
     }
+  })
+
+  it('takes a level that the methods reach', () => {
+    expect(readOptions({ issuer: 'http://localhost:1', dev: true, signIn: { acr: keyed } }).signIn.acr).toBe(keyed)
+    const own = { id: 'web', name: 'Web', policy: { methods: ['passkey'], acr: 'urn:symbolon:acr:key' } }
+    expect(readOptions({ ...live, clients: [own] }).clients).toHaveLength(1)
   })
 
   it('takes the issuer alone in development', () => {

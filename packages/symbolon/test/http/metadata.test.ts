@@ -29,6 +29,7 @@ it('is found by a client of the field, and leads it to a token', async () => {
       token_endpoint: `${origin}/auth/oauth/token`,
       grant_types_supported: ['client_credentials'],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+      acr_values_supported: ['urn:symbolon:acr:email', 'urn:symbolon:acr:key', 'urn:symbolon:acr:passkey'],
       revocation_endpoint_auth_methods_supported: expect.arrayContaining(['none']),
     })
     expect(await (await fetch(`${origin}/auth/.well-known/oauth-authorization-server`)).json()).toEqual(as)

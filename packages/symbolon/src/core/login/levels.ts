@@ -19,8 +19,11 @@ export const levels = [
   { acr: 'urn:symbolon:acr:passkey', proven: [['passkey']] },
 ] as const satisfies readonly Level[]
 
+/** What is proven by a method of another name. A client that took this alone would take nobody. */
+const outcomes: ReadonlySet<string> = new Set(['passkey_presence'])
+
 /** Every way of signing in that there is a row for. */
-const methodNames: ReadonlySet<string> = new Set(levels.flatMap(({ proven }) => proven.flat()))
+const methodNames: ReadonlySet<string> = new Set(levels.flatMap(({ proven }) => proven.flat()).filter((name) => !outcomes.has(name)))
 
 /** The strongest row that proofs fulfil; -1 for none. */
 const rankOf = (proven: readonly Proof[], rows: readonly Level[]) =>
@@ -36,13 +39,23 @@ export function reached(
   return { acr: row.acr, amr: [...new Set(proven.flatMap((proof) => proof.amr))] }
 }
 
-/** What is wrong with the ways that a client takes, and the row that it wants: the field. A link without its code would shut out whoever opens it elsewhere. */
-export function waysFault({ methods, acr }: { readonly methods: readonly string[]; readonly acr: string }): 'methods' | 'acr' | undefined {
+/**
+ * What is wrong with the ways that a client takes, and the row that it wants: the field. A link without its code would shut out
+ * whoever opens it elsewhere. `passkeys`: whether the service's host can have any; where it cannot, they reach nothing.
+ */
+export function waysFault(
+  { methods, acr }: { readonly methods: readonly string[]; readonly acr: string },
+  { passkeys }: { readonly passkeys: boolean },
+): 'methods' | 'acr' | undefined {
   if (!methods.every((method) => methodNames.has(method)) || (methods.includes('email_link') && !methods.includes('email_otp')))
     return 'methods'
-  const all = methods.map((method) => ({ method, amr: [], at: 0 }))
+  const all = methods.filter((method) => passkeys || method !== 'passkey').map((method) => ({ method, amr: [], at: 0 }))
   return reaches(all, acr) ? undefined : 'acr'
 }
+
+/** The rows that can be reached at a service, from the weakest to the strongest. */
+export const acrValues = (place: { readonly passkeys: boolean }): readonly string[] =>
+  levels.map(({ acr }) => acr).filter((acr) => waysFault({ methods: [...methodNames], acr }, place) === undefined)
 
 /** Whether proofs reach a row or one above it. A row that is not in the table is reached by nothing. */
 export function reaches(proven: readonly Proof[], acr: string, rows: readonly Level[] = levels): boolean {

@@ -3,7 +3,7 @@
 
 import { z } from '@hono/zod-openapi'
 import { formatPosition, positionHeader, routes, SymbolonError } from '@symbolon/protocol'
-import type { Client } from '#core'
+import { acrValues, type Client } from '#core'
 import { readForm, readJson } from '../body.ts'
 import { type ClientForm, clientOf, isTwofold } from '../client.ts'
 import type { Http, Site } from '../context.ts'
@@ -142,7 +142,7 @@ export const revoke = (site: Site) =>
 const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
 const algorithms = ['ES256', 'Ed25519', 'RS256', 'PS256']
 
-/** `GET /.well-known/oauth-authorization-server` (RFC 8414 §2) */
+/** `GET /.well-known/oauth-authorization-server` (RFC 8414 §2); `acr_values_supported` tells of step-up (RFC 9470 §7). */
 export const metadata = (site: Site) => {
   const { issuer } = site.parts
   const authenticated = (name: string) => ({
@@ -157,6 +157,7 @@ export const metadata = (site: Site) => {
     jwks_uri: issuer + routes.jwks,
     grant_types_supported: ['client_credentials'],
     response_types_supported: [],
+    acr_values_supported: acrValues({ passkeys: site.parts.core.passkeys.party !== undefined }),
     ...authenticated('token'),
     ...authenticated('introspection'),
     ...authenticated('revocation'),
