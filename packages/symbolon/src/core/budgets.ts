@@ -67,8 +67,10 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
           : [budget('verify account', mailbox, rates.verifyPerAccount)]),
       budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
-    /** For beginning to add a way of signing in: by a person who is signed in. */
-    enrol: (userId: string): readonly Budget[] => [budget('enrol user', userId, rates.verifyPerAccount)],
+    /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */
+    enrol: (userId: string): readonly Budget[] => [
+      budget('enrol user', userId, { ...rates.verifyPerAccount, limit: rates.verifyPerAccount.limit * 2 }),
+    ],
     /** For a client's secret. By client and address together: a stranger elsewhere cannot lock the client out. */
     secret: ({ clientId, ip }: { readonly clientId: string; readonly ip: string | null }): readonly Budget[] => [
       budget('secret client', `${clientId.slice(0, 100)}\n${networkOf(ip)}`, rates.secretPerClient),

@@ -30,17 +30,17 @@ export const defaultPolicy: ClientPolicy = {
 }
 
 /**
- * Guess and send budgets. Twenty guesses at once and one each eighteen minutes after that are a hundred in a day: one chance in ten
- * thousand to guess an account's code of six digits. A device that signed in before has its own, so that a stranger cannot use up the
- * owner's; and a link that is pressed where it was asked for is no guess.
+ * Guess and send budgets. Ten guesses at once and one each thirty-six minutes after that are fifty in a day. A device that signed in
+ * before has its own fifty, so that a stranger cannot use up the owner's; who has stolen its cookies guesses by both, and a hundred are
+ * one chance in ten thousand to guess a code of six digits. A link that is pressed where it was asked for is no guess.
  */
 export const defaultBudgets: CoreOptions['budgets'] = {
   startPerAccount: { limit: 10, window: hour },
   startPerAddress: { limit: 60, window: hour },
   startOverall: { limit: 10_000, window: minute },
-  verifyPerAccount: { limit: 20, window: 6 * hour },
+  verifyPerAccount: { limit: 10, window: 6 * hour },
   verifyPerAddress: { limit: 100, window: hour },
-  verifyPerDevice: { limit: 20, window: 6 * hour },
+  verifyPerDevice: { limit: 10, window: 6 * hour },
   // A secret has 256 bits: this bounds the noise, not the odds.
   secretPerClient: { limit: 60, window: hour },
   secretPerAddress: { limit: 600, window: hour },

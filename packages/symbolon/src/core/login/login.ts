@@ -66,7 +66,10 @@ export function createLogin(parts: LoginParts): Login {
     // What cannot be a code costs no try: nothing is compared.
     const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
     if (code === undefined || 'response' in input !== (factor.kind === 'challenge')) return refuse('login_failed')
-    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(identifier, input)))
+    // An attempt that began with a key, or raises a session, says by its user whose account it is.
+    const user = factor.kind === 'sent' ? undefined : await next.userOf(found)
+    const account = identifier === '' ? (user?.email ?? '') : identifier
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input)))
     if (charged.outcome === 'limited') return limited(charged)
     if (charged.outcome === 'gone') return refuse('login_failed')
     ports.crashPoint('login.charged')
@@ -78,7 +81,6 @@ export function createLogin(parts: LoginParts): Login {
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return failed()
       return { method: factor.method, amr: factor.amr, at: now, userId: attempt.userId }
     }
-    const user = await next.userOf(found)
     const { caller } = input
     const answer =
       factor.kind === 'challenge'
