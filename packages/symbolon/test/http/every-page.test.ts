@@ -23,6 +23,8 @@ const states = {
   'an account at its first sign-in': ['AccountPage', 'Your account'],
   'an account with much in it, all of it open': ['AccountPage', 'Your account'],
   'a passkey as well': ['PasskeyPage', 'Now your passkey'],
+  'no passkey yet': ['EnrolPage', 'One more step: a passkey'],
+  'a passkey that was refused': ['EnrolPage', 'One more step: a passkey'],
   'no room': ['LimitPage', 'You are signed in on too many devices'],
   'one of them was gone already': ['LimitPage', 'You are signed in on too many devices'],
   'who it is, again': ['StepUpPage', 'Confirm it is you'],
@@ -55,6 +57,7 @@ beforeAll(async () => {
   service = await startService({
     clients: [
       { id: 'app', name: 'Example', transport: 'cookie' },
+      { id: 'firm', name: 'Firm', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } },
       { id: 'vault', name: 'Vault', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', maxSessions: 9 } },
     ],
     session: { max: 2, onLimit: 'ask' },
@@ -104,9 +107,9 @@ async function look({ page, witness }: Person, state: State): Promise<void> {
   expect.soft(wrong, state).toEqual([])
 }
 const go = (who: Person, path: string) => who.page.goto(service.origin + path)
-async function ask(who: Person, query = ''): Promise<void> {
+async function ask(who: Person, query = '', as = email): Promise<void> {
   await go(who, `/login${query}`)
-  await who.page.fill('#identifier', email)
+  await who.page.fill('#identifier', as)
   await who.page.click('form[action="/login"] button.primary')
   await who.page.waitForSelector('#code')
 }
@@ -192,6 +195,14 @@ it('more wanted', async () => {
   await ask(third, '?client_id=vault')
   await type(third, await code())
   await look(third, 'a passkey as well')
+  await ask(third, '?client_id=firm', 'bob@example.com')
+  await type(third, await code())
+  await look(third, 'no passkey yet')
+  await Promise.all([
+    third.page.waitForEvent('load'),
+    third.page.evaluate(() => document.querySelector<HTMLFormElement>('form[data-passkey="enrol"]')?.submit()),
+  ])
+  await look(third, 'a passkey that was refused')
 }, 60_000)
 
 it('stepping up', async () => {

@@ -103,7 +103,7 @@ export function EnrolPage(props: {
           {t.enrolDo}
         </button>
       </form>
-      <p id="problem" class="problem" role="alert">
+      <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={props.problem !== null}>
         {props.problem ?? ''}
       </p>
       <noscript>
