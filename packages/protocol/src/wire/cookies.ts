@@ -3,7 +3,7 @@
 // which one is the owner's cannot be known.
 
 /** What a cookie of ours holds. */
-export type CookieName = 'session' | 'login' | 'token' | 'device' | 'link'
+export type CookieName = 'session' | 'login' | 'token' | 'device' | 'link' | 'later'
 
 const names: Readonly<Record<CookieName, string>> = {
   session: 'symbolon',
@@ -11,6 +11,7 @@ const names: Readonly<Record<CookieName, string>> = {
   token: 'symbolon-token',
   device: 'symbolon-device',
   link: 'symbolon-link',
+  later: 'symbolon-later',
 }
 
 /** The cookie's name on the wire; `secure` false only in development on plain-http loopback. */

@@ -158,8 +158,11 @@ export interface ClientPolicy {
   readonly methods: readonly string[]
   /** What a sign-in must reach before a session opens; a row of that table. */
   readonly acr: string
-  /** `required`: who lacks what `acr` needs sets it up while signing in, instead of being refused. */
-  readonly enrol: 'required' | 'off'
+  /**
+   * `required`: who lacks what `acr` needs sets it up while signing in, instead of being refused. `offered`: behind a sign-in on
+   * the hosted pages, who has no passkey is asked whether they want one.
+   */
+  readonly enrol: 'required' | 'offered' | 'off'
   /** Whether a sign-in on a device that was not known before is told by mail. */
   readonly newDeviceNotice: boolean
   /** How long a step-up to another level counts; 0: as long as the session. */

@@ -47,7 +47,7 @@ const names = z.array(z.string().min(1).max(80)).max(50)
 const ways = {
   methods: names.min(1).optional(),
   acr: z.string().min(1).max(100).optional(),
-  enrol: z.enum(['required', 'off']).optional(),
+  enrol: z.enum(['required', 'offered', 'off']).optional(),
   newDeviceNotice: z.boolean().optional(),
 }
 

@@ -213,6 +213,8 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('post', routes.login, pages.start)
   add('post', '/login/code', pages.code)
   add('post', '/login/resend', pages.resend)
+  add('get', '/login/offer', pages.offer.offer)
+  add('post', '/login/offer', pages.offer.decline)
   add('post', '/login/step-up', pages.stepUp.start)
   add('post', '/login/step-up/code', pages.stepUp.code)
   add('post', '/login/step-up/resend', pages.stepUp.resend)

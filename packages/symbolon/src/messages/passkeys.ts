@@ -29,6 +29,9 @@ export interface PasskeyTexts {
   readonly signInFailed: string
   readonly second: string
   readonly secondHint: string
+  readonly offer: string
+  readonly offerHint: string
+  readonly later: string
   readonly enrol: string
   readonly enrolHint: string
   readonly enrolDo: string
@@ -59,6 +62,9 @@ const en: PasskeyTexts = {
   signInFailed: 'That passkey did not sign you in. Try again, or use your e-mail address.',
   second: 'Now your passkey',
   secondHint: 'This application wants your passkey as well. Your device will ask for its lock.',
+  offer: 'Sign in faster next time',
+  offerHint: 'With a passkey you sign in with the lock of your device: no code to wait for, and nothing to be tricked out of.',
+  later: 'Not now',
   enrol: 'One more step: a passkey',
   enrolHint:
     'This application wants a passkey, and you have none yet. It signs you in with the lock of your device. Make one now, and you are in.',
@@ -90,6 +96,10 @@ const de: PasskeyTexts = {
   signInFailed: 'Dieser Passkey hat Sie nicht angemeldet. Versuchen Sie es noch einmal, oder nehmen Sie Ihre E-Mail-Adresse.',
   second: 'Jetzt Ihr Passkey',
   secondHint: 'Diese Anwendung möchte auch Ihren Passkey. Ihr Gerät fragt gleich nach seiner Sperre.',
+  offer: 'Nächstes Mal schneller anmelden',
+  offerHint:
+    'Mit einem Passkey melden Sie sich mit der Sperre Ihres Geräts an: kein Warten auf einen Code, und nichts, was man Ihnen entlocken könnte.',
+  later: 'Jetzt nicht',
   enrol: 'Noch ein Schritt: ein Passkey',
   enrolHint:
     'Diese Anwendung möchte einen Passkey, und Sie haben noch keinen. Er meldet Sie mit der Sperre Ihres Geräts an. Legen Sie jetzt einen an, dann sind Sie drin.',

@@ -1,4 +1,4 @@
-// A passkey made while signing in, on the hosted pages in a real browser: behind a code, and behind a link.
+// A passkey made while signing in, on the hosted pages in a real browser: behind a code, and behind a link; or offered.
 
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -11,7 +11,10 @@ let chromium: Browser
 beforeAll(async () => {
   chromium = await startChromium()
   service = await startService({
-    clients: [{ id: 'firm', name: 'Firm', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } }],
+    clients: [
+      { id: 'firm', name: 'Firm', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } },
+      { id: 'shop', name: 'Shop', transport: 'cookie', policy: { enrol: 'offered' }, returnTo: ['/healthz'] },
+    ],
   })
 })
 afterAll(async () => {
@@ -32,8 +35,8 @@ async function open(run: (page: Page) => Promise<void>, options: BrowserContextO
   }
 }
 /** Proves the mailbox by what the mail brings. */
-async function prove(page: Page, email: string, by: 'code' | 'link'): Promise<void> {
-  await page.goto(`${service.origin}/login?client_id=firm`)
+async function prove(page: Page, email: string, by: 'code' | 'link', query = '?client_id=firm'): Promise<void> {
+  await page.goto(`${service.origin}/login${query}`)
   await page.fill('#identifier', email)
   await page.click('form[action="/login"] button.primary')
   await page.waitForSelector('#code')
@@ -45,6 +48,18 @@ async function prove(page: Page, email: string, by: 'code' | 'link'): Promise<vo
     await page.click('form[action="/login/link"] button.primary')
   }
 }
+/** An authenticator in a page's browser: whether somebody is there and answers. */
+async function deviceIn(page: Page) {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable', { enableUI: false })
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+      ...{ automaticPresenceSimulation: true },
+    },
+  })
+  return (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+}
 const button = 'form[data-passkey="enrol"] button'
 const signedIn = async (page: Page) => (await page.context().cookies()).some(({ name }) => name === 'symbolon')
 
@@ -55,14 +70,7 @@ it.each([
   open(async (page) => {
     const problems: string[] = []
     page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
-    const cdp = await page.context().newCDPSession(page)
-    await cdp.send('WebAuthn.enable', { enableUI: false })
-    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
-        ...{ automaticPresenceSimulation: true },
-      },
-    })
+    const answers = await deviceIn(page)
     const email = `${by}-firm@example.com`
     await prove(page, email, by)
     await page.waitForSelector(button)
@@ -78,7 +86,6 @@ it.each([
     expect((await mail(email))?.subject).toMatch(/passkey/i)
     expect(problems).toEqual([])
     // From now on it is asked for; by the field of the address it would sign in at once.
-    const answers = (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
     await answers(false)
     await page.context().clearCookies()
     await prove(page, email, by)
@@ -103,3 +110,40 @@ it('says without JavaScript that it needs it, and opens nothing', () =>
     },
     { javaScriptEnabled: false },
   ))
+
+const offered = '?client_id=shop&return_to=%2Fhealthz'
+it('is offered to who has none, and made there', () =>
+  open(async (page) => {
+    const answers = await deviceIn(page)
+    await prove(page, 'buyer@example.com', 'link', offered)
+    await page.waitForURL('**/login/offer?*')
+    expect(await signedIn(page)).toBe(true)
+    await page.click('button[data-passkey="add"]')
+    await page.waitForURL(`${service.origin}/healthz`)
+    // Who has one is not asked again, nor is anybody where it is not offered.
+    await answers(false)
+    await page.context().clearCookies()
+    await prove(page, 'buyer@example.com', 'link', offered)
+    await page.waitForURL(`${service.origin}/healthz`)
+    await prove(page, 'guest@example.com', 'link', '?client_id=app')
+    await page.waitForURL(`${service.origin}/account`)
+  }))
+
+it.each([true, false])('is not offered again in a browser where it was put off; with JavaScript: %s', (javaScriptEnabled) =>
+  open(
+    async (page) => {
+      const email = `later-${javaScriptEnabled}@example.com`
+      await prove(page, email, 'link', offered)
+      await page.waitForURL('**/login/offer?*')
+      await page.click('form[action="/login/offer"] button')
+      await page.waitForURL(`${service.origin}/healthz`)
+      await prove(page, email, 'link', offered)
+      await page.waitForURL(`${service.origin}/healthz`)
+      // And it leads nowhere but to addresses of the client's list.
+      expect((await page.goto(`${service.origin}/login/offer?client_id=shop&return_to=https://evil.example`))?.status()).toBe(400)
+      await page.context().clearCookies()
+      expect((await page.goto(`${service.origin}/login/offer?client_id=shop`))?.status()).toBe(401)
+    },
+    { javaScriptEnabled },
+  ),
+)

@@ -23,6 +23,7 @@ const states = {
   'an account at its first sign-in': ['AccountPage', 'Your account'],
   'an account with much in it, all of it open': ['AccountPage', 'Your account'],
   'a passkey as well': ['PasskeyPage', 'Now your passkey'],
+  'a passkey for next time': ['OfferPage', 'Sign in faster next time'],
   'no passkey yet': ['EnrolPage', 'One more step: a passkey'],
   'a passkey that was refused': ['EnrolPage', 'One more step: a passkey'],
   'no room': ['LimitPage', 'You are signed in on too many devices'],
@@ -58,6 +59,7 @@ beforeAll(async () => {
     clients: [
       { id: 'app', name: 'Example', transport: 'cookie' },
       { id: 'firm', name: 'Firm', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } },
+      { id: 'shop', name: 'Shop', transport: 'cookie', policy: { enrol: 'offered' } },
       { id: 'vault', name: 'Vault', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey', maxSessions: 9 } },
     ],
     session: { max: 2, onLimit: 'ask' },
@@ -203,6 +205,9 @@ it('more wanted', async () => {
     third.page.evaluate(() => document.querySelector<HTMLFormElement>('form[data-passkey="enrol"]')?.submit()),
   ])
   await look(third, 'a passkey that was refused')
+  await ask(third, '?client_id=shop', 'carol@example.com')
+  await type(third, await code())
+  await look(third, 'a passkey for next time')
 }, 60_000)
 
 it('stepping up', async () => {

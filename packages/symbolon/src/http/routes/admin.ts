@@ -32,7 +32,7 @@ const policy = z
     signUp: z.enum(['open', 'closed']),
     methods: names,
     acr: z.string().max(100),
-    enrol: z.enum(['required', 'off']),
+    enrol: z.enum(['required', 'offered', 'off']),
     newDeviceNotice: z.boolean(),
     stepUpLifetime: z.int(),
     confirmationLifetime: z.int(),

@@ -13,6 +13,7 @@ import { LinkPage } from '../pages/link.tsx'
 import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { stepView } from '../views.ts'
 import { browserOf, giveSession } from './login.ts'
+import { offerRoutes } from './offer.tsx'
 import { createShowing, expected, statusOf } from './showing.ts'
 
 const linkQuery = z.object({ token: z.string().max(200).optional() })
@@ -30,7 +31,9 @@ const life = 900
 export function linkRoutes(site: Site) {
   const { mount, parts } = site
   const { core } = parts
-  const { proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
+  const showing = createShowing(site)
+  const { proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = showing
+  const offer = offerRoutes(site, showing)
   const subject = (browser: string, token: string) => `link\n${browser}\n${token}`
 
   const showGone = (c: Http) => {
@@ -112,8 +115,9 @@ export function linkRoutes(site: Site) {
         caller,
         ...(answer ?? (code !== undefined ? { code } : end !== undefined ? { end } : { press: true as const })),
       })
-      // A challenge is answered once: what follows is another start.
-      if (!taken.ok && answer !== undefined) return showGone(c)
+      const still = !taken.ok && answer !== undefined ? await core.login.viewLink(token, login) : null
+      // A question that was answered once is over; one that has a passkey made is not.
+      if (still !== null && !(still.ok && still.step.state === 'enrol')) return showGone(c)
       if (!taken.ok) return showLink(c, token, expected(refusal(taken)))
       if ('state' in taken) {
         if (taken.token !== null) giveCookie(c, site, 'link', taken.token, life * 2)
@@ -122,7 +126,7 @@ export function linkRoutes(site: Site) {
       }
       giveCookie(c, site, 'link', '', 0)
       giveSession(c, site, taken)
-      return c.redirect(returnTo ?? `${mount}/account`, 303)
+      return c.redirect(await offer.onward(c, client, taken.snapshot.user, returnTo), 303)
     },
   }
 }

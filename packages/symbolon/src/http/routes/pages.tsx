@@ -14,6 +14,7 @@ import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../
 import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
+import { offerRoutes } from './offer.tsx'
 import { byOwner, ownRecent } from './passkeys.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
@@ -42,9 +43,11 @@ const signOutForm = z.strictObject({ ...formToken, sid: text(60).optional(), sco
 export function pageRoutes(site: Site) {
   const { mount } = site
   const { core } = site.parts
-  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = createShowing(site)
+  const showing = createShowing(site)
+  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = showing
 
   const stepUp = stepUpRoutes(site)
+  const offer = offerRoutes(site, showing)
 
   /** The step again, with what went wrong beside its field. */
   const showCode = async (c: Http, journey: Journey, loginId: string, error: SymbolonError | null) => {
@@ -135,6 +138,7 @@ export function pageRoutes(site: Site) {
 
   return {
     stepUp,
+    offer,
     asset: (c: Http) => {
       const [body, type] = served[c.req.path] ?? []
       if (body === undefined || type === undefined) throw new SymbolonError('not_found')
@@ -182,6 +186,7 @@ export function pageRoutes(site: Site) {
       try {
         const taken = await completeLogin(c, site, form.login_id, answer)
         if ('state' in taken) return showStep(c, journey(), form.login_id, taken, null)
+        return c.redirect(await offer.onward(c, client, taken.snapshot.user, returnTo), 303)
       } catch (error) {
         const failed = expected(error)
         if (response === undefined) return showCode(c, journey(), form.login_id, failed)
@@ -191,7 +196,6 @@ export function pageRoutes(site: Site) {
         const sentence = failed.code === 'login_failed' ? passkeyTexts(lookOf(c)).signInFailed : undefined
         return showIdentifier(c, journey(), client, '', failed, sentence)
       }
-      return c.redirect(returnTo ?? `${mount}/account`, 303)
     },
 
     resend: async (c: Http) => {
