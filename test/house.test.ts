@@ -12,6 +12,7 @@ import {
   importsOf,
   looseWalls,
   type Room,
+  readCode,
   readSources,
   readTable,
   tooLong,
@@ -47,8 +48,8 @@ function wallsOf(room: Room): Walls {
   }
 }
 
-/** Files that may be longer than the cap, each with its reason. None. */
-const exceptions: readonly string[] = []
+/** Files that may be longer than the cap: tests that share what they begin with, too much of it to begin twice. */
+const exceptions: readonly string[] = ['packages/symbolon/test/core/step-up.test.ts', 'packages/verifier/test/guard.test.ts']
 
 describe('the house', () => {
   it('has a table that names every room', () => {
@@ -59,7 +60,12 @@ describe('the house', () => {
   it('has arrows that point down only', () => expect(upwardArrows(rooms)).toEqual([]))
   it('has no circles between files', () => expect(circles(sources)).toEqual([]))
   it('has no drawers', () => expect(drawerNames(sources)).toEqual([]))
-  it('has no file over 400 lines', () => expect(tooLong(sources, 400, exceptions)).toEqual([]))
+  it('has no file over 400 lines', () => {
+    const code = readCode(root)
+    expect(tooLong(code, 400, exceptions)).toEqual([])
+    // Who has become short enough is no exception any more.
+    expect(tooLong(code, 400, [])).toEqual([...exceptions])
+  })
   it('has one door to each room', () => expect(doors(rooms, sources, exported)).toEqual([]))
   it('has walls that stand where the table says', () => expect(looseWalls(rooms, wallsOf)).toEqual([]))
   it('opens every file with a comment', () =>

@@ -53,6 +53,18 @@ export function readSources(root: string): readonly Source[] {
   return found
 }
 
+const skipped: ReadonlySet<string> = new Set(['node_modules', 'dist', '.next', 'build', '.react-router'])
+
+/** Every file of code in the repository, tests and scripts too. */
+export function readCode(root: string, folder = ''): readonly Source[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry): readonly Source[] => {
+    const path = join(folder, entry.name)
+    if (entry.name.startsWith('.') || skipped.has(entry.name)) return []
+    if (entry.isDirectory()) return readCode(root, path)
+    return entry.isFile() && /\.(?:tsx?|mjs)$/.test(entry.name) ? [{ path, text: readFileSync(join(root, path), 'utf8') }] : []
+  })
+}
+
 /** What stands for an import whose name is not written out. */
 export const unnamed = 'import(…)'
 
