@@ -61,6 +61,7 @@ const table = {
   browser_not_allowed: { status: 403, text: 'This client is for native applications; browsers must use a cookie client.' },
   insufficient_scope: { status: 403, text: 'The access token lacks the scope this route needs.', challenge: 'insufficient_scope' },
   insufficient_role: { status: 403, text: 'A role this route needs is missing.' },
+  captcha_required: { status: 403, text: 'Answer the challenge first, and send this again with `captcha`.' },
   session_limit: { status: 403, text: 'There are too many sessions. Sign out on another device first.' },
   confirmation_refused: { status: 403, text: 'The confirmation is not for this act or session, was used, or is too old.' },
   denied: { status: 403, text: 'This is not allowed.' },
@@ -112,6 +113,8 @@ export interface ErrorOptions {
   readonly scope?: string
   /** Values of an allow-list of names, such as which field was wrong; public. */
   readonly field?: string
+  /** What is to be answered before this is sent again; public. */
+  readonly challenge?: Readonly<Record<string, unknown>>
 }
 
 /**

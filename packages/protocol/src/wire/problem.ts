@@ -10,13 +10,16 @@ export interface Problem {
   readonly status: number
   readonly code: ErrorCode
   readonly field?: string
+  /** With `captcha_required`: what is to be answered. */
+  readonly challenge?: Readonly<Record<string, unknown>>
 }
 
 /** The body for an error. */
 export function problemOf(code: ErrorCode, options: ErrorOptions = {}): Problem {
   const { status, text } = errors[code]
   const problem: Problem = { type: `urn:symbolon:error:${code}`, title: text, status, code }
-  return options.field === undefined ? problem : { ...problem, field: options.field }
+  const { field, challenge } = options
+  return { ...problem, ...(field !== undefined && { field }), ...(challenge !== undefined && { challenge }) }
 }
 
 /** The headers of an error answer, names in lower case; `WWW-Authenticate` with every 401. */

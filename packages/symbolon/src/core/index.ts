@@ -1,6 +1,7 @@
 // The door of core: the rules, without a database, a network or a platform.
 
 export type * from './api.ts'
+export type * from './captcha-ports.ts'
 export { publicKeysOf } from './client-keys.ts'
 export { createCore } from './core.ts'
 export { parseCredential } from './credential.ts'

@@ -163,6 +163,8 @@ export interface ClientPolicy {
    * the hosted pages, who has no passkey is asked whether they want one.
    */
   readonly enrol: 'required' | 'offered' | 'off'
+  /** When whoever wants a mail sent shows first that they are no flood. */
+  readonly captcha: 'never' | 'when_busy' | 'always'
   /** Whether a sign-in on a device that was not known before is told by mail. */
   readonly newDeviceNotice: boolean
   /** How long a step-up to another level counts; 0: as long as the session. */

@@ -22,6 +22,7 @@ export const defaultPolicy: ClientPolicy = {
   methods: ['email_otp', 'email_link', 'passkey'],
   acr: levels[0].acr,
   enrol: 'off',
+  captcha: 'never',
   newDeviceNotice: true,
   stepUpLifetime: 15 * minute,
   confirmationLifetime: 2 * minute,

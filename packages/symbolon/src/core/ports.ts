@@ -3,6 +3,7 @@
 
 import type { FeedHead, Revocation } from '@symbolon/protocol'
 import type { AttemptStore, Limited } from './attempt-ports.ts'
+import type { Captcha } from './captcha-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
 import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { NewPasskey, PasskeyRules, PasskeyStore } from './passkey-ports.ts'
@@ -377,6 +378,8 @@ export interface Ports {
   readonly crypto: Crypto
   readonly signer: Signer
   readonly courier: Courier
+  /** Who asks for a proof before a mail is sent; without it, a proof of work. */
+  readonly captcha?: Captcha | undefined
   /** Who knows WebAuthn; without it there are no passkeys. */
   readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void

@@ -185,6 +185,7 @@ export function createAuth(options: AuthOptions): AuthObject {
           crypto,
           signer: createSigner(),
           courier: post.courier,
+          captcha: settings.captcha,
           passkeys: createPasskeyRules({ ...settings.passkeys, issuer, name: settings.brand.name ?? new URL(issuer).host }),
           clock: {
             now: () => performance.now(),

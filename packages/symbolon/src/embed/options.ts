@@ -13,7 +13,7 @@ import {
   SymbolonError,
 } from '@symbolon/protocol'
 import { z } from 'zod'
-import { type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
+import { type Captcha, type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
 import { canHavePasskeys, passkeyPartyFault } from '#factors'
 import { brand, brandFault } from './brand.ts'
 
@@ -48,6 +48,7 @@ const ways = {
   methods: names.min(1).optional(),
   acr: z.string().min(1).max(100).optional(),
   enrol: z.enum(['required', 'offered', 'off']).optional(),
+  captcha: z.enum(['never', 'when_busy', 'always']).optional(),
   newDeviceNotice: z.boolean().optional(),
 }
 
@@ -104,6 +105,9 @@ const ran = <K extends keyof HookOptions>() =>
   z.custom<NonNullable<HookOptions[K]>['run']>((value) => typeof value === 'function', 'must be a function')
 
 /** Those that decide refuse when they fail, unless told otherwise. */
+const isCaptcha = (value: unknown) =>
+  typeof (value as Captcha | null)?.ask === 'function' && typeof (value as Captcha | null)?.check === 'function'
+
 const hooks = z.strictObject({
   beforeUserCreated: z
     .strictObject({
@@ -230,6 +234,7 @@ const schema = z.strictObject({
   signIn: z.strictObject(ways).default({}),
   clients: z.array(client).max(100).default([]),
   delivery: delivery.optional(),
+  captcha: z.custom<Captcha>((value) => isCaptcha(value), 'must have the functions `ask` and `check`').optional(),
   passkeys: passkeys.prefault({}),
   keys: z
     .strictObject({

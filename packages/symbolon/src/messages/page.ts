@@ -8,6 +8,7 @@ import { type Places, type Wording, worded } from './wording.ts'
 export interface PageTexts {
   readonly signIn: string
   readonly signInTo: (name: string) => string
+  readonly captchaScript: string
   readonly email: string
   readonly emailHint: string
   readonly sendCode: string
@@ -71,6 +72,7 @@ export const pagePlaces: Places<PageTexts> = {
 const en: PageTexts = {
   signIn: 'Sign in',
   signInTo: (name) => `Sign in to ${name}`,
+  captchaScript: 'To keep floods of robots away, this page needs JavaScript just now, which is off in this browser.',
   email: 'E-mail address',
   emailHint: 'We send you a code. There is no password.',
   sendCode: 'Send me a code',
@@ -122,6 +124,7 @@ const en: PageTexts = {
     cross_site_request: 'This form came from another site. Open the page again and retry.',
     invalid_return_to: 'The address you came from is not on the list of this application. Go back to it and start again.',
     unsupported_method: 'What is asked for cannot be shown here in any way that you have set up. Go back to the application.',
+    captcha_required: 'Please press the button once more.',
     session_limit: 'You are signed in on too many devices. Sign out on one of them first.',
     cookie_conflict: 'Your browser sent two cookies of the same name. Delete the cookies of this site and try again.',
     try_later: 'This cannot be done right now. Please try again shortly.',
@@ -133,6 +136,7 @@ const en: PageTexts = {
 const de: PageTexts = {
   signIn: 'Anmelden',
   signInTo: (name) => `Bei ${name} anmelden`,
+  captchaScript: 'Damit keine Automaten diese Seite fluten, braucht sie gerade JavaScript; in diesem Browser ist es aus.',
   email: 'E-Mail-Adresse',
   emailHint: 'Wir senden Ihnen einen Code. Ein Passwort gibt es nicht.',
   sendCode: 'Code senden',
@@ -185,6 +189,7 @@ const de: PageTexts = {
     invalid_return_to: 'Die Adresse, von der Sie kommen, steht nicht auf der Liste dieser Anwendung.',
     unsupported_method:
       'Was verlangt wird, lässt sich hier auf keinem Weg zeigen, den Sie eingerichtet haben. Gehen Sie zurück zur Anwendung.',
+    captcha_required: 'Bitte drücken Sie noch einmal auf den Knopf.',
     session_limit: 'Sie sind auf zu vielen Geräten angemeldet. Melden Sie sich erst auf einem ab.',
     cookie_conflict: 'Ihr Browser hat zwei Cookies desselben Namens gesendet. Bitte die Cookies dieser Seite löschen.',
     try_later: 'Das geht gerade nicht. Bitte versuchen Sie es gleich noch einmal.',

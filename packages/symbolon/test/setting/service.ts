@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Algorithm } from '@symbolon/protocol'
 import {
+  type Captcha,
   type ClientPolicy,
   type Core,
   type CoreOptions,
@@ -52,6 +53,7 @@ export interface Wishes {
   readonly hooks?: HookOptions
   readonly algorithm?: Algorithm
   readonly factors?: readonly Factor[]
+  readonly captcha?: Captcha
 }
 
 const secret = 'a secret of at least thirty-two bytes, for tests'
@@ -68,6 +70,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
     const store = await openSqliteStore({ path: setting.path, clock: () => setting.time })
     const ports: CorePorts = {
       ...(wishes.factors !== undefined && { factors: wishes.factors }),
+      ...(wishes.captcha !== undefined && { captcha: wishes.captcha }),
       store,
       crypto: createCrypto([secret]),
       signer: createSigner(),

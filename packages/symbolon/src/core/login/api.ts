@@ -18,6 +18,8 @@ export interface LoginStart extends LoginCaller {
   /** Empty for a method that tells by its answer who somebody is. */
   readonly identifier: string
   readonly clientId: string
+  /** The answer to what `captcha_required` asked. */
+  readonly captcha?: string | null
   /** Where the person goes when it is done, from the client's list. */
   readonly returnTo?: string | null
 }
@@ -136,6 +138,9 @@ export interface Login {
   stepUpWays(input: StepUpQuestion): Promise<StepUpWays | Refused>
   /** Begins a step-up; `unsupported_method` when there is no way to what is needed. */
   stepUp(input: StepUpStart): Promise<StepUpStarted | Refused>
+  /** What has to be answered before a mail is sent to somebody of this client; null when nothing has to now. */
+  captcha(clientId: string, caller: Caller): Promise<Readonly<Record<string, unknown>> | null>
+  /** Begins a sign-in; `captcha_required` with a challenge when that has to be answered first. */
   start(input: LoginStart): Promise<LoginStarted | Refused>
   resend(input: LoginCaller & { readonly loginId: string }): Promise<LoginStarted | Refused>
   /** Takes one step. A session opens, or the one that a step-up is for is raised, when what was proven is enough. */

@@ -4,7 +4,9 @@
 
 import type { Login, LoginCaller, LoginStarted, LoginStep, Refused, SignedIn } from '../api.ts'
 import { createBudgets, type Spender } from '../budgets.ts'
+import { createPace, createProofOfWork, isAsked } from '../captcha.ts'
 import { knownDevice } from '../device.ts'
+import { runForeign } from '../foreign.ts'
 import type { Attempt, Proof } from '../model.ts'
 import { refuse } from '../session.ts'
 import { actionOf as readAction } from './action.ts'
@@ -20,6 +22,9 @@ import { createStepUp } from './step-up.ts'
 /** A proof, and whose it is when the answer said so. */
 type Proved = Proof & { readonly userId: string | null }
 
+/** How long whoever judges a CAPTCHA's answer may take. Milliseconds. */
+const captchaBudget = 3000
+
 /** Creates the sign-in verbs. */
 export function createLogin(parts: LoginParts): Login {
   const { ports, clients, policyOf } = parts
@@ -29,6 +34,18 @@ export function createLogin(parts: LoginParts): Login {
   const sending = createSending(parts, attempts)
   const finish = createFinish(parts)
   const next = createNext(parts, attempts, sending)
+  const captcha = ports.captcha ?? createProofOfWork(ports)
+  const pace = createPace(ports.clock, parts.options.budgets.startOverall)
+
+  /** Whether an answer is right. Whoever judges it may fail, or hang: then it is not. */
+  const isAnswered = async (clientId: string, { ip }: LoginCaller['caller'], answer: string) => {
+    let right = false
+    const ended = await runForeign(ports.clock, captchaBudget, async () => {
+      right = await captcha.check({ clientId, ip, answer })
+    })
+    if (ended !== 'done' || !right) ports.observe({ event: 'captcha.refused', clientId, because: ended === 'done' ? 'wrong' : ended })
+    return ended === 'done' && right
+  }
 
   /** Whose budgets an act on this attempt spends. */
   const spenderOf = (identifier: string, { device, caller }: LoginCaller): Spender => ({
@@ -166,6 +183,11 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   return {
+    async captcha(clientId, { ip }) {
+      const client = await clients.find(clientId)
+      return client === undefined || !isAsked(policyOf(client), pace) ? null : captcha.ask({ clientId: client.id, ip })
+    },
+
     async start(input) {
       const factor = attempts.factors.find((one) => one.method === input.method)
       if (factor === undefined) return refuse('unsupported_method')
@@ -176,6 +198,15 @@ export function createLogin(parts: LoginParts): Login {
       const identifier = factor.kind === 'sent' ? factor.identify(input.identifier) : input.identifier === '' ? '' : undefined
       if (identifier === undefined) return refuse('invalid_identifier')
       const { transport } = client
+      const { caller } = input
+      // A mail costs something; what a browser is asked costs nothing.
+      if (factor.kind === 'sent' && isAsked(policyOf(client), pace)) {
+        const given = input.captcha ?? ''
+        if (given === '' || given.length > 2000 || !(await isAnswered(client.id, caller, given))) {
+          const challenge = await captcha.ask({ clientId: client.id, ip: caller.ip })
+          return { ok: false, code: 'captcha_required', options: { challenge } }
+        }
+      }
       if (transport === 'cookie' && !isBrowserId(input.browser)) return refuse('invalid_request')
       const bindingHash = transport === 'cookie' && input.browser !== null ? attempts.hashOf(input.browser) : null
 
@@ -198,6 +229,7 @@ export function createLogin(parts: LoginParts): Login {
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       ports.crashPoint('login.started')
+      if (factor.kind === 'sent') pace.count()
       await made.send()
       ports.observe({ event: 'login.started', method: factor.method, clientId: client.id })
       return started(id, outcome.attempt, made.options)

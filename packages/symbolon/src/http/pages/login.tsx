@@ -33,6 +33,16 @@ function Development({ look }: { readonly look: Look }) {
   )
 }
 
+/** A proof of work as the page's script does it. */
+export interface Work {
+  readonly challenge: string
+  readonly bits: number
+}
+
+/** What a page can have done of what is asked; null for what it cannot, such as somebody else's CAPTCHA, and for nothing. */
+export const proofOfWork = (asked: Readonly<Record<string, unknown>> | null): Work | null =>
+  asked?.type === 'proof_of_work' ? { challenge: String(asked.challenge), bits: Number(asked.bits) } : null
+
 /** Who is signing in. */
 export function IdentifierPage(props: {
   readonly look: Look
@@ -40,6 +50,8 @@ export function IdentifierPage(props: {
   readonly name: string
   readonly identifier: string
   readonly passkeys: boolean
+  /** The proof of work that is wanted with the address. */
+  readonly captcha: Work | null
   readonly problem: string | null
 }) {
   const { look, journey, problem } = props
@@ -48,8 +60,16 @@ export function IdentifierPage(props: {
     <Page look={look} title={t.signInTo(props.name)} apart={true} passkeys={props.passkeys}>
       <h1>{t.signInTo(props.name)}</h1>
       <p class="lead">{t.emailHint}</p>
-      <form method="post" action={`${look.mount}/login`}>
+      <form method="post" action={`${look.mount}/login`} data-work={props.captcha?.challenge} data-bits={props.captcha?.bits}>
         <Hidden journey={journey} />
+        {props.captcha === null ? null : (
+          <>
+            <input type="hidden" name="captcha" />
+            <noscript>
+              <p class="hint">{t.captchaScript}</p>
+            </noscript>
+          </>
+        )}
         <label for="identifier">{t.email}</label>
         <input
           id="identifier"

@@ -97,6 +97,12 @@ const text=button.textContent,waiting=button.dataset.waiting,until=Date.now()+Nu
 const tick=()=>{const left=Math.ceil((until-Date.now())/1000);if(left>0){button.disabled=true;button.textContent=waiting.replace('{s}',left);setTimeout(tick,500)}else{button.disabled=false;button.textContent=text}}
 tick()}
 for(const time of document.querySelectorAll('time[datetime]')){time.textContent=new Date(time.dateTime).toLocaleString(document.documentElement.lang,{dateStyle:'medium',timeStyle:'short'})}
+for(const form of document.querySelectorAll('form[data-work]')){
+const zeros=Number(form.dataset.bits),encoder=new TextEncoder(),field=form.elements.captcha
+const work=async()=>{for(let n=0;;n++){const answer=form.dataset.work+'.'+n,hash=new DataView(await crypto.subtle.digest('SHA-256',encoder.encode(answer)));if(hash.getUint32(0)>>>(32-zeros)===0)return answer}}
+const done=work()
+form.addEventListener('submit',async(event)=>{if(field.value||form.hasAttribute('aria-busy'))return
+event.preventDefault();event.stopPropagation();form.setAttribute('aria-busy','true');field.value=await done;setTimeout(()=>{free(form);form.requestSubmit()})})}
 if(document.body.dataset.reload){setTimeout(()=>location.reload(),Number(document.body.dataset.reload)*1000)}
 })()
 `

@@ -33,6 +33,7 @@ const policy = z
     methods: names,
     acr: z.string().max(100),
     enrol: z.enum(['required', 'offered', 'off']),
+    captcha: z.enum(['never', 'when_busy', 'always']),
     newDeviceNotice: z.boolean(),
     stepUpLifetime: z.int(),
     confirmationLifetime: z.int(),

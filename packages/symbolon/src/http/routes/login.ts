@@ -42,6 +42,7 @@ export const start = (site: Site) => async (c: Http) => {
   const answer = await core.login.start({
     method,
     identifier: body.identifier ?? '',
+    captcha: body.captcha ?? null,
     clientId,
     browser: client?.transport === 'cookie' ? browserOf(c, site) : null,
     device: c.var.cookies.device ?? null,

@@ -9,7 +9,7 @@ import { accountTexts, pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, NoticePage } from '../pages/account.tsx'
-import { CodePage, IdentifierPage, type Journey } from '../pages/login.tsx'
+import { CodePage, IdentifierPage, type Journey, proofOfWork } from '../pages/login.tsx'
 import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
 import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
@@ -24,7 +24,7 @@ const text = (most: number) => z.string().max(most)
 const journeyFields = { client_id: text(60).default('app'), return_to: text(2000).optional() }
 const loginQuery = z.object({ ...journeyFields, identifier: text(320).optional() })
 const formToken = { form_token: text(100) }
-const identifierForm = z.strictObject({ ...formToken, ...journeyFields, identifier: text(320) })
+const identifierForm = z.strictObject({ ...formToken, ...journeyFields, identifier: text(320), captcha: text(2000).optional() })
 const stepForm = z.strictObject({
   ...formToken,
   ...journeyFields,
@@ -87,7 +87,14 @@ export function pageRoutes(site: Site) {
       statusOf(error),
     )
   }
-  const showIdentifier = (c: Http, journey: Journey, client: Client, identifier: string, error: SymbolonError | null, problem?: string) =>
+  const showIdentifier = async (
+    c: Http,
+    journey: Journey,
+    client: Client,
+    identifier: string,
+    error: SymbolonError | null,
+    problem?: string,
+  ) =>
     show(
       c,
       <IdentifierPage
@@ -95,6 +102,7 @@ export function pageRoutes(site: Site) {
         journey={journey}
         name={nameOf(client)}
         identifier={identifier}
+        captcha={proofOfWork(error?.options.challenge ?? (await core.login.captcha(client.id, c.var.caller)))}
         passkeys={core.passkeys.party !== undefined && core.clients.policyOf(client).methods.includes('passkey')}
         problem={error === null ? null : (problem ?? problemOf(c, error.code))}
       />,
@@ -164,6 +172,7 @@ export function pageRoutes(site: Site) {
       const started = await core.login.start({
         method: 'email_otp',
         identifier: form.identifier,
+        captcha: form.captcha ?? null,
         clientId: client.id,
         returnTo,
         browser,

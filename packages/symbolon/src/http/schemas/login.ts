@@ -18,6 +18,8 @@ export const loginStart = z.strictObject({
   method: z.string().min(1).max(40).optional(),
   /** Left out for a method that tells by its answer who somebody is, and in a step-up. */
   identifier: z.string().min(1).max(320).optional(),
+  /** The answer to what `captcha_required` asked. */
+  captcha: z.string().min(1).max(2000).optional(),
   /** Of a sign-in; a step-up's is its session's. */
   client_id: z.string().min(1).max(60).optional(),
   /** The session of a client without cookies. It is not used up. */
