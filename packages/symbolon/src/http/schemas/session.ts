@@ -62,7 +62,15 @@ export const signedIn = refreshed.partial().extend({
 })
 
 /** A problem (RFC 9457). */
-export const problem = z.object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), field: z.string().optional() })
+export const problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  field: z.string().optional(),
+  /** With `captcha_required`: what is to be answered. */
+  challenge: z.record(z.string(), z.unknown()).optional(),
+})
 
 /** A text in lines, such as events or JSON, one a line. */
 export const lines = z.string()
