@@ -179,7 +179,7 @@ it('shows the bound, the fallback, the refusal and the recovery', async () => {
   await call(page, 'token', /decided by the live session/)
   await fits(page)
 
-  await page.getByRole('radio', { name: 'introspection cut too' }).check()
+  await page.getByRole('radio', { name: 'introspection cut too' }).click()
   await both(page, 'refuses: revocation_unknown', 15_000)
   await call(page, 'token', /refused: revocation_unknown/)
   await rows(page, 'the feed and introspection were cut', /ms · revocation_unknown$/)
@@ -188,7 +188,7 @@ it('shows the bound, the fallback, the refusal and the recovery', async () => {
   expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id }) => id)).toEqual([])
   await page.setViewportSize({ width: 1280, height: 800 })
 
-  await page.getByRole('radio', { name: 'connected' }).check()
+  await page.getByRole('radio', { name: 'connected' }).click()
   // As soon as the followers' pause before they reconnect is over.
   await both(page, 'decides locally', 30_000)
   await rows(page, 'everything is connected again', /ms · decides locally$/)
