@@ -56,7 +56,7 @@ DECLARE
   opened json := @finish_one(asked);
   person text := opened->'snapshot'->1->>${userColumns.indexOf('id')};
 BEGIN
-  IF @user_handle(person, key->>'handle') <> key->>'handle' OR EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND user_id = person) THEN
+  IF @user_handle(person, key->>'handle') IS DISTINCT FROM key->>'handle' OR EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND user_id = person) THEN
     PERFORM @refuse('{"outcome":"enrolled"}');
   END IF;
   IF @add_passkey((key->'passkey') || jsonb_build_object('userId', person, 'audit', (
