@@ -76,8 +76,7 @@ export interface Outcome {
 const window = 1000
 export const bound = 2000
 const terms = { window, seenWithin: 20_000, slack: 25 }
-/** Ten seconds; twice that in the short form, beside which other tests use the same two cores. */
-const recovers = process.env.FAULTS_MINUTES === undefined ? 20_000 : 10_000
+const recovers = 10_000
 /** What a machine that runs all of this on two cores may add to the two seconds; and twice what this process was kept from running. */
 const burden = 400
 

@@ -38,14 +38,21 @@ export function createProofOfWork({ store, crypto }: { readonly store: Pick<Stor
 export function createPace(clock: Pick<Clock, 'now'>, { limit, window }: { readonly limit: number; readonly window: number }) {
   const most = Math.max(30, (limit / window) * 60_000 * 0.05)
   let [minute, before, now] = [0, 0, 0]
+  /** What was counted in the minutes before the last one is forgotten. */
+  const forget = () => {
+    const at = Math.floor(clock.now() / 60_000)
+    if (at !== minute) [minute, before, now] = [at, at === minute + 1 ? now : 0, 0]
+  }
   return {
     /** Counts one. */
     count() {
-      const at = Math.floor(clock.now() / 60_000)
-      if (at !== minute) [minute, before, now] = [at, at === minute + 1 ? now : 0, 0]
+      forget()
       now++
     },
-    isBusy: () => before + now > most,
+    isBusy() {
+      forget()
+      return before + now > most
+    },
   }
 }
 

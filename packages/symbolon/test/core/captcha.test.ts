@@ -120,8 +120,8 @@ it('counts by the minute', () => {
   now = 60_000
   pace.count()
   expect(pace.isBusy()).toBe(true)
+  // And is over by itself, though nobody comes.
   now = 180_000
-  pace.count()
   expect(pace.isBusy()).toBe(false)
 })
 
@@ -131,6 +131,15 @@ it('outlives a change of the server’s secret', async () => {
   const answer = work((await createProofOfWork({ store, crypto }).ask({ clientId: 'app', ip: null })) as unknown as Work)
   const turned = { ...crypto, keyed: (purpose: string, data: string) => [crypto.hash('new'), ...crypto.keyed(purpose, data)] }
   expect(await createProofOfWork({ store, crypto: turned }).check({ clientId: 'app', ip: null, answer })).toBe(true)
+})
+
+it.each([
+  ['fails', () => Promise.reject(new Error('down'))],
+  ['hangs', () => new Promise<Record<string, unknown>>(() => {})],
+])('sends nothing when an operator’s own %s before it asked', async (_, ask_) => {
+  await open('always', { captcha: { ask: ask_, check: () => true } })
+  expect(await ask()).toMatchObject({ ok: false, code: 'try_later', options: { retryAfter: 1 } })
+  expect(setting.sent).toEqual([])
 })
 
 it.each([

@@ -37,6 +37,15 @@ export function createLogin(parts: LoginParts): Login {
   const captcha = ports.captcha ?? createProofOfWork(ports)
   const pace = createPace(ports.clock, parts.options.budgets.startOverall)
 
+  /** What is asked. Whoever asks may fail, or hang: then nobody knows what to answer, and nothing is sent. */
+  const challengeOf = async (clientId: string, ip: string | null): Promise<Readonly<Record<string, unknown>> | undefined> => {
+    let asked: Readonly<Record<string, unknown>> | undefined
+    const ended = await runForeign(ports.clock, captchaBudget, async () => {
+      asked = await captcha.ask({ clientId, ip })
+    })
+    if (ended !== 'done') ports.observe({ event: 'captcha.failed', clientId, because: ended })
+    return ended === 'done' ? asked : undefined
+  }
   /** Whether an answer is right. Whoever judges it may fail, or hang: then it is not. */
   const isAnswered = async (clientId: string, { ip }: LoginCaller['caller'], answer: string) => {
     let right = false
@@ -185,7 +194,7 @@ export function createLogin(parts: LoginParts): Login {
   return {
     async captcha(clientId, { ip }) {
       const client = await clients.find(clientId)
-      return client === undefined || !isAsked(policyOf(client), pace) ? null : captcha.ask({ clientId: client.id, ip })
+      return client === undefined || !isAsked(policyOf(client), pace) ? null : ((await challengeOf(client.id, ip)) ?? null)
     },
 
     async start(input) {
@@ -203,7 +212,8 @@ export function createLogin(parts: LoginParts): Login {
       if (factor.kind === 'sent' && isAsked(policyOf(client), pace)) {
         const given = input.captcha ?? ''
         if (given === '' || given.length > 2000 || !(await isAnswered(client.id, caller, given))) {
-          const challenge = await captcha.ask({ clientId: client.id, ip: caller.ip })
+          const challenge = await challengeOf(client.id, caller.ip)
+          if (challenge === undefined) return { ok: false, code: 'try_later', options: { retryAfter: 1 } }
           return { ok: false, code: 'captcha_required', options: { challenge } }
         }
       }
