@@ -44,6 +44,19 @@ export function passkeyName(text: string): string {
 export const calledAs = (name: string, aaguid: string, { device }: Pick<Caller, 'device'>): string =>
   passkeyName(name) || makers[aaguid] || passkeyName(device ?? '') || 'Passkey'
 
+/** Tells a person that a way into their account has changed (NIST SP 800-63B-4 §4.6). It cannot fail what is done. */
+export function createPasskeyNotice({ store, observe }: Pick<Ports, 'store' | 'observe'>, hooks: Pick<Hooks, 'send'>) {
+  return async ({ id, email }: User, change: 'added' | 'removed', clientId: string, caller: Caller | undefined): Promise<void> => {
+    try {
+      const { device = '', language = 'en' } = caller ?? {}
+      const mail = { kind: 'passkey', to: email, change, at: await store.now(), device, language } as const
+      hooks.send(mail, { clientId, userId: id, language })
+    } catch {
+      observe({ event: 'notice.dropped', userId: id, sid: null })
+    }
+  }
+}
+
 /** What the verbs stand on. */
 export interface PasskeyParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
@@ -70,16 +83,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
   const bindingOf = (session: Session) => toBase64url(crypto.hash(`enrol\n${session.sid}`))
   const ownHandle = async (user: User) => store.passkeys.handle(user.id, toBase64url(crypto.random(64)))
 
-  /** Tells a person that a way into their account has changed (NIST SP 800-63B-4 §4.6). It cannot fail what is done. */
-  const tell = async ({ id, email }: User, change: 'added' | 'removed', clientId: string, caller: Caller | undefined) => {
-    try {
-      const { device = '', language = 'en' } = caller ?? {}
-      const mail = { kind: 'passkey', to: email, change, at: await store.now(), device, language } as const
-      parts.hooks.send(mail, { clientId, userId: id, language })
-    } catch {
-      ports.observe({ event: 'notice.dropped', userId: id, sid: null })
-    }
-  }
+  const tell = createPasskeyNotice(ports, parts.hooks)
 
   return {
     party: rules,

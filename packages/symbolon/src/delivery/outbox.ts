@@ -2,22 +2,12 @@
 // development: whoever reads it can sign in as anybody.
 
 import type { Courier } from '#core'
-import type { MailBrand } from '#messages'
+import type { HeldMail, MailBrand } from '#messages'
 import { mailFor } from './mails.ts'
-
-/** A mail in the outbox. `at` is ISO 8601; `id` counts them from the start of the process. */
-export interface OutboxMessage {
-  readonly id: number
-  readonly to: string
-  readonly subject: string
-  readonly text: string
-  readonly html: string
-  readonly at: string
-}
 
 /** The outbox: a courier, and what it was given, newest last. */
 export interface Outbox extends Courier {
-  messages(): readonly OutboxMessage[]
+  messages(): readonly HeldMail[]
 }
 
 const most = 200
@@ -28,7 +18,7 @@ export function createOutbox(options: {
   readonly print?: (line: string) => void
   readonly brand?: MailBrand
 }): Outbox {
-  const held: OutboxMessage[] = []
+  const held: HeldMail[] = []
   let last = 0
   return {
     queue(delivery) {

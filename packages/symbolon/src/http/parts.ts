@@ -1,7 +1,7 @@
 // What the handlers are given, and the one shape they have: a Request in, a Response out.
 
 import type { Core, CoreEvent, Crypto, Webhooks } from '#core'
-import type { OwnTexts } from '#messages'
+import type { HeldMail, OwnTexts } from '#messages'
 
 /** How the hosted pages look and read beside our own look. */
 export interface Brand {
@@ -10,16 +10,6 @@ export interface Brand {
   readonly accent?: string | undefined
   readonly radius?: number | undefined
   readonly texts?: OwnTexts | undefined
-}
-
-/** A mail that was not sent. `at` is ISO 8601. */
-export interface HeldMail {
-  readonly id: number
-  readonly to: string
-  readonly subject: string
-  readonly text: string
-  readonly html: string
-  readonly at: string
 }
 
 /** What the public handler stands on. */

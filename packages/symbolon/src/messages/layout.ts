@@ -11,6 +11,13 @@ export interface Mail {
   readonly html: string
 }
 
+/** A mail that was kept instead of sent. `id` counts them from the start of the process; `at` is ISO 8601. */
+export interface HeldMail extends Mail {
+  readonly id: number
+  readonly to: string
+  readonly at: string
+}
+
 /** What mails take from a brand, as it was checked when the options were read. `logo`: a whole address. */
 export interface MailBrand {
   readonly name?: string | undefined

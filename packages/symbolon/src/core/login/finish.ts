@@ -5,6 +5,7 @@ import type { Refused, SignedIn } from '../api.ts'
 import { knownDevice, rememberDevice } from '../device.ts'
 import type { NewKey } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
+import { createPasskeyNotice } from '../passkeys.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import type { Found } from './attempt.ts'
@@ -30,17 +31,7 @@ export function createFinish(parts: LoginParts) {
     }
   }
 
-  /** Tells a person that there is a further way into their account (NIST SP 800-63B-4 §4.6). It cannot fail the sign-in. */
-  const tellOfKey = ({ user, client, session, now }: SessionSnapshot, { caller }: Taker) => {
-    const { device = '', language = 'en' } = caller
-    ports.observe({ event: 'passkey.added', userId: user.id })
-    try {
-      const mail = { kind: 'passkey', to: user.email, change: 'added', at: now, device, language } as const
-      hooks.send(mail, { clientId: client.id, userId: user.id, language })
-    } catch {
-      ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
-    }
-  }
+  const tellOfPasskey = createPasskeyNotice(ports, hooks)
 
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
@@ -106,7 +97,10 @@ export function createFinish(parts: LoginParts) {
         return refuse('login_failed')
       }
       tell(snapshot, created, input)
-      if (key !== null) tellOfKey(snapshot, input)
+      if (key !== null) {
+        ports.observe({ event: 'passkey.added', userId: snapshot.user.id })
+        await tellOfPasskey(snapshot.user, 'added', client.id, input.caller)
+      }
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       hooks.signedIn(opened, method, input.caller)
       const minted = kind === 'token' ? await parts.mint(snapshot) : null

@@ -1,6 +1,6 @@
 // The development mailbox: mails that were not sent, and one of them as it would be read, as text and as HTML.
 
-import type { HeldMail } from '../parts.ts'
+import type { HeldMail } from '#messages'
 import { type Look, Page, When } from './frame.tsx'
 
 const codeIn = (text: string) => /^ +(\d{6})$/m.exec(text)?.[1]

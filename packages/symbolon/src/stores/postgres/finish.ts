@@ -6,7 +6,7 @@ import { clientColumns, userColumns } from '#stores/rows'
 import { refusalCode } from './faults.ts'
 import { sessionSelection } from './finder.ts'
 import { userNow } from './glance.ts'
-import { firstColumns, live, opens } from './sessions.ts'
+import { firstColumns, holdSignIns, live, opens } from './sessions.ts'
 import { selection } from './write.ts'
 
 /** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
@@ -77,13 +77,7 @@ DECLARE
   c record;
   ended text[] := '{}';
 BEGIN
-  -- Held in one order before anything is done, so that no two groups wait for each other.
-  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
-      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
-      FROM jsonb_array_elements(calls) x))
-    ORDER BY id FOR NO KEY UPDATE;
-  now := @time();
+${holdSignIns}  now := @time();
   -- Each attempt and each person once: a second sign-in of somebody is one that depends on the first.
   SELECT coalesce(jsonb_agg(a.x || jsonb_build_object('n', a.n, 'person', a.person)), '[]') INTO quick FROM (
     SELECT e.n, e.x, p.id AS person, p.status,

@@ -20,6 +20,15 @@ export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen
 /** Those that `open_one` was written with. */
 export const firstColumns = sessionColumns.slice(0, firstSessionColumns)
 
+/** Takes what sign-ins of one moment (`calls`) are about to change. */
+export const holdSignIns = `  -- Held in one order before anything is done, so that no two groups wait for each other.
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
+  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
+      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
+      FROM jsonb_array_elements(calls) x))
+    ORDER BY id FOR NO KEY UPDATE;
+`
+
 /** Sign-ins of one moment, each in a savepoint of its own. */
 export const opens = (name: string, one: string) => `CREATE FUNCTION @${name}(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
@@ -28,13 +37,7 @@ DECLARE
   done json[] := '{}';
   ended text[] := '{}';
 BEGIN
-  -- Held in one order before anything is done, so that no two groups wait for each other.
-  PERFORM 1 FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT x->>'attempt' FROM jsonb_array_elements(calls) x)) ORDER BY id_hash FOR UPDATE;
-  PERFORM 1 FROM @users WHERE id = ANY(ARRAY(
-      SELECT coalesce(x->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = x->'user'->>'email'))
-      FROM jsonb_array_elements(calls) x))
-    ORDER BY id FOR NO KEY UPDATE;
-  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
+${holdSignIns}  FOR c IN SELECT x FROM jsonb_array_elements(calls) x LOOP
     BEGIN
       one := @${one}(c);
       ended := ended || ARRAY(SELECT json_array_elements_text(one->'ended'));
