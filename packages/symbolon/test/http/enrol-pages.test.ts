@@ -4,6 +4,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startChromium } from '../setting/chromium.ts'
+import { deviceIn } from '../setting/device.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService
@@ -48,18 +49,6 @@ async function prove(page: Page, email: string, by: 'code' | 'link', query = '?c
     await page.click('form[action="/login/link"] button.primary')
   }
 }
-/** An authenticator in a page's browser: whether somebody is there and answers. */
-async function deviceIn(page: Page) {
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('WebAuthn.enable', { enableUI: false })
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
-      ...{ automaticPresenceSimulation: true },
-    },
-  })
-  return (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
-}
 const button = 'form[data-passkey="enrol"] button'
 const signedIn = async (page: Page) => (await page.context().cookies()).some(({ name }) => name === 'symbolon')
 
@@ -70,7 +59,7 @@ it.each([
   open(async (page) => {
     const problems: string[] = []
     page.on('console', (message) => void (message.type() === 'error' && problems.push(message.text())))
-    const answers = await deviceIn(page)
+    const { answers } = await deviceIn(page)
     const email = `${by}-firm@example.com`
     await prove(page, email, by)
     await page.waitForSelector(button)
@@ -114,7 +103,7 @@ it('says without JavaScript that it needs it, and opens nothing', () =>
 const offered = '?client_id=shop&return_to=%2Fhealthz'
 it('is offered to who has none, and made there', () =>
   open(async (page) => {
-    const answers = await deviceIn(page)
+    const { answers } = await deviceIn(page)
     await prove(page, 'buyer@example.com', 'link', offered)
     await page.waitForURL('**/login/offer?*')
     expect(await signedIn(page)).toBe(true)

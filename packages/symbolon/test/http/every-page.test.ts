@@ -2,9 +2,10 @@
 // questions asked of each. Who exports a new page without a row here fails.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Browser, CDPSession, Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startChromium } from '../setting/chromium.ts'
+import { deviceIn } from '../setting/device.ts'
 import { inspect, type Witness, withoutScript, witness } from '../setting/inspection.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
@@ -81,13 +82,8 @@ interface Person {
 async function person(userAgent?: string): Promise<Person> {
   const context = await chromium.newContext({ viewport: { width: 1280, height: 800 }, ...(userAgent !== undefined && { userAgent }) })
   const page = await context.newPage()
-  const cdp: CDPSession = await context.newCDPSession(page)
-  await cdp.send('WebAuthn.enable', { enableUI: false })
-  const key = { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true } as const
-  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: { ...key, automaticPresenceSimulation: false },
-  })
-  const answers = (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+  const { answers } = await deviceIn(page)
+  await answers(false)
   return { page, witness: witness(context, service.origin), answers }
 }
 

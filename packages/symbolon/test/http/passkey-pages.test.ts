@@ -2,9 +2,10 @@
 // field, on a second device, removed; and what is left of it without JavaScript.
 
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Browser, BrowserContextOptions, CDPSession, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startChromium } from '../setting/chromium.ts'
+import { deviceIn } from '../setting/device.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService
@@ -25,36 +26,6 @@ afterAll(async () => {
   await service.close()
 })
 
-/** An authenticator in a page's browser, and what it holds. */
-interface Device {
-  readonly cdp: CDPSession
-  readonly id: string
-  credentials(): Promise<readonly { credentialId: string; signCount: number; userHandle?: string }[]>
-  /** Whether somebody is there and answers what is asked. */
-  answers(yes: boolean): Promise<unknown>
-}
-async function deviceIn(page: Page, synced = true, verified = true): Promise<Device> {
-  const cdp = await page.context().newCDPSession(page)
-  await cdp.send('WebAuthn.enable', { enableUI: false })
-  const { authenticatorId: id } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: verified,
-      automaticPresenceSimulation: true,
-      defaultBackupEligibility: synced,
-      defaultBackupState: synced,
-    },
-  })
-  return {
-    cdp,
-    id,
-    credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId: id })).credentials,
-    answers: (enabled) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId: id, enabled }),
-  }
-}
 async function open<T>(run: (page: Page) => Promise<T>, options: BrowserContextOptions = {}): Promise<T> {
   const context = await chromium.newContext(options)
   try {
