@@ -125,6 +125,30 @@ export function openingSuite(name: string, open: (clock: () => number) => Promis
       expect((await store.passkeys.list(owner.id)).passkeys).toHaveLength(1)
     })
 
+    it('and each says what its user is at, whoever changes them before or at that moment', async () => {
+      const { store } = set.under
+      const { user } = (await opened({ user: person('ada@example.com') })).snapshot
+      for (let round = 0; round < 10; round++) {
+        const signIns = [await ready({ user: { id: user.id } }), await ready({ user: person(`other${round}@example.com`) })]
+        const change = () => store.users.change(user.id, { roles: [`role${round}`] }, [])
+        // In turn: before them, and among them.
+        if (round % 2 === 0) await change()
+        const [mine] = await Promise.all([...signIns.map((one) => store.sessions.open(one)), ...(round % 2 === 0 ? [] : [change()])])
+        expect(mine).toMatchObject({ outcome: 'opened' })
+        const sid = signIns[0]?.session.sid as string
+        const now = await store.users.find({ id: user.id })
+        expect(now).toMatchObject({ epoch: round + 2, roles: [`role${round}`] })
+        // Twice: what was remembered says the same.
+        for (let turn = 0; turn < 2; turn++)
+          expect((await store.sessions.glance(sid))?.user).toMatchObject({
+            id: user.id,
+            status: 'active',
+            epoch: now?.epoch,
+            roles: now?.roles,
+          })
+      }
+    })
+
     it('one person once, however many sign in as them for the first time at one moment', async () => {
       const signIns = await Promise.all(Array.from({ length: 40 }, (_, n) => ready({ user: person(`new${n % 4}@example.com`) })))
       const outcomes = await Promise.all(signIns.map((one) => set.under.store.sessions.open(one)))
