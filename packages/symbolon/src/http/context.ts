@@ -35,17 +35,22 @@ export function siteOf(parts: HttpParts): Site {
 /** A refusal as an error: handled in one place. */
 export const refusal = ({ code, options }: Refused) => new SymbolonError(code, options)
 
-/** The device in words for people, such as "Firefox on Linux". */
+const browsers: ReadonlySet<string> = new Set(Object.values(Bowser.BROWSER_MAP))
+
+/**
+ * The device in words for people, such as "Firefox on Linux". It stands in mails to whomever a stranger names, so a browser's
+ * name is one that is known, and a program's one word of letters: no address, no number and no sentence.
+ */
 export function deviceName(userAgent: string | null): string {
   if (userAgent === null || userAgent === '') return 'An unknown device'
   try {
     const { browser, os } = Bowser.parse(userAgent.slice(0, 500))
-    if (browser.name && os.name) return `${browser.name} on ${os.name}`
-    if (browser.name) return browser.name
+    const name = browsers.has(browser.name ?? '') ? browser.name : /^([A-Za-z][A-Za-z-]{0,29})(?:[/ ]|$)/.exec(userAgent)?.[1]
+    if (name !== undefined) return os.name ? `${name} on ${os.name}` : name
   } catch {
     // What bowser cannot read is not a browser.
   }
-  return (/^[A-Za-z][\w .-]{0,30}/.exec(userAgent)?.[0] ?? 'An unknown device').trim()
+  return 'An unknown device'
 }
 
 /** Reads cookies and caller; throws `cookie_conflict`. `cookieless` paths ignore cookies, whatever they are. */
