@@ -139,6 +139,8 @@ export interface Tokens {
   keys(): readonly PublicJwk[]
   /** Verifies an access token that this service made, whichever audience it is for. The session behind it is not consulted. */
   verify(token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused>
+  /** The same of one that was made for this service: who holds one for another audience is not that person here (RFC 9068 §4). */
+  verifyOwn: Tokens['verify']
   /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`, with a `code` for those it owns. Changes nothing. */
   introspect(token: string, caller: Client): Promise<IntrospectionAnswer>
   /** An opaque access token opened; anything else as it is; `undefined` for what only looks like one. */

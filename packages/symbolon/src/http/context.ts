@@ -75,7 +75,7 @@ export function bearerOf(c: Http): string | undefined {
   return /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
-/** Who is calling, live: by the session cookie, or by an access token whose session is looked up. Throws the refusal. */
+/** Who is calling, live: by the session cookie, or by an access token for this service, whose session is looked up. Throws the refusal. */
 export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
   const { core } = site.parts
   const { session } = c.var.cookies
@@ -84,7 +84,7 @@ export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
   if (bearer !== undefined) {
     const token = core.tokens.open(bearer)
     if (token === undefined) throw new SymbolonError('invalid_token')
-    const verified = await core.tokens.verify(token)
+    const verified = await core.tokens.verifyOwn(token)
     if (!verified.ok) throw refusal(verified)
     if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
     const checked = await core.sessions.whole.checkToken(verified.claims, { caller })
