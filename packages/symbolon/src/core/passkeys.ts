@@ -17,6 +17,8 @@ export const mostPasskeys = 20
 export const passkeyPatience = 300_000
 
 const registrationId = /^[A-Za-z0-9_-]{43}$/
+/** An id as one is kept (WebAuthn §6.5.1: at most 1,023 bytes): nothing else is looked for. */
+const passkeyId = /^[A-Za-z0-9_-]{1,1364}$/
 
 /** Who says to have made one (AAGUID): names for people, proven by nobody. */
 const makers: Readonly<Record<string, string>> = {
@@ -36,7 +38,7 @@ export function passkeyName(text: string): string {
   const plain = text
     .slice(0, 400)
     .normalize('NFC')
-    .replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
+    .replace(/[\s\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
   return [...plain.trim()].slice(0, 60).join('').trim()
 }
 
@@ -159,11 +161,13 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
     async rename(userId, id, name, by) {
       const called = passkeyName(name)
       if (called === '') return { ok: false, code: 'invalid_request', options: { field: 'name' } }
+      if (!passkeyId.test(id)) return refuse('not_found')
       const done = await store.passkeys.rename(userId, id, called, [line('passkey.renamed', userId, by, { passkey: id })])
       return done ? { ok: true } : refuse('not_found')
     },
 
     async remove(userId, id, by, at) {
+      if (!passkeyId.test(id)) return refuse('not_found')
       const keepOne = at !== undefined && parts.onlyByPasskey(at)
       const removed = await store.passkeys.remove(userId, id, keepOne, [line('passkey.removed', userId, by, { passkey: id })])
       if (removed === 'gone') return refuse('not_found')
