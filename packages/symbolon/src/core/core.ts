@@ -121,6 +121,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       hooks,
       rules,
       budgets: createBudgets(crypto, options.budgets),
+      policyOf,
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
     }),
     confirmations: {
