@@ -1,6 +1,14 @@
 // One request on its way through the routes: cookies, caller, and who it is. Read once, before any route.
 
-import { type cookieName, issuerPath, type OurCookies, readCookies, SymbolonError, setCookie } from '@symbolon/protocol'
+import {
+  type AccessTokenClaims,
+  type cookieName,
+  issuerPath,
+  type OurCookies,
+  readCookies,
+  SymbolonError,
+  setCookie,
+} from '@symbolon/protocol'
 import Bowser from 'bowser'
 import type { Context } from 'hono'
 import type { Caller, Refused, SessionSnapshot } from '#core'
@@ -89,13 +97,21 @@ export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
     if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
     const checked = await core.sessions.whole.checkToken(verified.claims, { caller })
     if (!checked.ok) throw refusal(checked)
-    return checked.snapshot
+    return provenBy(checked.snapshot, verified.claims)
   }
   if (c.req.header('authorization') !== undefined) throw new SymbolonError('invalid_token')
   if (session === undefined) throw new SymbolonError('missing_credential')
   const checked = await core.sessions.whole.check(session, 'cookie', { caller })
   if (!checked.ok) throw refusal(checked)
   return checked.snapshot
+}
+
+/** A session as its token shows it: one of before a step-up proves what it did, and no more. */
+function provenBy(snapshot: SessionSnapshot, { auth_time = 0, acr, amr }: AccessTokenClaims): SessionSnapshot {
+  const { session } = snapshot
+  if (auth_time >= Math.floor(session.authTime / 1000)) return snapshot
+  const proven = { authTime: auth_time * 1000, acr: acr ?? session.acr, amr: amr ?? session.amr, baseAcr: null, baseAmr: null }
+  return { ...snapshot, session: { ...session, ...proven } }
 }
 
 /** Whether the request shows that a browser made it. */
