@@ -7,6 +7,8 @@ import { isIP } from 'node:net'
 export function canonicalAddress(text: string | undefined): string | null {
   const bare = (text ?? '')
     .trim()
+    // No address is longer, and nothing that is shall cost much.
+    .slice(0, 100)
     .replace(/^\[([\da-f:.]*:[\da-f:.]*)\](?::\d{1,5})?$/i, '$1')
     .replace(/^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/, '$1')
     .replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
