@@ -147,6 +147,33 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
     expect(faults.splice(0)).toEqual([])
   })
 
+  it('a form with its own proof is one, too', async () => {
+    const proofOf = async (path: string) => /name="form_token" value="([^"]+)"/.exec(await (await one.fetch(path)).text())?.[1] ?? ''
+    const [account, login, stepUp] = [await proofOf('/account'), await proofOf('/login'), await proofOf('/login?step_up=1')]
+    const places: readonly (readonly [string, string, string, Record<string, string>])[] = [
+      ['/account/sign-out', account, 'sid', {}],
+      ['/account/passkeys/remove', account, 'id', {}],
+      ['/account/passkeys/rename', account, 'id', { name: 'x' }],
+      ['/account/passkeys/rename', account, 'name', { id: 'AAAA' }],
+      ['/login', login, 'identifier', {}],
+      ['/login', login, 'client_id', { identifier: 'ada@example.com' }],
+      ['/login', login, 'captcha', { identifier: 'ada@example.com' }],
+      ...['code', 'end', 'response'].map((field) => ['/login/code', login, field, { login_id: 'A'.repeat(43) }] as const),
+      ['/login/code', login, 'login_id', { code: '123456' }],
+      ['/login/resend', login, 'login_id', {}],
+      ...['acr_values', 'action', 'max_age', 'return_to', 'method'].map((field) => ['/login/step-up', stepUp, field, {}] as const),
+      ...['code', 'response'].map((field) => ['/login/step-up/code', stepUp, field, { login_id: 'A'.repeat(43) }] as const),
+    ]
+    for (const [path, form_token, field, more] of places)
+      for (const value of [...texts, '\udc00\ud800', 'x\u0000y'.repeat(8)])
+        await look(
+          `${path} ${field} ${said(value)}`,
+          one.fetch(path, { method: 'POST', body: new URLSearchParams({ form_token, ...more, [field]: value }) }),
+        )
+    expect(faults.splice(0)).toEqual([])
+    expect((await one.fetch('/v1/session')).status).toBe(200)
+  })
+
   it('texts that are kept are taken as they can be, or refused', async () => {
     const begun = await look('start', one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} }))
     for (const name of ['\ud800', 'x\udc00y', '\u0000', '\u202eevil', 'a'.repeat(200)]) {

@@ -2,7 +2,7 @@
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
 import { z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, readJsonObject, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSid, readJsonObject, SymbolonError } from '@symbolon/protocol'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
 import { accountTexts, pageTexts, passkeyTexts } from '#messages'
@@ -282,6 +282,7 @@ export function pageRoutes(site: Site) {
       const { session, user } = await whoIs(c, site)
       ownForm(c, `account\n${session.sid}`, form.form_token)
       if ((form.sid === undefined) === (form.scope === undefined)) throw new SymbolonError('invalid_request')
+      if (form.sid !== undefined && !isSid(form.sid)) throw new SymbolonError('not_found')
       const target =
         form.sid !== undefined
           ? { sid: form.sid, ofUser: user.id }
