@@ -256,7 +256,7 @@ export interface Passkeys {
   /** Where they are good; undefined where there can be none. */
   readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
   list(userId: string): Promise<OwnedPasskeys>
-  /** One of these levels a session must stand at, for its person to change their passkeys; none: any will do. */
+  /** One of these levels a session must stand at, for its person to change their passkeys or the whole account; none: any will do. */
   needs(snapshot: SessionSnapshot): Promise<readonly string[]>
   /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
   start(

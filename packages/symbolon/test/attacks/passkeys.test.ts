@@ -84,6 +84,24 @@ describe('where a client asks for a passkey', () => {
     expect(passkeys.map(({ id }) => id)).toEqual([device.id])
   })
 
+  it('it neither takes the account away nor what is kept of it', async () => {
+    const { email, thief, owner, device } = await robbed()
+    expect(await refusal(await thief.fetch('/v1/account', { method: 'DELETE' }))).toMatchObject(wanted)
+    expect(await refusal(await thief.fetch('/v1/account/export'))).toMatchObject(wanted)
+    const form = new URLSearchParams({ form_token: await formTokenOf(thief) })
+    for (const led of [await thief.fetch('/account/delete', { method: 'POST', body: form }), await thief.fetch('/account/export')]) {
+      expect(led.status).toBe(303)
+      expect(new URL(led.headers.get('location') ?? '', service.origin).searchParams.get('acr_values')).toBe(passkey)
+    }
+    expect(await service.auth.users.find({ email })).toBeDefined()
+    // Looking, and ending sessions, a mail is enough for: so its owner sees who is there.
+    expect((await owner.fetch('/v1/account/events')).status).toBe(200)
+    expect((await owner.fetch('/v1/sessions?scope=others', { method: 'DELETE' })).status).toBe(200)
+    await stepUp(owner, device)
+    expect((await owner.fetch('/v1/account/export')).status).toBe(200)
+    expect((await owner.fetch('/v1/account', { method: 'DELETE' })).status).toBe(204)
+  })
+
   it('what was begun before there was one is not ended behind it', async () => {
     const email = person()
     const [owner, thief] = [await signedIn(service, email), await signedIn(service, email)]

@@ -4,7 +4,7 @@ import { SymbolonError } from '@symbolon/protocol'
 import type { SessionSnapshot } from '#core'
 import { type Http, type Site, whoIs } from '../context.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
-import { byOwner, justNow } from './passkeys.ts'
+import { byOwner, justNow, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 
 /** Events of one answer. */
@@ -26,7 +26,7 @@ const patience = 60_000
  * by page, as fast as they are read.
  */
 export const exported = (site: Site) => async (c: Http) => {
-  const { user, session, now } = justNow(await whoIs(c, site))
+  const { user, session, now } = justNow(await provenEnough(site, await whoIs(c, site)))
   const headers = { 'content-type': 'application/json', 'content-disposition': 'attachment; filename="account.json"' }
   if (c.req.method === 'HEAD') return c.body(null, 200, headers)
   const { core } = site.parts
@@ -72,7 +72,7 @@ export const exported = (site: Site) => async (c: Http) => {
 
 /** Deletes the account of who has just signed in; the answer clears its cookies. */
 export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot): Promise<void> {
-  const { user, session, client } = justNow(snapshot)
+  const { user, session, client } = justNow(await provenEnough(site, snapshot))
   const removed = await site.parts.core.users.remove(user.id, byOwner(c, snapshot), client)
   // Somebody else was first.
   if (!removed.ok) throw new SymbolonError('session_revoked')

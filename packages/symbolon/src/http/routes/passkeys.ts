@@ -20,7 +20,7 @@ async function own(c: Http, site: Site): Promise<SessionSnapshot> {
 /** The same of somebody who has just signed in; else `step_up_required` with `max_age` (RFC 9470 §3). */
 export const ownRecent = async (c: Http, site: Site): Promise<SessionSnapshot> => justNow(await own(c, site))
 
-/** A session at a level at which passkeys may be added and removed, as it is; else the same refusal with `acr_values`, too. */
+/** A session at a level at which passkeys, and the account itself, may be changed, as it is; else the same refusal with `acr_values`, too. */
 export async function provenEnough(site: Site, snapshot: SessionSnapshot): Promise<SessionSnapshot> {
   const acrValues = await site.parts.core.passkeys.needs(snapshot)
   if (acrValues.length > 0) throw new SymbolonError('step_up_required', { maxAge: recent, acrValues })
