@@ -17,7 +17,7 @@ import { actionOf, allows } from './machine.ts'
 import { createNext } from './next.ts'
 import { type Given, type LoginParts, limited, type Taker } from './parts.ts'
 import { createSending } from './sending.ts'
-import { createStepUp } from './step-up.ts'
+import { createStepUp, knownBy } from './step-up.ts'
 
 /** A proof, and whose it is when the answer said so. */
 type Proved = Proof & { readonly userId: string | null }
@@ -60,16 +60,16 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   /** Whose budgets an act on this attempt spends. */
-  const spenderOf = (identifier: string, { device, caller }: LoginCaller): Spender => ({
+  const spenderOf = (identifier: string, { device, caller }: LoginCaller, known: string | null = null): Spender => ({
     mailbox: identifier === '' ? null : sending.accountOf(identifier),
     ip: caller.ip,
-    device: identifier === '' ? null : knownDevice(crypto, device, identifier),
+    device: known ?? (identifier === '' ? null : knownDevice(crypto, device, identifier)),
   })
   const stepUp = createStepUp({
     ...parts,
     attempts,
     next,
-    budgetsOf: (identifier, input) => budgets.start(spenderOf(identifier, input)),
+    budgetsOf: (identifier, input, known) => budgets.start(spenderOf(identifier, input, known)),
   })
   const started = (id: string, { expiresAt, resendAt }: Attempt, challenge: unknown = null): LoginStarted => ({
     ok: true,
@@ -98,7 +98,7 @@ export function createLogin(parts: LoginParts): Login {
     // An attempt that began with a key, or raises a session, says by its user whose account it is.
     const user = factor.kind === 'sent' ? undefined : await next.userOf(found)
     const account = identifier === '' ? (user?.email ?? '') : identifier
-    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input)))
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input, knownBy(found.client, attempt))))
     if (charged.outcome === 'limited') return limited(charged)
     if (charged.outcome === 'gone') return refuse('login_failed')
     ports.crashPoint('login.charged')
@@ -264,7 +264,7 @@ export function createLogin(parts: LoginParts): Login {
           resendAfter: factor.resendAfter(attempt.sends + 1),
           maxSends: factor.maxSends,
         },
-        budgets.start(spenderOf(identifier, input)),
+        budgets.start(spenderOf(identifier, input, knownBy(client, attempt))),
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       if (outcome.outcome === 'gone') return refuse('login_failed')

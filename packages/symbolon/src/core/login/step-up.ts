@@ -7,7 +7,7 @@ import type { Refused, SignedIn, StepUpQuestion, StepUpStart, StepUpStarted, Ste
 import { credentialOf, openSessionKey } from '../credential.ts'
 import { rememberDevice } from '../device.ts'
 import type { Factor } from '../factors/factor.ts'
-import type { Attempt, Need, Proof } from '../model.ts'
+import type { Attempt, Client, Need, Proof } from '../model.ts'
 import type { RaiseOutcome, SessionSnapshot } from '../ports.ts'
 import { standingOf } from '../proven.ts'
 import { deadBecause, refuse } from '../session.ts'
@@ -24,10 +24,21 @@ export interface StepUpParts extends LoginParts {
   readonly attempts: Attempts
   readonly next: ReturnType<typeof createNext>
   /** Budgets of an attempt for this account. */
-  readonly budgetsOf: (identifier: string, input: StepUpStart) => Parameters<LoginParts['ports']['store']['attempts']['start']>[1]
+  readonly budgetsOf: (
+    identifier: string,
+    input: StepUpStart,
+    known: string | null,
+  ) => Parameters<LoginParts['ports']['store']['attempts']['start']>[1]
 }
 
 type Ways = StepUpWays & { readonly factors: readonly Factor[] }
+
+/**
+ * What a step-up without cookies is known by, as a browser is by its device: its session. So no stranger, who can use up what
+ * an address may spend, keeps somebody from it who is signed in. A sign-in has no session.
+ */
+export const knownBy = ({ transport }: Pick<Client, 'transport'>, { sid }: Pick<Attempt, 'sid'>): string | null =>
+  transport === 'native' && sid !== null ? `session ${sid}` : null
 
 const most = { values: 10, letters: 100, maxAge: 400 * 86_400 }
 const isNeed = ({ acrValues = [], maxAge = 0 }: Need) =>
@@ -164,7 +175,7 @@ export function createStepUp(parts: StepUpParts) {
           action,
           ...made.row,
         },
-        parts.budgetsOf(user.email, input),
+        parts.budgetsOf(user.email, input, knownBy(client, { sid: session.sid })),
         [],
       )
       if (outcome.outcome === 'limited') return limited(outcome)
