@@ -4,7 +4,8 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import { type ErrorCode, errors, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
-import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
+import { answerInTime, tooLate } from './deadline.ts'
+import { applyCors, letRead, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
 import * as account from './routes/account.ts'
 import * as confirmations from './routes/confirmations.ts'
@@ -99,6 +100,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
   app.use(async (c, next) => {
     const cookieless = cookielessPaths.has(c.req.path)
     readContext(c, site, cookieless)
+    if (c.env.late === true) {
+      if (c.env.listed !== undefined) letRead(c, c.env.listed)
+      throw tooLate()
+    }
     if (cookieless) return next()
     const answered = await applyCors(c, site)
     if (answered !== undefined) return answered
@@ -275,8 +280,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     })
   }
 
+  const answer = answerInTime(parts.foreign, (request, env) => app.fetch(request, env))
   return async (request, from) => {
-    const response = await app.fetch(request, from)
+    const response = await answer(request, from)
     // A redirect made by the platform has headers that cannot be changed; ours can.
     secureHeaders(response.headers, site)
     const nonce = request.headers.get(nonceHeader)

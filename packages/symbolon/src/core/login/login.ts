@@ -23,7 +23,7 @@ import { createStepUp } from './step-up.ts'
 type Proved = Proof & { readonly userId: string | null }
 
 /** How long whoever judges a CAPTCHA's answer may take. Milliseconds. */
-const captchaBudget = 3000
+export const captchaBudget = 3000
 
 /** Creates the sign-in verbs. */
 export function createLogin(parts: LoginParts): Login {
