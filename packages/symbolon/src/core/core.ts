@@ -2,6 +2,7 @@
 
 import { SymbolonError } from '@symbolon/protocol'
 import { createAccount } from './account.ts'
+import { createAddresses } from './address.ts'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createBudgets } from './budgets.ts'
@@ -85,6 +86,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
   const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
   const hooks = createHooks(ports, options.hooks)
+  const budgets = createBudgets(crypto, options.budgets)
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
@@ -120,13 +122,14 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       ports,
       hooks,
       rules,
-      budgets: createBudgets(crypto, options.budgets),
+      budgets,
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
     }),
     confirmations: {
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
     account: createAccount(ports),
+    addresses: createAddresses({ ports, hooks, budgets, issuer: options.issuer }),
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),
@@ -136,6 +139,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
         const counts = [
           store.sessions.sweep(500),
           store.attempts.sweep(500),
+          store.addresses.sweep(500),
           store.limits.sweep(500),
           store.feed.compact(500),
           store.webhooks.sweep(500),

@@ -2,6 +2,7 @@
 // A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
 
 import type { FeedHead, Revocation } from '@symbolon/protocol'
+import type { AddressStore } from './address-ports.ts'
 import type { AttemptStore, Limited } from './attempt-ports.ts'
 import type { Captcha } from './captcha-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
@@ -10,6 +11,7 @@ import type { NewPasskey, PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
+export type * from './address-ports.ts'
 export type * from './attempt-ports.ts'
 export type { Crypto, Signer } from './crypto-ports.ts'
 
@@ -295,6 +297,7 @@ export interface Store {
   readonly users: UserStore
   readonly clients: ClientStore
   readonly keys: KeyStore
+  readonly addresses: AddressStore
   readonly attempts: AttemptStore
   readonly passkeys: PasskeyStore
   readonly limits: LimitStore
@@ -347,6 +350,41 @@ export type Delivery =
   | {
       /** The account of this address was deleted. */
       readonly kind: 'deleted'
+      readonly to: string
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** Somebody who is signed in wants to have this address for their account. */
+      readonly kind: 'address_code'
+      readonly to: string
+      readonly code: string
+      readonly minutes: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** Somebody wanted this address for an account of theirs; it is another one's. */
+      readonly kind: 'address_taken'
+      readonly to: string
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** The account of this address has another one now. */
+      readonly kind: 'address_changed'
+      readonly to: string
+      readonly at: number
+      /** An address that puts this one back. */
+      readonly undo: { readonly address: string; readonly days: number }
+      readonly device: string
+      readonly language: string
+    }
+  | {
+      /** The account that this address had come to has its earlier one again. */
+      readonly kind: 'address_undone'
       readonly to: string
       readonly at: number
       readonly device: string

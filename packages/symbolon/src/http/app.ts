@@ -8,6 +8,7 @@ import { answerInTime, tooLate } from './deadline.ts'
 import { applyCors, letRead, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
 import * as account from './routes/account.ts'
+import { addressRoutes } from './routes/address.tsx'
 import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
@@ -48,6 +49,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   const app = new OpenAPIHono<Env>({ strict: true })
   const pages = pageRoutes(site)
   const link = linkRoutes(site)
+  const address = addressRoutes(site)
   const known: KnownRoute[] = []
   const allowed = createAllowed(() => known)
 
@@ -164,6 +166,16 @@ export function createHttp(parts: HttpParts): HttpHandler {
     summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
     answer: accountSchemas.exported,
   })
+  add('post', routes.accountEmail, account.changeEmail(site), {
+    summary: 'Begin to change this user’s e-mail address: a code is sent to the new one; only who has just signed in.',
+    body: accountSchemas.emailChange,
+    answer: accountSchemas.emailChanging,
+  })
+  add('post', routes.accountEmailVerify, account.verifyEmail(site), {
+    summary: 'Change the address by the code that came to it; every other session ends.',
+    body: accountSchemas.emailVerify,
+    answer: accountSchemas.emailChanged,
+  })
   add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
   add('post', routes.passkeyStart, passkeys.start(site), {
     summary: 'Begin to add a passkey; only who has just signed in.',
@@ -226,6 +238,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.loginLink, link.link)
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
+  add('post', '/account/email', address.start)
+  add('post', '/account/email/code', address.code)
+  add('get', routes.accountUndo, address.undo)
+  add('post', routes.accountUndo, address.takeUndo)
   add('get', '/account/export', pages.exported)
   add('post', '/account/delete', pages.removeAccount)
   add('post', '/account/sign-out', pages.signOut)

@@ -129,7 +129,7 @@ export function createLogin(parts: LoginParts): Login {
   /** Takes one step with an attempt that was found for whoever may take it. */
   const take = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
     const { attempt } = found
-    if (attempt.purpose === 'enrol' || !allows(attempt.state, actionOf(input))) return refuse('login_failed')
+    if (!allows(attempt.state, actionOf(input))) return refuse('login_failed')
     // A step-up is taken where it was started, and ends no session.
     if (attempt.purpose === 'step_up' && (found.byLink || 'end' in input)) return refuse('login_failed')
     if ('method' in input) return next.choose(found, input)

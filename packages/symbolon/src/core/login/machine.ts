@@ -35,6 +35,8 @@ export const machine: Readonly<Record<Place, Readonly<Partial<Record<LoginAction
   enrol: { respond: ['done', 'limit'] },
   // Everything was proven, and there is no room for one more session.
   limit: { end: ['limit', 'done'] },
+  // No sign-in: a code was sent to an address that somebody who is signed in wants to have. Nothing here takes it.
+  address: {},
   done: {},
 }
 

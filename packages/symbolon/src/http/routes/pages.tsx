@@ -44,7 +44,7 @@ export function pageRoutes(site: Site) {
   const { mount } = site
   const { core } = site.parts
   const showing = createShowing(site)
-  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = showing
+  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf, signInFirst } = showing
 
   const stepUp = stepUpRoutes(site)
   const offer = offerRoutes(site, showing)
@@ -113,13 +113,6 @@ export function pageRoutes(site: Site) {
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
 
-  /** Where a session is wanted: signing in, or, where a more recent proof is, stepping up; and back to the account. */
-  const signInFirst = (c: Http, error: unknown) => {
-    const { status, code, options } = expected(error)
-    if (status !== 401) throw error
-    const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${options.maxAge ?? 0}` : ''
-    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
-  }
   const ownPasskeys = async (userId: string) => {
     const { party } = core.passkeys
     if (party === undefined) return null

@@ -107,6 +107,13 @@ export function createShowing(site: Site) {
       const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
       if (foreign !== undefined) c.header('content-security-policy', policy(foreign))
     },
+    /** Where a session is wanted: signing in, or, where a more recent proof is, stepping up; and back to the account. */
+    signInFirst(c: Http, error: unknown) {
+      const { status, code, options } = expected(error)
+      if (status !== 401) throw error
+      const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${options.maxAge ?? 0}` : ''
+      return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
+    },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
     problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,
   }
