@@ -49,6 +49,8 @@ export interface AddressStore {
   change(
     input: AddressChange,
   ): Promise<({ readonly outcome: 'changed' } & AddressChanged) | { readonly outcome: 'attempt_gone' | 'session_gone' | 'taken' }>
+  /** Those of a user that can still be used, the newest first. */
+  undos(userId: string): Soon<readonly AddressUndo[]>
   /** One that can still be used. */
   findUndo(idHash: string): Soon<AddressUndo | undefined>
   /**

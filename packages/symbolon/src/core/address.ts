@@ -133,6 +133,8 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       return { ok: true, email: address, ended, head }
     },
 
+    earlier: async (userId) => (await store.addresses.undos(userId)).map(({ email, expiresAt }) => ({ email, expiresAt })),
+
     async findUndo(token) {
       if (!secret.test(token)) return undefined
       const undo = await store.addresses.findUndo(hashOf(token))

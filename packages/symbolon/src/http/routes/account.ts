@@ -37,6 +37,7 @@ export const exported = (site: Site) => async (c: Http) => {
   const about = {
     exported_at: iso(now),
     user: { id: user.id, email: user.email, roles: user.roles, status: user.status, created_at: iso(user.createdAt) },
+    earlier_addresses: (await core.addresses.earlier(user.id)).map((one) => ({ email: one.email, until: iso(one.expiresAt) })),
     sessions: await sessionViews(core, user, session.sid),
     passkeys: (await core.passkeys.list(user.id)).passkeys.map(passkeyView),
   }

@@ -26,6 +26,8 @@ export const exported = z.object({
     status: z.enum(['active', 'disabled']),
     created_at: z.iso.datetime(),
   }),
+  /** Those that can still be put back. */
+  earlier_addresses: z.array(z.object({ email: z.string(), until: z.iso.datetime() })),
   sessions: z.array(session),
   passkeys: z.array(passkey),
   events: z.array(event),

@@ -1,7 +1,7 @@
 // A person's e-mail address: changed, and put back. What was given up is kept for whoever undoes it, and nobody else can have
 // it meanwhile. Rows are locked in the order of every verb: attempt, user, sessions by sid, the feed's head last.
 
-import type { AddressChanged, AddressStore, AddressUndo } from '#core'
+import type { AddressChanged, AddressStore } from '#core'
 import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { live } from './sessions.ts'
@@ -103,6 +103,8 @@ BEGIN
 END $$;
 `
 
+const select = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${name}::float8` : name)).join(', ')} FROM @address_undos`
+
 type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & { readonly outcome: Outcome; readonly user: Row; readonly log: Logged }
 
 const changedOf = <O, C extends Changed<O>>({ user, log, ...rest }: C) => ({ ...rest, user: userOf(user), head: headOf(log.head) })
@@ -119,9 +121,12 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       return orRefusal(logging<Changed<'changed'>>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then(changedOf))
     },
-    async findUndo(idHash): Promise<AddressUndo | undefined> {
-      const text = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${name}::float8` : name)).join(', ')} FROM @address_undos WHERE id_hash = $1 AND expires_at > @time()`
-      const [row] = await driver.read({ name: 'find_undo', text }, [idHash])
+    async undos(userId) {
+      const text = `${select} WHERE user_id = $1 AND expires_at > @time() ORDER BY created_at DESC`
+      return (await driver.read({ name: 'list_undos', text }, [userId])).map((row) => undoOf(row))
+    },
+    async findUndo(idHash) {
+      const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
       return row === undefined ? undefined : undoOf(row)
     },
     undo(input) {

@@ -10,6 +10,14 @@ export function findUndo(db: Driver, idHash: string, now: number): AddressUndo |
   return row === undefined ? undefined : undoOf(row)
 }
 
+/** Those of a user that can still be used, the newest first. */
+export function listUndos(db: Driver, userId: string, now: number): readonly AddressUndo[] {
+  return db
+    .sql(`SELECT ${columns(undoColumns)} FROM address_undos WHERE user_id = ? AND expires_at > ? ORDER BY created_at DESC`)
+    .all(userId, now)
+    .map((row) => undoOf(row))
+}
+
 /** Whether an address is another user's, or can still be put back by one. */
 export function isTaken(db: Driver, email: string, userId: string | null, now: number): boolean {
   const row = db
