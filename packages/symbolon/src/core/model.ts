@@ -197,7 +197,7 @@ export interface SigningKey {
 /** What an attempt is for: a new session, a stronger or fresher proof in one that is there, a further way of signing in, or another address. */
 export type AttemptPurpose = 'sign_in' | 'step_up' | 'enrol' | 'change_email'
 
-/** Where an attempt stands; what may be done there is the table in `login/machine.ts`. */
+/** Where an attempt stands; what may be done there is the table in `login/machine.ts`, in which `address`, of who is signed in already, has no place. */
 export type AttemptState = 'verify' | 'challenge' | 'choose' | 'enrol' | 'limit' | 'address'
 
 /** A factor that was proven in an attempt. `amr`: RFC 8176 names. */
