@@ -42,6 +42,8 @@ export interface AddressChanged {
 export interface AddressStore {
   /** Whether an address is another user's, or can still be put back by one. */
   isTaken(email: string, userId: string | null): Soon<boolean>
+  /** When its user gave it up, while they can still have it back; undefined for every other address. */
+  leftAt(email: string): Soon<number | undefined>
   /**
    * Holds the user, consumes the attempt, changes the address, grows the epoch, ends every session but one, and keeps the address
    * that was given up for whoever undoes it.

@@ -59,6 +59,14 @@ export type Delivery =
       readonly language: string
     }
   | {
+      /** Somebody wants to sign in with an address that its account has given up, and may have back. */
+      readonly kind: 'address_left'
+      readonly to: string
+      readonly at: number
+      readonly device: string
+      readonly language: string
+    }
+  | {
       /** The account of this address has another one now. */
       readonly kind: 'address_changed'
       readonly to: string

@@ -16,6 +16,10 @@ export interface AddressMailTexts {
   readonly takenLead: string
   readonly takenOwn: string
   readonly takenOther: string
+  readonly leftSubject: string
+  readonly leftLead: (when: string) => string
+  readonly leftOwn: string
+  readonly leftOther: (subject: string) => string
   readonly changedSubject: string
   readonly changedLead: string
   readonly changedOther: (days: number) => string
@@ -34,6 +38,8 @@ export interface AddressMailTexts {
 export const addressMailPlaces: Places<AddressMailTexts> = {
   codeSubject: ['code'],
   codeLife: ['minutes'],
+  leftLead: ['when'],
+  leftOther: ['subject'],
   changedOther: ['days'],
   askedFrom: ['device'],
   at: ['when'],
@@ -51,6 +57,12 @@ export const ourAddressMails: Readonly<Record<Language, AddressMailTexts>> = {
     takenLead: 'Somebody wanted this to be the e-mail address of their account. It belongs to an account already, so nothing was changed.',
     takenOwn: 'If that was you, with another account: sign in with this address, and change or delete that account first.',
     takenOther: 'If that was not you, there is nothing to do.',
+    leftSubject: 'This address does not sign in any more',
+    leftLead: (when) =>
+      `Somebody wants to sign in with this address. The account that had it has another one since ${when}, so there is no code.`,
+    leftOwn: 'If it was you who changed it, sign in with the other address.',
+    leftOther: (subject) =>
+      `If it was not, look for our mail of that day: “${subject}”. The link in it takes the account back. If you cannot find it, write to whoever runs the service.`,
     changedSubject: 'The e-mail address of your account was changed',
     changedLead:
       'Your account has another e-mail address now. This one does not sign in to it any more, and every other device was signed out.',
@@ -78,6 +90,12 @@ export const ourAddressMails: Readonly<Record<Language, AddressMailTexts>> = {
     takenOwn:
       'Falls Sie das mit einem anderen Konto waren: Melden Sie sich mit dieser Adresse an, und ändern oder löschen Sie erst jenes Konto.',
     takenOther: 'Falls Sie das nicht waren, ist nichts zu tun.',
+    leftSubject: 'Diese Adresse meldet nicht mehr an',
+    leftLead: (when) =>
+      `Jemand möchte sich mit dieser Adresse anmelden. Das Konto, zu dem sie gehörte, hat seit ${when} eine andere; deshalb gibt es keinen Code.`,
+    leftOwn: 'Falls Sie sie geändert haben, melden Sie sich mit der anderen Adresse an.',
+    leftOther: (subject) =>
+      `Falls nicht, suchen Sie unsere E-Mail von jenem Tag: „${subject}“. Der Link darin holt das Konto zurück. Falls Sie sie nicht finden, schreiben Sie dem Betreiber des Dienstes.`,
     changedSubject: 'Die E-Mail-Adresse Ihres Kontos wurde geändert',
     changedLead:
       'Ihr Konto hat jetzt eine andere E-Mail-Adresse. Mit dieser hier kann man sich dort nicht mehr anmelden, und alle anderen Geräte wurden abgemeldet.',
@@ -108,6 +126,10 @@ export function addressMail(mail: AddressedDelivery, brand: MailBrand): Mail {
     return mailOf(t.codeSubject(mail.code), [t.codeLead, codeOf(mail.code), t.codeLife(mail.minutes), ...from, t.codeOther], look)
   }
   const when = momentOf(mail.at)
+  if (mail.kind === 'address_left') {
+    const asked = device === '' ? [] : [t.askedFrom(device)]
+    return mailOf(t.leftSubject, [t.leftLead(when), ...asked, t.leftOwn, t.leftOther(t.changedSubject)], look)
+  }
   const from = device === '' ? t.at(when) : t.from(device, when)
   if (mail.kind === 'address_taken') return mailOf(t.takenSubject, [t.takenLead, from, t.takenOwn, t.takenOther], look)
   if (mail.kind === 'address_undone') return mailOf(t.undoneSubject, [t.undoneLead, from, t.undoneOther], look)

@@ -8,6 +8,7 @@ export type AddressedDelivery = { readonly device: string; readonly language: st
   | { readonly kind: 'address_code'; readonly code: string; readonly minutes: number }
   | { readonly kind: 'address_taken'; readonly at: number }
   | { readonly kind: 'address_undone'; readonly at: number }
+  | { readonly kind: 'address_left'; readonly at: number }
   | { readonly kind: 'address_changed'; readonly at: number; readonly undo: { readonly address: string; readonly days: number } }
 )
 

@@ -84,8 +84,13 @@ describe('a change of address', () => {
 
     // The new one signs in; by the old one nobody does, and nobody becomes somebody new while it can be put back.
     expect(await idOf((await person(next)).email)).toBe(id)
-    const answer = await signInOver(createBrowser(service.origin), '', email)
-    expect([answer.status, await idOf(email)]).toEqual([401, undefined])
+    const started = await post(createBrowser(service.origin), '/v1/login/start', { method: 'email_otp', identifier: email })
+    expect([started.status, await codeTo(email)]).toEqual([200, undefined])
+    const left = (await mailsTo(email)).at(-1)
+    expect([left?.subject, left?.text.includes('“The e-mail address of your account was changed”')]).toEqual([
+      'This address does not sign in any more',
+      true,
+    ])
   })
 
   it('is open to a client without cookies', async () => {

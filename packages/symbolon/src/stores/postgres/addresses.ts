@@ -4,6 +4,7 @@
 import type { AddressChanged, AddressStore } from '#core'
 import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { createLookup } from './lookup.ts'
 import { live } from './sessions.ts'
 import { auditLines, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
 
@@ -111,7 +112,10 @@ const changedOf = <O, C extends Changed<O>>({ user, log, ...rest }: C) => ({ ...
 
 /** The verbs. */
 export function createAddresses(driver: Driver, { call, logging }: Verbs): AddressStore {
+  const left = `SELECT k.n::integer, json_build_array(max(u.created_at)) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
+    JOIN @address_undos u ON u.tenant = 'main' AND u.email = k.key AND u.expires_at > (SELECT @time()) GROUP BY k.n`
   return {
+    leftAt: createLookup(driver, { name: 'find_left', text: left }, (row) => row[0] as number),
     async isTaken(email, userId) {
       const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1 AND id IS DISTINCT FROM $2) OR @is_kept_address($1, $2)`
       const [row] = await driver.read({ name: 'address_taken', text }, [email, userId])

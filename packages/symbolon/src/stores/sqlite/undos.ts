@@ -18,6 +18,13 @@ export function listUndos(db: Driver, userId: string, now: number): readonly Add
     .map((row) => undoOf(row))
 }
 
+/** When an address was given up, while it can be put back. */
+export function leftAt(db: Driver, email: string, now: number): number | undefined {
+  return db.sql("SELECT max(created_at) FROM address_undos WHERE tenant = 'main' AND email = ? AND expires_at > ?").get(email, now)?.[0] as
+    | number
+    | undefined
+}
+
 /** Whether an address is another user's, or can still be put back by one. */
 export function isTaken(db: Driver, email: string, userId: string | null, now: number): boolean {
   const row = db

@@ -74,6 +74,10 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
         createdAt: set.time,
         expiresAt: set.time + 7 * day,
       })
+      expect(await Promise.all(['ada@example.com', 'new@example.com'].map((one) => store().addresses.leftAt(one)))).toEqual([
+        set.time,
+        undefined,
+      ])
       expect(await store().addresses.undos(ada.user.id)).toEqual([await store().addresses.findUndo(undoHash)])
       await set.under.reopen()
       expect(await emailOf(ada)).toBe('new@example.com')
