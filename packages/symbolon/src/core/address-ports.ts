@@ -18,13 +18,15 @@ export interface AddressUndo {
   readonly expiresAt: number
 }
 
-/** A change. `sid`: the session that asked, which stays. `undoLife`: how long it can be put back, in milliseconds. */
+/** A change. `undoLife`: how long it can be put back, in milliseconds. */
 export interface AddressChange {
-  /** The attempt that was proven: for this, of this user and session, unconsumed and unexpired, or nothing happens. */
-  readonly attempt: string
   readonly userId: string
-  readonly sid: string
   readonly email: string
+  /**
+   * Who proved it: an attempt for this, of this user and session, unconsumed and unexpired, and that session, which must live, and
+   * stays; or nothing happens. Null for an operator's change, by which every session ends.
+   */
+  readonly proof: { readonly attempt: string; readonly sid: string } | null
   readonly undoHash: string
   readonly undoLife: number
   readonly audit: readonly Draft[]
@@ -45,12 +47,14 @@ export interface AddressStore {
   /** When its user gave it up, while they can still have it back; undefined for every other address. */
   leftAt(email: string): Soon<number | undefined>
   /**
-   * Holds the user, consumes the attempt, changes the address, grows the epoch, ends every session but one, and keeps the address
+   * Holds the user, consumes the attempt, changes the address, grows the epoch, ends every other session, and keeps the address
    * that was given up for whoever undoes it.
    */
   change(
     input: AddressChange,
-  ): Promise<({ readonly outcome: 'changed' } & AddressChanged) | { readonly outcome: 'attempt_gone' | 'session_gone' | 'taken' }>
+  ): Promise<
+    ({ readonly outcome: 'changed' } & AddressChanged) | { readonly outcome: 'attempt_gone' | 'session_gone' | 'user_gone' | 'taken' }
+  >
   /** Those of a user that can still be used, the newest first. */
   undos(userId: string): Soon<readonly AddressUndo[]>
   /** One that can still be used. */

@@ -3,11 +3,12 @@
 // mail; and no code of this signs anybody in.
 
 import { routes, toBase64url } from '@symbolon/protocol'
-import type { Actor, Addresses } from './api.ts'
+import type { Caller } from './answers.ts'
+import type { Actor, Addresses, Users } from './api.ts'
 import type { createBudgets } from './budgets.ts'
 import { email } from './factors/email.ts'
 import type { Hooks } from './hooks.ts'
-import type { AuditDraft, Delivery, Ports } from './ports.ts'
+import type { AddressChange, AuditDraft, Delivery, Ports } from './ports.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
 
@@ -27,7 +28,7 @@ export interface AddressParts {
 }
 
 /** Creates the verbs. */
-export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts): Addresses {
+export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts): Addresses & { readonly assign: Users['changeEmail'] } {
   const { store, crypto } = ports
   const hashOf = (text: string) => toBase64url(crypto.hash(text))
   const codeHashes = (idHash: string, address: string, sid: string, code: string) =>
@@ -56,6 +57,20 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
     } catch {
       ports.observe({ event: 'notice.dropped', userId, sid: null })
     }
+  }
+
+  /** Changes an address, and tells the one that it was, with a way back. */
+  const change = async (userId: string, address: string, proof: AddressChange['proof'], audit: AuditDraft, caller: Caller | undefined) => {
+    const token = toBase64url(crypto.random(32))
+    const changed = await store.addresses.change({ userId, email: address, proof, undoHash: hashOf(token), undoLife, audit: [audit] })
+    if (changed.outcome !== 'changed') return changed
+    ports.crashPoint('address.changed')
+    const { now: at, before, ended } = changed
+    const { device = '', language = 'en' } = caller ?? {}
+    ports.observe({ event: 'address.changed', userId, ended: ended.length })
+    const undo = { address: `${issuer}${routes.accountUndo}?token=${token}`, days: undoLife / 86_400_000 }
+    tell({ kind: 'address_changed', to: before, at, undo, device, language }, userId, audit.clientId ?? '', language)
+    return changed
   }
 
   return {
@@ -112,25 +127,21 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       if (charged.outcome === 'gone') return refuse('login_failed')
       const hashes = codeHashes(idHash, address, session.sid, code)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return refuse('login_failed')
-      const token = toBase64url(crypto.random(32))
-      const changed = await store.addresses.change({
-        attempt: idHash,
-        userId: user.id,
-        sid: session.sid,
-        email: address,
-        undoHash: hashOf(token),
-        undoLife,
-        audit: [line('user.email', user.id, { actor: user.id, caller }, session.sid, session.clientId)],
-      })
+      const by = { actor: user.id, caller }
+      const proof = { attempt: idHash, sid: session.sid }
+      const changed = await change(user.id, address, proof, line('user.email', user.id, by, session.sid, session.clientId), caller)
       if (changed.outcome === 'taken') return refuse('conflict')
       if (changed.outcome !== 'changed') return refuse(changed.outcome === 'session_gone' ? 'session_revoked' : 'login_failed')
-      ports.crashPoint('address.changed')
-      const { now: at, before, ended, head } = changed
-      ports.observe({ event: 'address.changed', userId: user.id, ended: ended.length })
-      const { device = '', language = 'en' } = caller
-      const undo = { address: `${issuer}${routes.accountUndo}?token=${token}`, days: undoLife / 86_400_000 }
-      tell({ kind: 'address_changed', to: before, at, undo, device, language }, user.id, session.clientId, language)
-      return { ok: true, email: address, ended, head }
+      return { ok: true, email: address, ended: changed.ended, head: changed.head }
+    },
+
+    async assign(userId, typed, by) {
+      const address = email.identify(typed)
+      if (address === undefined) return refuse('invalid_identifier')
+      const changed = await change(userId, address, null, line('user.email', userId, by, null, null), by.caller)
+      if (changed.outcome === 'taken') return refuse('conflict')
+      if (changed.outcome !== 'changed') return refuse('not_found')
+      return { ok: true, user: changed.user, ended: changed.ended, head: changed.head }
     },
 
     earlier: async (userId) => (await store.addresses.undos(userId)).map(({ email, expiresAt }) => ({ email, expiresAt })),

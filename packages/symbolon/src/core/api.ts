@@ -2,6 +2,7 @@
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
 import type { AccessTokenClaims, AuthEvent, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { Addresses } from './address-api.ts'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
@@ -11,6 +12,7 @@ import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
+export type * from './address-api.ts'
 export type * from './answers.ts'
 export type * from './login/api.ts'
 
@@ -198,6 +200,15 @@ export interface Users {
   /** Makes this user's older access tokens stale though nothing here changed, as when what a claim was made from did. */
   bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
   /**
+   * Gives a user another address, as an operator: every session ends, and the old address is told, with a way back of seven
+   * days. `invalid_identifier`; `conflict` when it is theirs already, another one's, or can still be put back by one.
+   */
+  changeEmail(
+    id: string,
+    email: string,
+    by: Actor,
+  ): Promise<{ readonly ok: true; readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
+  /**
    * Deletes a user for good: their sessions end everywhere, nothing personal is kept, their address is free, and they are told
    * by mail. Whoever comes with that address is somebody new. `ended`: the sessions; `at`: the client that it was asked at.
    */
@@ -307,38 +318,6 @@ export interface Account {
     before: number | null,
     limit: number,
   ): Promise<{ readonly events: readonly OwnEvent[]; readonly next: number | null }>
-}
-
-/** A person's e-mail address, changed and put back. Whether somebody has just signed in is asked by the door. */
-export interface Addresses {
-  /**
-   * Sends a code to an address that this person wants to have: `invalid_identifier` for what is none, or theirs already;
-   * `rate_limited`. Answers the same when it is another one's, who is told by mail, and gets no code.
-   */
-  start(
-    who: Pick<SessionSnapshot, 'session' | 'user'>,
-    input: { readonly email: string; readonly caller: Caller },
-  ): Promise<{ readonly ok: true; readonly changeId: string; readonly expiresAt: number } | Refused>
-  /**
-   * Takes the code, in the session that asked: every other session ends, and the old address is told, with a way back of seven
-   * days. `login_failed`; `conflict` when the address became another one's meanwhile. `ended`: the other sessions.
-   */
-  finish(
-    who: Pick<SessionSnapshot, 'session' | 'user'>,
-    input: { readonly changeId: string; readonly code: string; readonly caller: Caller },
-  ): Promise<{ readonly ok: true; readonly email: string; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
-  /** Earlier addresses that can still be put back, the newest first. */
-  earlier(userId: string): Promise<readonly { readonly email: string; readonly expiresAt: number }[]>
-  /** What a mail's token would put back; undefined when it is used or too old. Changes nothing. */
-  findUndo(token: string): Promise<{ readonly email: string; readonly expiresAt: number } | undefined>
-  /**
-   * Puts an address back, once: every session ends, and passkeys added since the day before the change are removed. `not_found`;
-   * `conflict` when somebody else has the address.
-   */
-  undo(
-    token: string,
-    caller: Caller,
-  ): Promise<{ readonly ok: true; readonly email: string; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
 }
 
 /** Scheduled work, run by whoever holds the process: keys every minute, clean-up in small batches. */

@@ -87,6 +87,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
   const clients = createClients(ports, policyOf, options)
   const hooks = createHooks(ports, options.hooks)
   const budgets = createBudgets(crypto, options.budgets)
+  const addresses = createAddresses({ ports, hooks, budgets, issuer: options.issuer })
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
@@ -116,7 +117,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     oauth: createOAuth({ ports, options, policyOf, mint: createMintForClient(minting) }),
     tokens: createTokens({ ports, keys, sessions, options, policyOf }),
     keys,
-    users: { ...createUsers(ports), remove: createRemoval(ports, hooks) },
+    users: { ...createUsers(ports), changeEmail: addresses.assign, remove: createRemoval(ports, hooks) },
     clients,
     passkeys: createPasskeys({
       ports,
@@ -129,7 +130,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
     account: createAccount(ports),
-    addresses: createAddresses({ ports, hooks, budgets, issuer: options.issuer }),
+    addresses,
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),

@@ -308,7 +308,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     adminHandler: (request, info = {}) => answer('admin', request, info),
     verifier,
     sessions: late(ready, ({ core }) => core.sessions, ['list', 'revoke', 'explain']),
-    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch', 'remove']),
+    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch', 'changeEmail', 'remove']),
     clients: late(ready, ({ core }) => core.clients, [
       'create',
       'find',

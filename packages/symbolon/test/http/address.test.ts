@@ -297,3 +297,25 @@ describe('its undo', () => {
     expect((await press(visitor, formToken)).status).toBe(200)
   })
 })
+
+it('is changed by operators, too, who end every session and tell the old address', async () => {
+  const { email, browser } = await person()
+  const id = await idOf(email)
+  const next = fresh()
+  const put = (path: string, body: unknown, key = service.adminKey) =>
+    fetch(`${service.admin}/admin/v1/users/${path}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify(body),
+    })
+  expect((await put(`${id}/email`, { email: next }, 'x')).status).toBe(401)
+  const answer = await put(`${id}/email`, { email: next.toUpperCase() })
+  const head = await service.auth.feed.head()
+  expect([answer.status, answer.headers.get('symbolon-seq')]).toEqual([200, `${head.feedId}.${head.seq}`])
+  expect(await answer.json()).toMatchObject({ id, email: next })
+  expect(await isAlive(browser)).toBe(false)
+  expect(await undoTo(email)).toBeDefined()
+  expect(await json(await put(`${id}/email`, { email: next }))).toMatchObject({ status: 409, code: 'conflict' })
+  expect(await json(await put(`${id}/email`, { email: 'x' }))).toMatchObject({ code: 'invalid_identifier' })
+  expect(await json(await put('usr_x/email', { email: fresh() }))).toMatchObject({ code: 'not_found' })
+})

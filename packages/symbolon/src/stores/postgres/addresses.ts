@@ -51,23 +51,29 @@ CREATE FUNCTION @change_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   person text := asked->>'userId';
   wanted text := asked->>'email';
+  proof jsonb := asked->'proof';
   now bigint;
   before record;
   changed jsonb;
 BEGIN
-  PERFORM 1 FROM @attempts WHERE id_hash = asked->>'attempt' FOR UPDATE;
-  now := @time();
-  UPDATE @attempts SET consumed_at = now WHERE id_hash = asked->>'attempt' AND purpose = 'change_email' AND user_id = person AND sid = asked->>'sid'
-    AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
-  IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
+  IF proof <> 'null' THEN
+    PERFORM 1 FROM @attempts WHERE id_hash = proof->>'attempt' FOR UPDATE;
+    now := @time();
+    UPDATE @attempts SET consumed_at = now WHERE id_hash = proof->>'attempt' AND purpose = 'change_email' AND user_id = person AND sid = proof->>'sid'
+      AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
+  END IF;
   SELECT status, email INTO before FROM @users WHERE id = person FOR UPDATE;
-  IF before.status IS DISTINCT FROM 'active' THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
-  PERFORM 1 FROM @sessions WHERE sid = asked->>'sid' FOR NO KEY UPDATE;
+  IF NOT FOUND THEN PERFORM @refuse(CASE WHEN proof = 'null' THEN '{"outcome":"user_gone"}' ELSE '{"outcome":"session_gone"}' END::jsonb); END IF;
+  IF proof <> 'null' THEN
+    PERFORM 1 FROM @sessions WHERE sid = proof->>'sid' FOR NO KEY UPDATE;
+    now := @time();
+    PERFORM 1 FROM @sessions s WHERE s.sid = proof->>'sid' AND s.user_id = person AND before.status = 'active' AND ${live};
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+  END IF;
   now := @time();
-  PERFORM 1 FROM @sessions s WHERE s.sid = asked->>'sid' AND s.user_id = person AND ${live};
-  IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
   IF before.email = wanted OR @is_kept_address(wanted, person) THEN PERFORM @refuse('{"outcome":"taken"}'); END IF;
-  changed := @readdress(person, wanted, asked->>'sid');
+  changed := @readdress(person, wanted, coalesce(proof->>'sid', ''));
   INSERT INTO @address_undos (${undoColumns.join(', ')})
     VALUES (asked->>'undoHash', 'main', person, changed->>'before', now, now + (asked->>'undoLife')::bigint);
   PERFORM @write_audit(asked->'audit', now, NULL);

@@ -26,10 +26,8 @@ const endBut = (write: Write, userId: string, sid: string) => {
   )
 }
 
-/** Changes an address. */
-export function changeAddress(write: Write, input: AddressChange) {
-  const { db, now } = write
-  const { attempt, userId, sid, email } = input
+/** Holds what a change was proven by: its attempt, used up now, and its session. */
+function holdProof({ db, now }: Write, userId: string, { attempt, sid }: NonNullable<AddressChange['proof']>): void {
   const used = db
     .sql(
       `UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND purpose = 'change_email' AND user_id = ? AND sid = ? AND consumed_at IS NULL
@@ -39,14 +37,23 @@ export function changeAddress(write: Write, input: AddressChange) {
   if (used !== 1) throw new Refusal({ outcome: 'attempt_gone' })
   const alive = db
     .sql(
-      `SELECT u.email FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.sid = ? AND s.user_id = ? AND u.status = 'active'
+      `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.sid = ? AND s.user_id = ? AND u.status = 'active'
        AND s.revoked_at IS NULL AND s.expires_at > ? AND s.last_seen_at + s.idle > ?`,
     )
     .get(sid, userId, now, now)
   if (alive === undefined) throw new Refusal({ outcome: 'session_gone' })
-  if (alive[0] === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })
+}
+
+/** Changes an address. */
+export function changeAddress(write: Write, input: AddressChange) {
+  const { db, now } = write
+  const { userId, email, proof } = input
+  if (proof !== null) holdProof(write, userId, proof)
+  const user = findUser(db, { id: userId })
+  if (user === undefined) throw new Refusal({ outcome: 'user_gone' })
+  if (user.email === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })
   const changed = readdress(write, userId, email)
-  const ended = endBut(write, userId, sid)
+  const ended = endBut(write, userId, proof?.sid ?? '')
   db.sql(`INSERT INTO address_undos (${columns(undoColumns)}) VALUES (?, 'main', ?, ?, ?, ?)`).run(
     input.undoHash,
     userId,

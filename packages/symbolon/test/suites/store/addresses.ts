@@ -29,10 +29,9 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
     }
     const change = async (who: Person, email: string, more: { attempt?: string; undoHash?: string; sid?: string } = {}) =>
       store().addresses.change({
-        attempt: more.attempt ?? (await begin(who)),
         userId: who.user.id,
-        sid: more.sid ?? who.sid,
         email,
+        proof: { attempt: more.attempt ?? (await begin(who)), sid: more.sid ?? who.sid },
         undoHash: more.undoHash ?? id(),
         undoLife: 7 * day,
         audit: [line('user.email', who.user.id)],
@@ -113,6 +112,25 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
       })
       await store().users.change(bob.user.id, { status: 'disabled' }, [])
       expect(await change(bob, fresh())).toEqual({ outcome: 'session_gone' })
+    })
+
+    it('is an operator’s without a proof: every session ends, of who is disabled too', async () => {
+      const ada = await person('ada@example.com')
+      const assign = (userId: string, email: string, undoHash = id()) =>
+        store().addresses.change({ userId, email, proof: null, undoHash, undoLife: 7 * day, audit: [line('user.email', userId)] })
+      const undoHash = id()
+      expect(await assign(ada.user.id, 'b@example.com', undoHash)).toMatchObject({
+        outcome: 'changed',
+        ended: [ada.sid],
+        before: 'ada@example.com',
+      })
+      await store().users.change(ada.user.id, { status: 'disabled' }, [])
+      expect(await assign(ada.user.id, 'c@example.com')).toMatchObject({ outcome: 'changed', user: { status: 'disabled' } })
+      expect([await assign(ada.user.id, 'c@example.com'), await assign(`usr_${id()}`, fresh())]).toEqual([
+        { outcome: 'taken' },
+        { outcome: 'user_gone' },
+      ])
+      expect(await undo(undoHash)).toMatchObject({ outcome: 'undone', user: { email: 'ada@example.com', status: 'disabled' } })
     })
 
     it('gives nobody an address that somebody has, or may still put back; its own user may go back to it', async () => {

@@ -78,7 +78,14 @@ async function fill(store: Store) {
   const changing = { ...attempt, idHash: id(), purpose: 'change_email' as const, state: 'address' as const, userId: 'usr_y', sid: y }
   await store.attempts.start(changing, [], [])
   const undoHash = id()
-  const change = { attempt: changing.idHash, userId: 'usr_y', sid: y, email: 'z@example.com', undoHash, undoLife: hour, audit: [] }
+  const change = {
+    proof: { attempt: changing.idHash, sid: y },
+    userId: 'usr_y',
+    email: 'z@example.com',
+    undoHash,
+    undoLife: hour,
+    audit: [],
+  }
   expect(await store.addresses.change(change)).toMatchObject({ outcome: 'changed' })
   const asked = { linkHash: 'link', userAgent: 'Ünï', returnTo: '/there', need: { acr: 'a', maxAge: 60 }, action: 'pay', ends: 2 * hour }
   const linked = { ...attempt, ...asked, idHash: id(), purpose: 'step_up' as const, sid: plainOne }
