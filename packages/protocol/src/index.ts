@@ -18,7 +18,7 @@ export type {
   TokenAnswer,
 } from './wire/answers.ts'
 export { type CookieName, cookieName, type OurCookies, readCookies, setCookie } from './wire/cookies.ts'
-export { type CrossSiteQuestion, isSafeMethod, isSameSite } from './wire/cross-site.ts'
+export { type CrossSiteQuestion, isLoopbackHost, isSafeMethod, isSameSite } from './wire/cross-site.ts'
 export {
   type FeedEvents,
   type FeedHead,

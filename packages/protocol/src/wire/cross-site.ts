@@ -33,3 +33,9 @@ export function isSameSite(question: CrossSiteQuestion): boolean {
   if (foreign && (origin === 'null' || !question.listed.includes(origin))) return false
   return fetchSite === undefined || foreign || fetchSite === 'same-origin'
 }
+
+/**
+ * Whether a host is this machine, by a name that nobody else can have. What any other name leads to may change while a page of
+ * it is open (DNS rebinding), and that page reads what it gets.
+ */
+export const isLoopbackHost = (host: string): boolean => /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host)

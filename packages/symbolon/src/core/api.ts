@@ -141,6 +141,8 @@ export interface Tokens {
   keys(): readonly PublicJwk[]
   /** Verifies an access token that this service made, whichever audience it is for. The session behind it is not consulted. */
   verify(token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused>
+  /** The same of one that was made for this service: who holds one for another audience is not that person here (RFC 9068 §4). */
+  verifyOwn: Tokens['verify']
   /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`, with a `code` for those it owns. Changes nothing. */
   introspect(token: string, caller: Client): Promise<IntrospectionAnswer>
   /** An opaque access token opened; anything else as it is; `undefined` for what only looks like one. */
@@ -265,6 +267,8 @@ export interface Passkeys {
   /** Where they are good; undefined where there can be none. */
   readonly party: Pick<PasskeyRules, 'rpId' | 'origins'> | undefined
   list(userId: string): Promise<OwnedPasskeys>
+  /** One of these levels a session must stand at, for its person to change their passkeys; none: any will do. */
+  needs(snapshot: SessionSnapshot): Promise<readonly string[]>
   /** Begins to add one. `registrationId` goes to this browser alone; `options` are for `navigator.credentials.create`. */
   start(
     snapshot: SessionSnapshot,

@@ -124,6 +124,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       hooks,
       rules,
       budgets,
+      policyOf,
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
     }),
     confirmations: {

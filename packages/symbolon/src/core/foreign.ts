@@ -36,3 +36,19 @@ export async function runForeign(
     signal.aborted = true
   }
 }
+
+/** The same for code of one kind, at most `most` of it at once. What never ends keeps its place, and others find none at last. */
+export function createForeign(clock: Pick<Clock, 'after'>, most: number) {
+  let running = 0
+  return async (budget: number, run: () => Promise<void>): Promise<Ended | 'full'> => {
+    if (running >= most) return 'full'
+    return runForeign(clock, budget, async () => {
+      running++
+      try {
+        await run()
+      } finally {
+        running--
+      }
+    })
+  }
+}

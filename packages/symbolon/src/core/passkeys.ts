@@ -1,13 +1,17 @@
 // Passkeys of people who are signed in: listed, added, named, removed. A new one is made for a challenge that is kept in an
-// attempt, bound to the session that asked for it, and judged once. Whether somebody has just signed in is asked by the door.
+// attempt, bound to the session that asked for it, and judged once. Whether somebody has just signed in is asked by the door;
+// by what, here: where a client asks for more than a mail, a mail must neither make nor take away what it asks for.
 
 import { toBase64url } from '@symbolon/protocol'
 import type { Caller } from './answers.ts'
 import type { Actor, Passkeys } from './api.ts'
 import type { Hooks } from './hooks.ts'
-import type { Budget, Client, Session, User } from './model.ts'
+import { reached, reaches } from './login/levels.ts'
+import { sufficient } from './login/need.ts'
+import type { Budget, Client, ClientPolicy, Session, User } from './model.ts'
 import type { PasskeyRules } from './passkey-ports.ts'
-import type { AuditDraft, Ports } from './ports.ts'
+import type { AuditDraft, Ports, SessionSnapshot } from './ports.ts'
+import { standingOf } from './proven.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
 
@@ -17,6 +21,8 @@ export const mostPasskeys = 20
 export const passkeyPatience = 300_000
 
 const registrationId = /^[A-Za-z0-9_-]{43}$/
+/** An id as one is kept (WebAuthn §6.5.1: at most 1,023 bytes): nothing else is looked for. */
+const passkeyId = /^[A-Za-z0-9_-]{1,1364}$/
 
 /** Who says to have made one (AAGUID): names for people, proven by nobody. */
 const makers: Readonly<Record<string, string>> = {
@@ -36,7 +42,7 @@ export function passkeyName(text: string): string {
   const plain = text
     .slice(0, 400)
     .normalize('NFC')
-    .replace(/[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
+    .replace(/[\s\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Co}\p{Cn}]+/gu, ' ')
   return [...plain.trim()].slice(0, 60).join('').trim()
 }
 
@@ -63,9 +69,12 @@ export interface PasskeyParts {
   readonly hooks: Pick<Hooks, 'send'>
   readonly rules: PasskeyRules | undefined
   readonly budgets: { enrol(userId: string): readonly Budget[] }
+  readonly policyOf: (client: Client) => ClientPolicy
   /** Whether people get in at a client by passkeys only. */
   readonly onlyByPasskey: (client: Client) => boolean
 }
+
+const proofBy = (method: string) => ({ method, amr: [], at: 0 })
 
 /** Creates the verbs. */
 export function createPasskeys(parts: PasskeyParts): Passkeys {
@@ -85,10 +94,27 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
 
   const tell = createPasskeyNotice(ports, parts.hooks)
 
+  /** Whether some client lets nobody in who only reads a mailbox. */
+  const isMailTooLittle = async () => {
+    const clients = await store.clients.list()
+    const people = clients.filter(({ status, transport }) => status === 'active' && transport !== 'service')
+    return people.some((client) => !reaches([proofBy('email_otp')], parts.policyOf(client).acr))
+  }
+
+  const needs = async ({ session, user, client, now }: SessionSnapshot): Promise<readonly string[]> => {
+    const { passkeys } = await store.passkeys.list(user.id)
+    if (passkeys.length === 0 || !(await isMailTooLittle())) return []
+    const verified = passkeys.some(({ userVerified }) => userVerified)
+    const enough = sufficient({}, reached([proofBy(verified ? 'passkey' : 'passkey_presence')])?.acr ?? '')
+    return enough.includes(standingOf(session, parts.policyOf(client), now).acr) ? [] : enough
+  }
+
   return {
     party: rules,
 
     list: async (userId) => store.passkeys.list(userId),
+
+    needs,
 
     async start({ session, user }, caller) {
       if (rules === undefined) return refuse('unsupported_method')
@@ -159,11 +185,13 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
     async rename(userId, id, name, by) {
       const called = passkeyName(name)
       if (called === '') return { ok: false, code: 'invalid_request', options: { field: 'name' } }
+      if (!passkeyId.test(id)) return refuse('not_found')
       const done = await store.passkeys.rename(userId, id, called, [line('passkey.renamed', userId, by, { passkey: id })])
       return done ? { ok: true } : refuse('not_found')
     },
 
     async remove(userId, id, by, at) {
+      if (!passkeyId.test(id)) return refuse('not_found')
       const keepOne = at !== undefined && parts.onlyByPasskey(at)
       const removed = await store.passkeys.remove(userId, id, keepOne, [line('passkey.removed', userId, by, { passkey: id })])
       if (removed === 'gone') return refuse('not_found')

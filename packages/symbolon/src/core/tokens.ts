@@ -128,6 +128,11 @@ export function createTokens(parts: TokenParts): Tokens {
   return {
     keys: () => keys.published(),
     verify,
+    async verifyOwn(token) {
+      const verified = await verify(token)
+      const own = !verified.ok || verified.claims.aud === options.audience || verified.claims.aud === options.issuer
+      return own ? verified : refuse('invalid_token')
+    },
     async introspect(token, caller) {
       if (token.length > 8192) return inactive
       return /^sy[ctg]_/.test(token) ? refreshToken(token, caller) : accessToken(token, caller)

@@ -55,9 +55,10 @@ import { checkSecrets, checkStanding } from './standing.ts'
 import { type NodeStore, openStore } from './store.ts'
 import { endpointsOf, startWebhooks } from './webhooks.ts'
 
-/** Where a request comes from; `ip` as the server that received it knows. */
+/** Where a request comes from, as the server that received it knows; `host`: its Host, where the address was built from the issuer. */
 export interface RequestInfo {
   readonly ip?: string | null
+  readonly host?: string | null
 }
 
 /** An authentication service in this process. */
@@ -297,7 +298,9 @@ export function createAuth(options: AuthOptions): AuthObject {
     } catch {
       return refusal('store_unavailable', issuer.startsWith('https:'))
     }
-    return closed || shut ? refusal('store_unavailable', issuer.startsWith('https:')) : handler(request, { ip: info.ip ?? null })
+    return closed || shut
+      ? refusal('store_unavailable', issuer.startsWith('https:'))
+      : handler(request, { ip: info.ip ?? null, host: info.host })
   }
 
   return {

@@ -1,7 +1,7 @@
 // The public handler: every route on one screen, and what stands before and behind them all.
 
 import { OpenAPIHono, type z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, isLoopbackHost, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { answerInTime, tooLate } from './deadline.ts'
@@ -250,10 +250,17 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', '/assets/:name', pages.asset)
   if (parts.dev && parts.outbox !== undefined) {
     const mailbox = mailboxRoutes(site)
-    add('get', routes.devMailbox, mailbox.list)
-    add('get', `${routes.devMailbox}/mail`, mailbox.read)
-    add('get', `${routes.devMailbox}/html`, mailbox.html)
-    add('get', routes.devOutbox, meta.outbox(site))
+    // Codes, for whoever sits at this machine: to a page of another name, whose address leads here by now, there is nothing.
+    const here =
+      (handler: Handler): Handler =>
+      (c) => {
+        if (!isLoopbackHost(c.env.host ?? new URL(c.req.url).host)) throw new SymbolonError('not_found')
+        return handler(c)
+      }
+    add('get', routes.devMailbox, here(mailbox.list))
+    add('get', `${routes.devMailbox}/mail`, here(mailbox.read))
+    add('get', `${routes.devMailbox}/html`, here(mailbox.html))
+    add('get', routes.devOutbox, here(meta.outbox(site)))
   }
 
   let made: object | undefined

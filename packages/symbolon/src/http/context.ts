@@ -1,6 +1,14 @@
 // One request on its way through the routes: cookies, caller, and who it is. Read once, before any route.
 
-import { type cookieName, issuerPath, type OurCookies, readCookies, SymbolonError, setCookie } from '@symbolon/protocol'
+import {
+  type AccessTokenClaims,
+  type cookieName,
+  issuerPath,
+  type OurCookies,
+  readCookies,
+  SymbolonError,
+  setCookie,
+} from '@symbolon/protocol'
 import Bowser from 'bowser'
 import type { Context } from 'hono'
 import type { Caller, Refused, SessionSnapshot } from '#core'
@@ -42,17 +50,22 @@ export function siteOf(parts: HttpParts): Site {
 /** A refusal as an error: handled in one place. */
 export const refusal = ({ code, options }: Refused) => new SymbolonError(code, options)
 
-/** The device in words for people, such as "Firefox on Linux". */
+const browsers: ReadonlySet<string> = new Set(Object.values(Bowser.BROWSER_MAP))
+
+/**
+ * The device in words for people, such as "Firefox on Linux". It stands in mails to whomever a stranger names, so a browser's
+ * name is one that is known, and a program's one word of letters: no address, no number and no sentence.
+ */
 export function deviceName(userAgent: string | null): string {
   if (userAgent === null || userAgent === '') return 'An unknown device'
   try {
     const { browser, os } = Bowser.parse(userAgent.slice(0, 500))
-    if (browser.name && os.name) return `${browser.name} on ${os.name}`
-    if (browser.name) return browser.name
+    const name = browsers.has(browser.name ?? '') ? browser.name : /^([A-Za-z][A-Za-z-]{0,29})(?:[/ ]|$)/.exec(userAgent)?.[1]
+    if (name !== undefined) return os.name ? `${name} on ${os.name}` : name
   } catch {
     // What bowser cannot read is not a browser.
   }
-  return (/^[A-Za-z][\w .-]{0,30}/.exec(userAgent)?.[0] ?? 'An unknown device').trim()
+  return 'An unknown device'
 }
 
 /** Reads cookies and caller; throws `cookie_conflict`. `cookieless` paths ignore cookies, whatever they are. */
@@ -77,7 +90,7 @@ export function bearerOf(c: Http): string | undefined {
   return /^bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
 }
 
-/** Who is calling, live: by the session cookie, or by an access token whose session is looked up. Throws the refusal. */
+/** Who is calling, live: by the session cookie, or by an access token for this service, whose session is looked up. Throws the refusal. */
 export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
   const { core } = site.parts
   const { session } = c.var.cookies
@@ -86,18 +99,26 @@ export async function whoIs(c: Http, site: Site): Promise<SessionSnapshot> {
   if (bearer !== undefined) {
     const token = core.tokens.open(bearer)
     if (token === undefined) throw new SymbolonError('invalid_token')
-    const verified = await core.tokens.verify(token)
+    const verified = await core.tokens.verifyOwn(token)
     if (!verified.ok) throw refusal(verified)
     if (session !== undefined && session.slice(4, 26) !== verified.claims.sid) throw new SymbolonError('credential_conflict')
     const checked = await core.sessions.whole.checkToken(verified.claims, { caller })
     if (!checked.ok) throw refusal(checked)
-    return checked.snapshot
+    return provenBy(checked.snapshot, verified.claims)
   }
   if (c.req.header('authorization') !== undefined) throw new SymbolonError('invalid_token')
   if (session === undefined) throw new SymbolonError('missing_credential')
   const checked = await core.sessions.whole.check(session, 'cookie', { caller })
   if (!checked.ok) throw refusal(checked)
   return checked.snapshot
+}
+
+/** A session as its token shows it: one of before a step-up proves what it did, and no more. */
+function provenBy(snapshot: SessionSnapshot, { auth_time = 0, acr, amr }: AccessTokenClaims): SessionSnapshot {
+  const { session } = snapshot
+  if (auth_time >= Math.floor(session.authTime / 1000)) return snapshot
+  const proven = { authTime: auth_time * 1000, acr: acr ?? session.acr, amr: amr ?? session.amr, baseAcr: null, baseAmr: null }
+  return { ...snapshot, session: { ...session, ...proven } }
 }
 
 /** Whether the request shows that a browser made it. */

@@ -39,6 +39,8 @@ export interface AdminParts extends HttpParts {
 /** Where a request comes from, as the process that received it knows. */
 export interface From {
   readonly ip: string | null
+  /** What it was called by, where that does not stand in the request's address. Believed in nothing but a refusal. */
+  readonly host?: string | null | undefined
 }
 
 /** Answers requests. Never throws. */

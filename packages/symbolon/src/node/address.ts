@@ -3,10 +3,14 @@
 
 import { isIP } from 'node:net'
 
-/** The canonical text of an address, without an IPv4-mapped prefix or zone; null when it is none. */
+/** The canonical text of an address, without an IPv4-mapped prefix or zone, or a port, which some proxies append; null when it is none. */
 export function canonicalAddress(text: string | undefined): string | null {
   const bare = (text ?? '')
     .trim()
+    // No address is longer, and nothing that is shall cost much.
+    .slice(0, 100)
+    .replace(/^\[([\da-f:.]*:[\da-f:.]*)\](?::\d{1,5})?$/i, '$1')
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/, '$1')
     .replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
     .replace(/%.*$/, '')
   const kind = isIP(bare)

@@ -14,7 +14,7 @@ export interface Mountable {
   readonly issuer: string
   /** How many proxies in front are trusted to append to X-Forwarded-For. */
   readonly trustedProxies: number
-  handler(request: Request, info?: { readonly ip?: string | null }): Promise<Response>
+  handler(request: Request, info?: { readonly ip?: string | null; readonly host?: string | null }): Promise<Response>
 }
 
 /** What a framework may have put on the request before us. */
@@ -91,7 +91,7 @@ async function answer(auth: Mountable, origin: string, target: string, request: 
     }
     const made = new Request(origin + target, { method, headers, ...(body !== undefined && body.length > 0 && { body }) })
     const ip = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], auth.trustedProxies)
-    await send(await auth.handler(made, { ip }), method, response)
+    await send(await auth.handler(made, { ip, host: request.headers.host ?? '' }), method, response)
   } catch (error) {
     if (response.headersSent) response.destroy()
     else refuse(response, error instanceof TypeError ? 'invalid_request' : 'internal', origin)

@@ -163,3 +163,36 @@ it.each([
   expect(seen).toEqual([{ clientId: 'app', ip: caller.ip, answer: 'their token' }])
   expect(setting.sent).toHaveLength(code === undefined ? 1 : 0)
 })
+
+it('asks an operator’s judge about so many at once and no more, however many strangers answer', async () => {
+  let judging = 0
+  let most = 0
+  const ends: (() => void)[] = []
+  const check = () => {
+    most = Math.max(most, ++judging)
+    return new Promise<boolean>((resolve) => ends.push(() => resolve(judging-- > 0)))
+  }
+  await open('always', { captcha: { ask: () => ({ type: 'theirs' }), check } })
+  const waiting = Promise.all(Array.from({ length: 600 }, (_, n) => ask(`answer ${n}`)))
+  const refused = await ask('one more')
+  expect(refused.ok).toBe(false)
+  expect(most).toBe(256)
+  for (const end of ends) end()
+  expect((await waiting).filter(({ ok }) => ok).length).toBeGreaterThan(0)
+  // There is room again.
+  const late = ask('late')
+  await expect.poll(() => ends.length).toBe(257)
+  ends.at(-1)?.()
+  expect(await late).not.toMatchObject({ code: 'captcha_required' })
+})
+
+it('takes no answer for right but one that is said to be, by a judge without types, too', async () => {
+  for (const said of [{ success: false }, 'false', 1, [], undefined]) {
+    await open('always', { captcha: { ask: () => ({ type: 'theirs' }), check: () => said as never } })
+    expect(await ask('an answer')).toMatchObject({ ok: false, code: 'captcha_required' })
+    expect(setting.sent).toEqual([])
+    await setting.close()
+  }
+  await open('always', { captcha: { ask: () => ({ type: 'theirs' }), check: () => true } })
+  expect((await ask('an answer')).ok).toBe(true)
+})

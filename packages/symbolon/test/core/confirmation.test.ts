@@ -90,8 +90,17 @@ describe('a confirmation', () => {
       { ...act, text: 'x'.repeat(201) },
       { ...act, parameters: { to: 'bob\nand 1000 to Eve' } },
       { ...act, parameters: { '__proto__ ': 'x' } },
+      // Shown as nothing, or all as the same sign.
+      { ...act, parameters: { amount: '20\u3164000' } },
+      { ...act, text: 'Pay 20\u115f' },
+      { ...act, parameters: { to: 'bob\ud800' } },
     ])
       expect(await at(before, 'cookie', { action: bad })).toMatchObject({ ok: false, code: 'invalid_request' })
+    for (const good of [
+      { ...act, text: 'Send \u2764\ufe0f to Zo\u00eb \ud83d\ude00' },
+      { ...act, text: 'שלח 20 ₪' },
+    ])
+      expect(await at(before, 'cookie', { action: good })).toMatchObject({ ok: true })
     const { loginId, code } = await begin(before, 'cookie')
     expect((await raised(loginId, { code }, before.credential)).confirmation).toBeUndefined()
   })

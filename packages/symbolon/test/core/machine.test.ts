@@ -334,6 +334,26 @@ describe('the limit of sessions, asked about', () => {
     expect((await setting.core.audit.list({}, 50)).filter(({ event }) => event === 'session.evicted')).toHaveLength(1)
   })
 
+  it('waits for five minutes: the session says that somebody has just signed in', async () => {
+    const sids = []
+    for (let i = 0; i < 2; i++) sids.push((await signIn(setting)).snapshot.session.sid)
+    await setting.core.clients.change('app', { policy: { maxSessions: 1 } }, 'test')
+    const left = async (late: number, after: number) => {
+      const { loginId, code } = await start(setting, 'ada@example.com')
+      setting.time += 8 * minute
+      const step = stepOf(await take(setting, loginId, { code }))
+      expect(step.expiresAt).toBe(setting.time + 5 * minute)
+      setting.time += late
+      // What was asked again counts from the proof, too.
+      if (after > 0) stepOf(await take(setting, loginId, { end: sids[0] ?? '' }))
+      setting.time += after
+      return take(setting, loginId, { end: sids[1] ?? '' })
+    }
+    expect(await left(5 * minute, 0)).toMatchObject({ ok: false, code: 'login_failed' })
+    expect(await left(3 * minute, 2 * minute)).toMatchObject({ ok: false, code: 'login_failed' })
+    expect(await left(5 * minute - 1, 0)).toMatchObject({ ok: true })
+  })
+
   it('keeps a disabled person out at this step too', async () => {
     const { snapshot } = await signIn(setting)
     await signIn(setting)

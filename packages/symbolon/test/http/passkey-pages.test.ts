@@ -15,7 +15,6 @@ beforeAll(async () => {
   service = await startService({
     clients: [
       { id: 'app', name: 'Example', transport: 'cookie', returnTo: ['/healthz'] },
-      { id: 'strict', name: 'Strict', transport: 'cookie', policy: { acr: 'urn:symbolon:acr:passkey' } },
       { id: 'mail', name: 'Mail only', transport: 'cookie', policy: { methods: ['email_otp'] } },
     ],
     budgets: { startPerAddress: { limit: 1000, window: '1h' } },
@@ -25,6 +24,18 @@ afterAll(async () => {
   await chromium.close()
   await service.close()
 })
+
+/** Runs beside a client that takes nobody without a passkey; as long as there is one, a mail changes nobody's passkeys. */
+async function besideStrict<T>(run: () => Promise<T>): Promise<T> {
+  const policy = { acr: 'urn:symbolon:acr:passkey' }
+  await service.auth.clients.create({ id: 'strict', name: 'Strict', transport: 'cookie', policy }, 'test')
+  await service.auth.clients.change('strict', { status: 'active' }, 'test')
+  try {
+    return await run()
+  } finally {
+    await service.auth.clients.change('strict', { status: 'disabled' }, 'test')
+  }
+}
 
 async function open<T>(run: (page: Page) => Promise<T>, options: BrowserContextOptions = {}): Promise<T> {
   const context = await chromium.newContext(options)
@@ -188,35 +199,60 @@ it('says so when a device holds one already, and when it cannot verify anybody',
     expect(await device.credentials()).toHaveLength(1)
   }))
 
+it('asks for the one that is there before another is added, where a client lets nobody in by mail', () =>
+  besideStrict(() =>
+    open(async (page) => {
+      const device = await deviceIn(page)
+      await device.answers(false)
+      await signIn(page, 'guarded@example.com')
+      await device.answers(true)
+      await add(page)
+      await page.click(addButton)
+      await page.waitForURL(/\/login\?.*step_up=1/)
+      await clean(page)
+      expect(await page.locator('button[name="method"]').evaluateAll((all) => all.map((one) => one.getAttribute('value')))).toEqual([
+        'passkey',
+      ])
+      await page.click('button[name="method"]')
+      await page.click(passkeyButton)
+      await page.waitForURL(`${service.origin}/account`)
+      await page.click(addButton)
+      await page.waitForSelector('[data-passkey="account"] [role="alert"]:not(:empty)')
+      expect(await page.textContent('[data-passkey="account"] [role="alert"]')).toContain('already')
+    }),
+  ))
+
 it.each(['code', 'link'])('asks for the passkey behind a mail’s %s, where the client wants both', (way) =>
-  open(async (page) => {
-    const device = await deviceIn(page)
-    const email = `${way}@example.com`
-    await device.answers(false)
-    await signIn(page, email)
-    await device.answers(true)
-    await add(page)
-    await signOut(page)
-    await device.answers(false)
-    await page.goto(`${service.origin}/login?client_id=strict`)
-    await page.fill('#identifier', email)
-    await page.click('form[action="/login"] button.primary')
-    await page.waitForSelector('#code')
-    if (way === 'code') await page.fill('#code', await code(email))
-    else {
-      await page.goto(await link(email))
-      await page.click('form[action="/login/link"] button.primary')
-    }
-    await page.waitForSelector(passkeyButton)
-    await clean(page)
-    await fits(page)
-    expect((await page.context().cookies()).some(({ name }) => name === 'symbolon')).toBe(false)
-    await device.answers(true)
-    await page.click(passkeyButton)
-    await page.waitForURL(`${service.origin}/account`)
-    const session = await (await page.request.get(`${service.origin}/v1/session`)).json()
-    expect(session).toMatchObject({ acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] })
-  }),
+  besideStrict(() =>
+    open(async (page) => {
+      const device = await deviceIn(page)
+      const email = `${way}@example.com`
+      await device.answers(false)
+      await signIn(page, email)
+      await device.answers(true)
+      await add(page)
+      await signOut(page)
+      await device.answers(false)
+      await page.goto(`${service.origin}/login?client_id=strict`)
+      await page.fill('#identifier', email)
+      await page.click('form[action="/login"] button.primary')
+      await page.waitForSelector('#code')
+      if (way === 'code') await page.fill('#code', await code(email))
+      else {
+        await page.goto(await link(email))
+        await page.click('form[action="/login/link"] button.primary')
+      }
+      await page.waitForSelector(passkeyButton)
+      await clean(page)
+      await fits(page)
+      expect((await page.context().cookies()).some(({ name }) => name === 'symbolon')).toBe(false)
+      await device.answers(true)
+      await page.click(passkeyButton)
+      await page.waitForURL(`${service.origin}/account`)
+      const session = await (await page.request.get(`${service.origin}/v1/session`)).json()
+      expect(session).toMatchObject({ acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] })
+    }),
+  ),
 )
 
 it('without JavaScript: names and removes, says what needs a script, and signs in by mail', () =>

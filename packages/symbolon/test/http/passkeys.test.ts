@@ -17,13 +17,24 @@ beforeAll(async () => {
       { id: 'app', name: 'App', transport: 'cookie', origins: ['https://www.example.com'] },
       { id: 'native', name: 'Native', transport: 'native' },
       { id: 'mail', name: 'Mail', transport: 'cookie', policy: { methods: ['email_otp'] } },
-      { id: 'strict', name: 'Strict', transport: 'cookie', policy: { methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey' } },
     ],
     passkeys: { origins: ['https://shop.example'] },
     budgets: { startPerAddress: { limit: 10_000, window: '1h' }, verifyPerAddress: { limit: 10_000, window: '1h' } },
   })
 })
 afterAll(() => service.close())
+
+/** Runs beside a client that takes nobody without a passkey; as long as there is one, a mail changes nobody's passkeys. */
+async function besideStrict<T>(run: () => Promise<T>): Promise<T> {
+  const policy = { methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey' }
+  await service.auth.clients.create({ id: 'strict', name: 'Strict', transport: 'cookie', policy }, 'test')
+  await service.auth.clients.change('strict', { status: 'active' }, 'test')
+  try {
+    return await run()
+  } finally {
+    await service.auth.clients.change('strict', { status: 'disabled' }, 'test')
+  }
+}
 
 const path = '/v1/account/passkeys'
 const browser = () => createBrowser(service.origin)
@@ -235,34 +246,35 @@ describe('signing in', () => {
   it('is offered only where the client takes it', async () => {
     const { by } = await withPasskey()
     expect(await code(await post(browser(), '/v1/login/start', { method: 'passkey', client_id: 'mail' }))).toBe('unsupported_method')
-    expect((await signIn(browser(), by, {}, 'strict')).status).toBe(200)
+    await besideStrict(async () => expect((await signIn(browser(), by, {}, 'strict')).status).toBe(200))
   })
 
-  it('comes second where a client wants it: only then is one asked for by name', async () => {
-    const { email, by } = await withPasskey()
-    const second = async (who: string) => {
-      const one = browser()
-      const { login_id } = (await (
-        await post(one, '/v1/login/start', { method: 'email_otp', identifier: who, client_id: 'strict' })
-      ).json()) as Asked
-      const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
-      const sent = /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === who).at(-1)?.text ?? '')?.[0]
-      return { one, login_id, step: await post(one, '/v1/login/verify', { login_id, code: sent }) }
-    }
-    const { one, login_id, step } = await second(email)
-    const { challenge, state } = (await step.json()) as Asked & { state: string }
-    expect([state, challenge.public_key.allowCredentials]).toMatchObject(['challenge', [{ id: by.id }]])
-    expect((await one.fetch('/v1/session')).status).toBe(401)
-    const done = await post(one, '/v1/login/verify', { login_id, response: by.get(challenge.public_key, { userHandle: null }) })
-    expect(await done.json()).toMatchObject({ session: { acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] } })
-    // Somebody else's passkey is no second factor, however good.
-    const { by: strange } = await withPasskey()
-    const again = await second(email)
-    const asked = (await again.step.json()) as Asked
-    expect(
-      (await post(again.one, '/v1/login/verify', { login_id: again.login_id, response: strange.get(asked.challenge.public_key) })).status,
-    ).toBe(401)
-  })
+  it('comes second where a client wants it: only then is one asked for by name', () =>
+    besideStrict(async () => {
+      const { email, by } = await withPasskey()
+      const second = async (who: string) => {
+        const one = browser()
+        const { login_id } = (await (
+          await post(one, '/v1/login/start', { method: 'email_otp', identifier: who, client_id: 'strict' })
+        ).json()) as Asked
+        const outbox = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { to: string; text: string }[]
+        const sent = /\b\d{6}\b/.exec(outbox.filter((mail) => mail.to === who).at(-1)?.text ?? '')?.[0]
+        return { one, login_id, step: await post(one, '/v1/login/verify', { login_id, code: sent }) }
+      }
+      const { one, login_id, step } = await second(email)
+      const { challenge, state } = (await step.json()) as Asked & { state: string }
+      expect([state, challenge.public_key.allowCredentials]).toMatchObject(['challenge', [{ id: by.id }]])
+      expect((await one.fetch('/v1/session')).status).toBe(401)
+      const done = await post(one, '/v1/login/verify', { login_id, response: by.get(challenge.public_key, { userHandle: null }) })
+      expect(await done.json()).toMatchObject({ session: { acr: 'urn:symbolon:acr:passkey', amr: ['otp', 'swk', 'user', 'mfa'] } })
+      // Somebody else's passkey is no second factor, however good.
+      const { by: strange } = await withPasskey()
+      const again = await second(email)
+      const asked = (await again.step.json()) as Asked
+      expect(
+        (await post(again.one, '/v1/login/verify', { login_id: again.login_id, response: strange.get(asked.challenge.public_key) })).status,
+      ).toBe(401)
+    }))
 })
 
 describe('what is there', () => {

@@ -15,7 +15,8 @@ export function actionOf(text: string): Action {
   return { type, text: sentence, parameters: Object.fromEntries(parameters) }
 }
 
-const controls = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+/** What orders, hides or breaks other letters, or is shown as nothing; but for the choice between a sign's text and picture. */
+const controls = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe0e\ufe0f])\p{Default_Ignorable_Code_Point}/u
 const isText = (value: string, most: number) => value.length >= 1 && value.length <= most && !controls.test(value)
 
 /** Whether an act can be asked for: bounded, and nothing in it that could be shown as something else. */

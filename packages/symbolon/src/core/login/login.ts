@@ -6,7 +6,7 @@ import type { Login, LoginCaller, LoginStarted, LoginStep, Refused, SignedIn } f
 import { createBudgets, type Spender } from '../budgets.ts'
 import { createPace, createProofOfWork, isAsked } from '../captcha.ts'
 import { knownDevice } from '../device.ts'
-import { runForeign } from '../foreign.ts'
+import { createForeign } from '../foreign.ts'
 import type { Attempt, Proof } from '../model.ts'
 import { refuse } from '../session.ts'
 import { actionOf as readAction } from './action.ts'
@@ -22,8 +22,9 @@ import { createStepUp } from './step-up.ts'
 /** A proof, and whose it is when the answer said so. */
 type Proved = Proof & { readonly userId: string | null }
 
-/** How long whoever judges a CAPTCHA's answer may take. Milliseconds. */
+/** How long whoever judges a CAPTCHA's answer may take (milliseconds), and about how many they are asked at once. */
 export const captchaBudget = 3000
+const mostCaptchas = 256
 
 /** Creates the sign-in verbs. */
 export function createLogin(parts: LoginParts): Login {
@@ -35,12 +36,13 @@ export function createLogin(parts: LoginParts): Login {
   const finish = createFinish(parts)
   const next = createNext(parts, attempts, sending)
   const captcha = ports.captcha ?? createProofOfWork(ports)
+  const [asking, judging] = [createForeign(ports.clock, mostCaptchas), createForeign(ports.clock, mostCaptchas)]
   const pace = createPace(ports.clock, parts.options.budgets.startOverall)
 
   /** What is asked. Whoever asks may fail, or hang: then nobody knows what to answer, and nothing is sent. */
   const challengeOf = async (clientId: string, ip: string | null): Promise<Readonly<Record<string, unknown>> | undefined> => {
     let asked: Readonly<Record<string, unknown>> | undefined
-    const ended = await runForeign(ports.clock, captchaBudget, async () => {
+    const ended = await asking(captchaBudget, async () => {
       asked = await captcha.ask({ clientId, ip })
     })
     if (ended !== 'done') ports.observe({ event: 'captcha.failed', clientId, because: ended })
@@ -49,8 +51,9 @@ export function createLogin(parts: LoginParts): Login {
   /** Whether an answer is right. Whoever judges it may fail, or hang: then it is not. */
   const isAnswered = async (clientId: string, { ip }: LoginCaller['caller'], answer: string) => {
     let right = false
-    const ended = await runForeign(ports.clock, captchaBudget, async () => {
-      right = await captcha.check({ clientId, ip, answer })
+    const ended = await judging(captchaBudget, async () => {
+      // Whatever else it says, such as an object, is no yes.
+      right = (await captcha.check({ clientId, ip, answer })) === true
     })
     if (ended !== 'done' || !right) ports.observe({ event: 'captcha.refused', clientId, because: ended === 'done' ? 'wrong' : ended })
     return ended === 'done' && right

@@ -19,6 +19,8 @@ const mostMs = 30 * 60_000
 const mostTries = 5
 /** Answers heard to one question to set a factor up. */
 const mostEnrolments = 3
+/** How long everything proven waits for a session to be chosen. What opens then says that its person has just signed in. */
+const mostWait = 5 * 60_000
 /** Sessions that are shown to choose from. */
 const mostSessions = 50
 
@@ -87,12 +89,13 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     change: Omit<AttemptChange, 'from' | 'ends' | 'bindingHash'> & { readonly state: LoginState },
     shown: Pick<LoginStep, 'methods' | 'challenge' | 'sessions'>,
     { browser }: Taker,
+    ends = mostMs,
   ): Promise<LoginStep | Refused> => {
     if (byLink && !isBrowserId(browser)) return refuse('invalid_request')
     const link = byLink ? attempts.newLink(idHash) : null
     const bindingHash = byLink && browser !== null ? attempts.hashOf(browser) : attempt.bindingHash
     const carried = link === null ? {} : { linkHash: link.hash }
-    const advanced = await store.attempts.advance(idHash, { ...change, ...carried, bindingHash, from: attempt.step, ends: mostMs }, [])
+    const advanced = await store.attempts.advance(idHash, { ...change, ...carried, bindingHash, from: attempt.step, ends }, [])
     if (advanced.outcome === 'gone') return refuse('login_failed')
     return { ok: true, state: change.state, expiresAt: advanced.attempt.expiresAt, token: link?.token ?? null, ...shown }
   }
@@ -186,7 +189,9 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     /** Stops one step before the end, for the person to choose which session ends. */
     async ask(found: Found, proven: readonly Proof[], userId: string, taker: Taker, kept = ''): Promise<LoginStep | Refused> {
       const shown = { methods: [], challenge: null, sessions: await sessionsOf(found.client, userId) }
-      return advance(found, waiting(found, 'limit', proven, userId, kept), shown, taker)
+      const last = Math.max(...proven.map(({ at }) => at))
+      const ends = Math.min(mostMs, last + mostWait - found.attempt.createdAt)
+      return advance(found, waiting(found, 'limit', proven, userId, kept), shown, taker, ends)
     },
 
     /** Where an attempt stands, to be shown again. */

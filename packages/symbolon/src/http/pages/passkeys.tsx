@@ -55,6 +55,8 @@ export interface OwnPasskeys {
   readonly rpId: string
   /** The person's user handle; null until there was a passkey. */
   readonly handle: string | null
+  /** The levels that this session must reach first, to change them. */
+  readonly needs: readonly string[]
 }
 
 /** A person's passkeys on the account page. */
@@ -63,12 +65,13 @@ export function PasskeyList(props: { readonly look: Look; readonly email: string
   const { mount } = look
   const t = passkeyTexts(look)
   const api = `${mount}/v1/account/passkeys`
+  const stepUp = own.needs.length === 0 ? '' : `&step_up=1&acr_values=${encodeURIComponent(own.needs.join(' '))}`
   return (
     <section
       data-passkey="account"
       data-start={`${api}/start`}
       data-finish={`${api}/finish`}
-      data-again={`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}`}
+      data-again={`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`}
       data-rp={own.rpId}
       data-user={own.handle ?? undefined}
       data-ids={own.passkeys.map(({ id }) => id).join(' ')}

@@ -7,7 +7,7 @@ import { readJson } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { emailChange, emailVerify } from '../schemas/account.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
-import { byOwner, justNow } from './passkeys.ts'
+import { byOwner, justNow, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 
 /** Events of one answer. */
@@ -89,10 +89,13 @@ export const remove = (site: Site) => async (c: Http) => {
   return c.body(null, 204)
 }
 
-/** `POST /v1/account/email`: only who has just signed in. */
+/** `POST /v1/account/email`: only who has just signed in, as for a change of passkeys. */
 export const changeEmail = (site: Site) => async (c: Http) => {
   const { email } = await readJson(c, emailChange)
-  const begun = await site.parts.core.addresses.start(justNow(await whoIs(c, site)), { email, caller: c.var.caller })
+  const begun = await site.parts.core.addresses.start(justNow(await provenEnough(site, await whoIs(c, site))), {
+    email,
+    caller: c.var.caller,
+  })
   if (!begun.ok) throw refusal(begun)
   return c.json({ change_id: begun.changeId, expires_at: new Date(begun.expiresAt).toISOString() })
 }

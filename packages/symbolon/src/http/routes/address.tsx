@@ -10,7 +10,7 @@ import { NoticePage } from '../pages/account.tsx'
 import { AddressCodePage, AddressPage, UndoPage } from '../pages/address.tsx'
 import { takeAddress } from './account.ts'
 import { browserOf } from './login.ts'
-import { justNow } from './passkeys.ts'
+import { justNow, provenEnough } from './passkeys.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
@@ -47,7 +47,7 @@ export function addressRoutes(site: Site) {
         const snapshot = await whoIs(c, site)
         const formToken = proof(`account\n${snapshot.session.sid}`)
         ownForm(c, `account\n${snapshot.session.sid}`, form_token)
-        const begun = await core.addresses.start(justNow(snapshot), { email, caller: c.var.caller })
+        const begun = await core.addresses.start(justNow(await provenEnough(site, snapshot)), { email, caller: c.var.caller })
         if (!begun.ok) {
           const error = expected(refusal(begun))
           const problem = error.code === 'invalid_identifier' ? addressTexts(look).invalid : problemOf(c, error.code)

@@ -15,7 +15,7 @@ import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
 import { browserOf, completeLogin } from './login.ts'
 import { offerRoutes } from './offer.tsx'
-import { byOwner, ownRecent } from './passkeys.ts'
+import { byOwner, ownRecent, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 import { stepUpRoutes } from './step-up.tsx'
@@ -113,11 +113,11 @@ export function pageRoutes(site: Site) {
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
 
-  const ownPasskeys = async (userId: string) => {
+  const ownPasskeys = async (snapshot: SessionSnapshot) => {
     const { party } = core.passkeys
     if (party === undefined) return null
-    const { handle, passkeys } = await core.passkeys.list(userId)
-    return { rpId: party.rpId, handle, passkeys: passkeys.map(passkeyView) }
+    const { handle, passkeys } = await core.passkeys.list(snapshot.user.id)
+    return { rpId: party.rpId, handle, passkeys: passkeys.map(passkeyView), needs: await core.passkeys.needs(snapshot) }
   }
   /** A change of a person's own passkeys, and back to the page. */
   const changed = async <S extends z.ZodType<{ readonly form_token: string }>>(
@@ -216,7 +216,8 @@ export function pageRoutes(site: Site) {
 
     account: async (c: Http) => {
       try {
-        const { session, user, now } = await whoIs(c, site)
+        const snapshot = await whoIs(c, site)
+        const { session, user, now } = snapshot
         const sessions = await sessionViews(core, user, session.sid)
         return show(
           c,
@@ -225,7 +226,7 @@ export function pageRoutes(site: Site) {
             email={user.email}
             sessions={sessions}
             formToken={proof(`account\n${session.sid}`)}
-            passkeys={await ownPasskeys(user.id)}
+            passkeys={await ownPasskeys(snapshot)}
             events={(await core.account.events(user.id, null, mostEvents)).events.map(eventView)}
             now={now}
           />,
@@ -261,7 +262,11 @@ export function pageRoutes(site: Site) {
 
     renamePasskey: (c: Http) => changed(c, renameForm, ({ id, name }, by, { user }) => core.passkeys.rename(user.id, id, name, by)),
 
-    removePasskey: (c: Http) => changed(c, removeForm, ({ id }, by, { user, client }) => core.passkeys.remove(user.id, id, by, client)),
+    removePasskey: (c: Http) =>
+      changed(c, removeForm, async ({ id }, by, snapshot) => {
+        const { user, client } = await provenEnough(site, snapshot)
+        return core.passkeys.remove(user.id, id, by, client)
+      }),
 
     signOut: async (c: Http) => {
       const form = await readForm(c, signOutForm)

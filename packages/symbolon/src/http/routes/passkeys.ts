@@ -20,6 +20,13 @@ async function own(c: Http, site: Site): Promise<SessionSnapshot> {
 /** The same of somebody who has just signed in; else `step_up_required` with `max_age` (RFC 9470 §3). */
 export const ownRecent = async (c: Http, site: Site): Promise<SessionSnapshot> => justNow(await own(c, site))
 
+/** A session at a level at which passkeys may be added and removed, as it is; else the same refusal with `acr_values`, too. */
+export async function provenEnough(site: Site, snapshot: SessionSnapshot): Promise<SessionSnapshot> {
+  const acrValues = await site.parts.core.passkeys.needs(snapshot)
+  if (acrValues.length > 0) throw new SymbolonError('step_up_required', { maxAge: recent, acrValues })
+  return snapshot
+}
+
 /** A session whose person has just signed in or stepped up, as it is; else the same refusal. */
 export function justNow(snapshot: SessionSnapshot): SessionSnapshot {
   if (snapshot.now - snapshot.session.authTime > recent * 1000) throw new SymbolonError('step_up_required', { maxAge: recent })
@@ -40,7 +47,7 @@ export const list = (site: Site) => async (c: Http) => {
 /** `POST /v1/account/passkeys/start` */
 export const start = (site: Site) => async (c: Http) => {
   await readJson(c, passkeyStart)
-  const begun = await site.parts.core.passkeys.start(await ownRecent(c, site), c.var.caller)
+  const begun = await site.parts.core.passkeys.start(justNow(await provenEnough(site, await own(c, site))), c.var.caller)
   if (!begun.ok) throw refusal(begun)
   const { registrationId, expiresAt, options } = begun
   return c.json({ registration_id: registrationId, expires_at: new Date(expiresAt).toISOString(), public_key: options })
@@ -49,7 +56,7 @@ export const start = (site: Site) => async (c: Http) => {
 /** `POST /v1/account/passkeys/finish`: the start was by who had just signed in, and this is the same session. */
 export const finish = (site: Site) => async (c: Http) => {
   const { registration_id, response, name } = await readJson(c, passkeyFinish)
-  const made = await site.parts.core.passkeys.finish(await own(c, site), {
+  const made = await site.parts.core.passkeys.finish(await provenEnough(site, await own(c, site)), {
     registrationId: registration_id,
     response,
     caller: c.var.caller,
@@ -70,7 +77,7 @@ export const rename = (site: Site) => async (c: Http) => {
 
 /** `DELETE /v1/account/passkeys/{id}` */
 export const remove = (site: Site) => async (c: Http) => {
-  const snapshot = await ownRecent(c, site)
+  const snapshot = justNow(await provenEnough(site, await own(c, site)))
   const done = await site.parts.core.passkeys.remove(snapshot.user.id, c.req.param('id') ?? '', byOwner(c, snapshot), snapshot.client)
   if (!done.ok) throw refusal(done)
   return c.body(null, 204)

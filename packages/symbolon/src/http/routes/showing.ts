@@ -111,7 +111,9 @@ export function createShowing(site: Site) {
     signInFirst(c: Http, error: unknown) {
       const { status, code, options } = expected(error)
       if (status !== 401) throw error
-      const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${options.maxAge ?? 0}` : ''
+      const { maxAge = 0, acrValues = [] } = options
+      const wanted = acrValues.length === 0 ? '' : `&acr_values=${encodeURIComponent(acrValues.join(' '))}`
+      const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${maxAge}${wanted}` : ''
       return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
     },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
