@@ -54,7 +54,7 @@ async function timed(call: () => Promise<Response>) {
 it('refuses in under two seconds what takes many slow statements, none of them too slow by itself', { timeout: 30_000 }, async () => {
   service = await startService({ database: postgres.url(await postgres.create(), proxy.port) })
   const finish = await begin('ada@example.com')
-  proxy.become({ as: 'delay', ms: 100 })
+  proxy.become({ as: 'delay', ms: 20 })
   const finished = await finish()
   expect(finished.status).toBe(200)
   const signedIn = cookiesOf(finished)
