@@ -251,10 +251,12 @@ export function createHttp(parts: HttpParts): HttpHandler {
   if (parts.dev && parts.outbox !== undefined) {
     const mailbox = mailboxRoutes(site)
     // Codes, for whoever sits at this machine: to a page of another name, whose address leads here by now, there is nothing.
+    const own = new URL(parts.issuer).host
     const here =
       (handler: Handler): Handler =>
       (c) => {
-        if (!isLoopbackHost(c.env.host ?? new URL(c.req.url).host)) throw new SymbolonError('not_found')
+        const host = c.env.host ?? new URL(c.req.url).host
+        if (host !== own && !isLoopbackHost(host)) throw new SymbolonError('not_found')
         return handler(c)
       }
     add('get', routes.devMailbox, here(mailbox.list))
