@@ -28,12 +28,14 @@ const freePort = () =>
     })
   })
 
-/** Starts a service with an application, one that wants a passkey as well, and room for two sessions. */
+/** Starts a service with an application, some that want or offer a passkey as well, and room for two sessions. */
 async function startService(folder) {
   const config = join(folder, 'symbolon.config.jsonc')
   const clients = [
     { id: 'app', name: 'Acme' },
     { id: 'vault', name: 'Acme Vault', policy: { acr: 'urn:symbolon:acr:passkey', maxSessions: 9 } },
+    { id: 'firm', name: 'Acme Firm', policy: { acr: 'urn:symbolon:acr:passkey', enrol: 'required' } },
+    { id: 'shop', name: 'Acme Shop', policy: { enrol: 'offered' } },
   ]
   writeFileSync(config, JSON.stringify({ clients, session: { max: 2, onLimit: 'ask' } }))
   const [port, admin] = [await freePort(), await freePort()]
@@ -79,9 +81,9 @@ async function photograph(chrome, origin, colorScheme, folder) {
   const mails = async () => (await fetch(`${origin}/dev/outbox`)).json()
   const lastCode = async () => (await mails()).findLast(({ text }) => /^ +\d{6}$/m.test(text))
   const code = async () => /^ +(\d{6})$/m.exec((await lastCode()).text)[1]
-  const ask = async (page, query = '') => {
+  const ask = async (page, query = '', as = email) => {
     await page.goto(`${origin}/login${query}`)
-    await page.fill('#identifier', email)
+    await page.fill('#identifier', as)
     await page.click('form[action="/login"] button.primary')
     await page.waitForSelector('#code')
   }
@@ -150,10 +152,32 @@ async function photograph(chrome, origin, colorScheme, folder) {
   await phone.goto(`${origin}/login?return_to=https://elsewhere.example/`)
   await shoot(phone, 'error')
 
+  const laptop = await open(devices.desk)
+  await ask(laptop, '?client_id=firm', 'bob@example.com')
+  await laptop.fill('#code', await code())
+  await laptop.waitForSelector('form[data-passkey="enrol"]:not([hidden])')
+  await shoot(laptop, 'enrol')
+  await ask(laptop, '?client_id=shop', 'carol@example.com')
+  await laptop.fill('#code', await code())
+  await laptop.waitForURL('**/login/offer*')
+  await shoot(laptop, 'offer')
+  await laptop.goto(`${origin}/account`)
+  await laptop.click('details:has(form[action="/account/email"]) summary')
+  await laptop.fill('#email', 'caroline@example.com')
+  await laptop.click('form[action="/account/email"] button')
+  await laptop.waitForSelector('#code')
+  await shoot(laptop, 'address')
+  const old = (await mails()).length
+  await laptop.fill('#code', await code())
+  await laptop.waitForURL('**/account#address')
+  const undo = /^http\S+\/account\/undo\S+/m.exec((await mails())[old].text)[0]
+  await laptop.goto(undo)
+  await shoot(laptop, 'undo')
+
   const mailbox = await open(devices.desk, { width: 640, scale: 1 })
   await mailbox.goto(`${origin}/dev/mailbox/mail?id=${(await lastCode()).id}`)
   await shoot(mailbox, 'mail')
-  for (const page of [desk, phone, tablet, mailbox]) await page.context().close()
+  for (const page of [desk, phone, tablet, laptop, mailbox]) await page.context().close()
 }
 
 install()

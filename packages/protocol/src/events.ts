@@ -22,6 +22,14 @@ const table = {
   },
   'user.disabled': { when: 'A user was disabled, and every session of theirs ended.', data: { user_id: 'text', by: 'text' } },
   'user.enabled': { when: 'A disabled user was enabled again.', data: { user_id: 'text', by: 'text' } },
+  'user.email_changed': {
+    when: 'Somebody changed the address of their account and proved the new one; every other session of theirs ended. Older access tokens are stale.',
+    data: { user_id: 'text', by: 'text' },
+  },
+  'user.email_restored': {
+    when: 'A change of address was undone by the link in the mail to the earlier one (`by`: `mail`): every session ended, and passkeys added since the day before that change are gone.',
+    data: { user_id: 'text', by: 'text' },
+  },
   'user.deleted': {
     when: 'A user was deleted, by themselves or by an operator, and every session of theirs ended. Whoever comes with their address is somebody new, with an id of their own.',
     data: { user_id: 'text', by: 'text' },

@@ -66,6 +66,12 @@ const cut = (milliseconds: number) => {
   feed.snapshot = () => {}
   ahead += milliseconds
 }
+/** The feed is back; time stays where it is. */
+const mend = () => {
+  feed.beating = true
+  feed.stream = feed.snapshot = undefined
+  for (const stream of feed.streams) stream.destroy()
+}
 const ask = async (
   verifier: Verifier,
   token: string,
@@ -171,12 +177,23 @@ describe('the bound', () => {
     expect([asked(), verifier.status().breaker]).toEqual([5, 'open'])
     expect(verifier.status().counters.refusedUnknown).toBe(6)
     expect(events.filter(({ event }) => event === 'refused_unknown').length).toBe(1)
-    feed.stream = undefined
-    feed.snapshot = undefined
-    feed.beating = true
-    for (const stream of feed.streams) stream.destroy()
+    mend()
     await expect.poll(async () => said(await ask(verifier, token)), { timeout: 15_000, interval: 100 }).toBe('local')
     expect(events.some(({ event }) => event === 'fresh')).toBe(true)
+  }, 30_000)
+
+  it('asks again as soon as the feed is back, without waiting for the breaker’s time', async () => {
+    const verifier = await start()
+    const token = await wire.mint()
+    cut(20_000)
+    broken = true
+    for (let i = 0; i < 5; i++) expect(said(await ask(verifier, token, 'session'))).toBe('503 try_later')
+    expect(verifier.status().breaker).toBe('open')
+    broken = false
+    events.length = 0
+    mend()
+    await expect.poll(() => events.some(({ event }) => event === 'connected'), { timeout: 15_000, interval: 5 }).toBe(true)
+    expect(said(await ask(verifier, token, 'session'))).toBe('live')
   }, 30_000)
 })
 

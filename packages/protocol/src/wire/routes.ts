@@ -14,6 +14,8 @@ export const routes = {
   accountDelete: '/v1/account',
   accountEvents: '/v1/account/events',
   accountExport: '/v1/account/export',
+  accountEmail: '/v1/account/email',
+  accountEmailVerify: '/v1/account/email/verify',
   passkeys: '/v1/account/passkeys',
   passkeyStart: '/v1/account/passkeys/start',
   passkeyFinish: '/v1/account/passkeys/finish',
@@ -34,6 +36,7 @@ export const routes = {
   login: '/login',
   loginLink: '/login/link',
   account: '/account',
+  accountUndo: '/account/undo',
   devMailbox: '/dev/mailbox',
   devOutbox: '/dev/outbox',
 } as const

@@ -24,7 +24,9 @@ export function addNouns(program: Command, terminal: Terminal): void {
     created: time(user.createdAt),
   })
 
-  const users = program.command('users').description('people: list, create, show, roles, disable, enable, bump-epoch, factors, delete')
+  const users = program
+    .command('users')
+    .description('people: list, create, show, roles, email, disable, enable, bump-epoch, factors, delete')
   verb(users, 'list', 'list users in order of id', async (auth, _, options) =>
     show(terminal, options, (await auth.users.list(null, 1000)).map(userRow), 'No users yet.'),
   )
@@ -45,6 +47,15 @@ export function addNouns(program: Command, terminal: Terminal): void {
   )
   verb(users, 'roles <user> [roles...]', 'set the roles; older access tokens become stale', async (auth, [who = '', ...roles], options) =>
     show(terminal, options, [userRow(granted(await auth.users.change((await userOf(auth, who)).id, { roles }, 'cli')).user)], ''),
+  )
+  verb(
+    users,
+    'email <user> <address>',
+    'give a user another address: every session ends, and a mail to the old one can undo it for seven days',
+    async (auth, [who = '', address = ''], options) => {
+      const { user, ended } = granted(await auth.users.changeEmail((await userOf(auth, who)).id, address, { actor: 'cli' }))
+      show(terminal, options, [{ ...userRow(user), sessions_ended: ended.length }], '')
+    },
   )
   for (const [name, status, text] of [
     ['disable', 'disabled', 'disable a user and end every session'],

@@ -8,7 +8,7 @@ import type { AuditEntry } from './model.ts'
 import type { Ports } from './ports.ts'
 
 /** Words that say of somebody only what they are. */
-const plain: ReadonlySet<string> = new Set(['cli', 'configuration', 'system', 'sign_in', 'service'])
+const plain: ReadonlySet<string> = new Set(['cli', 'configuration', 'system', 'sign_in', 'service', 'mail'])
 /** Lines whose `by` is a client, which the owner dealt with. */
 const ofClients: ReadonlySet<string> = new Set(['session.confirmed', 'token.revoked'])
 

@@ -2,6 +2,7 @@
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
 import type { AccessTokenClaims, AuthEvent, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { Addresses } from './address-api.ts'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
 import type { AbortSignalLike, FailureMode } from './foreign.ts'
@@ -11,6 +12,7 @@ import type { PasskeyJson, PasskeyRules } from './passkey-ports.ts'
 import type { Eventually, Revoked, RevokeTarget, SessionGlance, SessionSnapshot } from './ports.ts'
 import type { Seals } from './seals.ts'
 
+export type * from './address-api.ts'
 export type * from './answers.ts'
 export type * from './login/api.ts'
 
@@ -200,6 +202,15 @@ export interface Users {
   /** Makes this user's older access tokens stale though nothing here changed, as when what a claim was made from did. */
   bumpEpoch(id: string, by: string): Promise<{ readonly ok: true; readonly user: User; readonly head: FeedHead } | Refused>
   /**
+   * Gives a user another address, as an operator: every session ends, and the old address is told, with a way back of seven
+   * days. `invalid_identifier`; `conflict` when it is theirs already, another one's, or can still be put back by one.
+   */
+  changeEmail(
+    id: string,
+    email: string,
+    by: Actor,
+  ): Promise<{ readonly ok: true; readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
+  /**
    * Deletes a user for good: their sessions end everywhere, nothing personal is kept, their address is free, and they are told
    * by mail. Whoever comes with that address is somebody new. `ended`: the sessions; `at`: the client that it was asked at.
    */
@@ -331,6 +342,7 @@ export interface Core {
   readonly passkeys: Passkeys
   readonly confirmations: Confirmations
   readonly account: Account
+  readonly addresses: Addresses
   readonly audit: Audit
   readonly feed: FeedHub
   readonly seals: Seals

@@ -2,6 +2,7 @@
 
 import { SymbolonError } from '@symbolon/protocol'
 import { createAccount } from './account.ts'
+import { createAddresses } from './address.ts'
 import type { Caller, Core, CoreOptions, Sessions } from './api.ts'
 import { createAudit } from './audit.ts'
 import { createBudgets } from './budgets.ts'
@@ -85,6 +86,8 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
   const confirmations = createConfirmations(ports, policyOf)
   const clients = createClients(ports, policyOf, options)
   const hooks = createHooks(ports, options.hooks)
+  const budgets = createBudgets(crypto, options.budgets)
+  const addresses = createAddresses({ ports, hooks, budgets, issuer: options.issuer })
   const rules = ports.passkeys?.possible === true ? ports.passkeys : undefined
   return {
     login: createLogin({
@@ -114,13 +117,13 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     oauth: createOAuth({ ports, options, policyOf, mint: createMintForClient(minting) }),
     tokens: createTokens({ ports, keys, sessions, options, policyOf }),
     keys,
-    users: { ...createUsers(ports), remove: createRemoval(ports, hooks) },
+    users: { ...createUsers(ports), changeEmail: addresses.assign, remove: createRemoval(ports, hooks) },
     clients,
     passkeys: createPasskeys({
       ports,
       hooks,
       rules,
-      budgets: createBudgets(crypto, options.budgets),
+      budgets,
       policyOf,
       onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
     }),
@@ -128,6 +131,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),
     },
     account: createAccount(ports),
+    addresses,
     audit: createAudit(ports),
     feed: createFeed(ports),
     seals: createSeals(ports, options),
@@ -137,6 +141,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
         const counts = [
           store.sessions.sweep(500),
           store.attempts.sweep(500),
+          store.addresses.sweep(500),
           store.limits.sweep(500),
           store.feed.compact(500),
           store.webhooks.sweep(500),

@@ -35,6 +35,8 @@ const tellings: Readonly<Record<string, { readonly type: EventName; readonly tel
   'user.disabled': { type: 'user.disabled', tell: (line) => ({ type: 'user.disabled', data: ofUser(line) }) },
   'user.active': { type: 'user.enabled', tell: (line) => ({ type: 'user.enabled', data: ofUser(line) }) },
   'user.deleted': { type: 'user.deleted', tell: (line) => ({ type: 'user.deleted', data: ofUser(line) }) },
+  'user.email': { type: 'user.email_changed', tell: (line) => ({ type: 'user.email_changed', data: ofUser(line) }) },
+  'user.email_undone': { type: 'user.email_restored', tell: (line) => ({ type: 'user.email_restored', data: ofUser(line) }) },
   'user.refused': {
     type: 'user.refused',
     tell: ({ clientId, detail }) => ({ type: 'user.refused', data: { client_id: clientId, because: text(detail.because) } }),

@@ -194,11 +194,11 @@ export interface SigningKey {
   readonly changedAt: number
 }
 
-/** What an attempt is for: a new session, a stronger or fresher proof in one that is there, or a further way of signing in. */
-export type AttemptPurpose = 'sign_in' | 'step_up' | 'enrol'
+/** What an attempt is for: a new session, a stronger or fresher proof in one that is there, a further way of signing in, or another address. */
+export type AttemptPurpose = 'sign_in' | 'step_up' | 'enrol' | 'change_email'
 
-/** Where an attempt stands; what may be done there is the table in `login/machine.ts`. */
-export type AttemptState = 'verify' | 'challenge' | 'choose' | 'enrol' | 'limit'
+/** Where an attempt stands; what may be done there is the table in `login/machine.ts`, in which `address`, of who is signed in already, has no place. */
+export type AttemptState = 'verify' | 'challenge' | 'choose' | 'enrol' | 'limit' | 'address'
 
 /** A factor that was proven in an attempt. `amr`: RFC 8176 names. */
 export interface Proof {

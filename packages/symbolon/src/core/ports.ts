@@ -2,16 +2,20 @@
 // A store decides by its own clock (`now`), which never goes back; core computes with the times it is given.
 
 import type { FeedHead, Revocation } from '@symbolon/protocol'
+import type { AddressStore } from './address-ports.ts'
 import type { AttemptStore, Limited } from './attempt-ports.ts'
 import type { Captcha } from './captcha-ports.ts'
 import type { Crypto, Signer } from './crypto-ports.ts'
+import type { Courier } from './delivery-ports.ts'
 import type { AuditEntry, Budget, Client, RevokeReason, Session, SigningKey, User } from './model.ts'
 import type { NewPasskey, PasskeyRules, PasskeyStore } from './passkey-ports.ts'
 import type { LeaseStore, RestoreStore, SealStore } from './upkeep-ports.ts'
 import type { WebhookStore } from './webhook-ports.ts'
 
+export type * from './address-ports.ts'
 export type * from './attempt-ports.ts'
 export type { Crypto, Signer } from './crypto-ports.ts'
+export type * from './delivery-ports.ts'
 
 /** An answer that may be there at once: an embedded store reads without waiting. */
 export type Eventually<T> = T | Promise<T>
@@ -295,6 +299,7 @@ export interface Store {
   readonly users: UserStore
   readonly clients: ClientStore
   readonly keys: KeyStore
+  readonly addresses: AddressStore
   readonly attempts: AttemptStore
   readonly passkeys: PasskeyStore
   readonly limits: LimitStore
@@ -309,54 +314,6 @@ export interface Store {
   /** One line per finding for `doctor`; empty when all is well. */
   examine(): Promise<readonly string[]>
   close(): Promise<void>
-}
-
-/** Something to be brought to a person; `none` for an identifier that gets nothing but must cost the same. */
-export type Delivery =
-  | {
-      readonly kind: 'code'
-      readonly to: string
-      readonly code: string
-      readonly clientName: string
-      readonly minutes: number
-      /** An address that signs in too, from the browser that asked for it; null where none is sent. */
-      readonly link: { readonly address: string; readonly minutes: number } | null
-      /** For a step-up: the act that is confirmed, or empty; null for a sign-in. */
-      readonly confirms: string | null
-      readonly device: string
-      readonly language: string
-    }
-  | {
-      /** A sign-in on a device that was not known before. */
-      readonly kind: 'notice'
-      readonly to: string
-      readonly clientName: string
-      readonly at: number
-      readonly device: string
-      readonly language: string
-    }
-  | {
-      /** A passkey of this person was added or removed. */
-      readonly kind: 'passkey'
-      readonly to: string
-      readonly change: 'added' | 'removed'
-      readonly at: number
-      readonly device: string
-      readonly language: string
-    }
-  | {
-      /** The account of this address was deleted. */
-      readonly kind: 'deleted'
-      readonly to: string
-      readonly at: number
-      readonly device: string
-      readonly language: string
-    }
-  | { readonly kind: 'none' }
-
-/** Queues and returns at once; a full queue throws `try_later`. */
-export interface Courier {
-  queue(delivery: Delivery): void
 }
 
 /** What happened, for logs and metrics: names and ids only. */

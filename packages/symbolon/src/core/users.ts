@@ -18,7 +18,11 @@ export function areRoles(roles: readonly string[]): boolean {
 export const newUserId = (random: (bytes: number) => Uint8Array) => `usr_${toBase64url(random(16))}`
 
 /** Creates the users' verbs, but for deletion. */
-export function createUsers({ store, crypto, observe }: Pick<Ports, 'store' | 'crypto' | 'observe'>): Omit<Users, 'remove'> {
+export function createUsers({
+  store,
+  crypto,
+  observe,
+}: Pick<Ports, 'store' | 'crypto' | 'observe'>): Omit<Users, 'remove' | 'changeEmail'> {
   const audit = (event: string, userId: string, by: string) => [{ event, userId, sid: null, clientId: null, ip: null, detail: { by } }]
   const change = async (id: string, wanted: UserChange, event: string, by: string) => {
     if (!isUserId(id)) return refuse('not_found')

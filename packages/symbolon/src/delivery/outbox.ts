@@ -26,7 +26,7 @@ export function createOutbox(options: {
       const { subject, text, html } = mailFor(delivery, options.brand ?? {})
       held.push({ id: ++last, to: delivery.to, subject, text, html, at: new Date(options.now()).toISOString() })
       if (held.length > most) held.shift()
-      options.print?.(delivery.kind === 'code' ? `code ${delivery.code} for ${delivery.to}` : `notice for ${delivery.to}`)
+      options.print?.('code' in delivery ? `code ${delivery.code} for ${delivery.to}` : `notice for ${delivery.to}`)
     },
     messages: () => [...held],
   }

@@ -19,6 +19,7 @@ import {
   type Confirmations,
   type Core,
   type Courier,
+  captchaBudget,
   createCore,
   createWebhooks,
   defaultBudgets,
@@ -134,6 +135,13 @@ function courierOf(settings: Settings) {
   return { courier: outbox, outbox: outbox.messages, close: async () => {}, verify: async () => {} }
 }
 
+/** How long an application's own code may take in a request, at most. */
+function foreignTime({ hooks, refresh, captcha }: Settings): number {
+  const steps = (refresh.steps ?? []).reduce((sum, { step }) => sum + step.budget, 0)
+  const beside = (hooks.beforeUserCreated?.budget ?? 0) + (captcha === undefined ? 0 : 2 * captchaBudget)
+  return Math.max(steps, beside)
+}
+
 /** The same verbs, each after `ready`. */
 function late<T extends object, K extends keyof T>(
   ready: () => Promise<Opened>,
@@ -226,6 +234,7 @@ export function createAuth(options: AuthOptions): AuthObject {
         crypto,
         brand: settings.brand,
         observe,
+        foreign: foreignTime(settings),
         outbox: post.outbox,
         ready: async () => (await readable(store)) && core.keys.ready(),
       }
@@ -302,7 +311,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     adminHandler: (request, info = {}) => answer('admin', request, info),
     verifier,
     sessions: late(ready, ({ core }) => core.sessions, ['list', 'revoke', 'explain']),
-    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch', 'remove']),
+    users: late(ready, ({ core }) => core.users, ['create', 'find', 'list', 'change', 'bumpEpoch', 'changeEmail', 'remove']),
     clients: late(ready, ({ core }) => core.clients, [
       'create',
       'find',

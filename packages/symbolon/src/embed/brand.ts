@@ -24,6 +24,8 @@ const texts = z.strictObject({
   mails: kind(textNames.mails),
   passkeyMails: kind(textNames.passkeyMails),
   deletedMails: kind(textNames.deletedMails),
+  address: kind(textNames.address),
+  addressMails: kind(textNames.addressMails),
 })
 
 const byLanguage = Object.fromEntries(languages.map((language) => [language, texts.optional()])) as Record<

@@ -4,9 +4,11 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi'
 import { type ErrorCode, errors, isLoopbackHost, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
-import { applyCors, refuseCrossSite, secureHeaders } from './guard.ts'
+import { answerInTime, tooLate } from './deadline.ts'
+import { applyCors, letRead, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
 import * as account from './routes/account.ts'
+import { addressRoutes } from './routes/address.tsx'
 import * as confirmations from './routes/confirmations.ts'
 import * as feed from './routes/feed.ts'
 import { linkRoutes } from './routes/link.tsx'
@@ -47,6 +49,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   const app = new OpenAPIHono<Env>({ strict: true })
   const pages = pageRoutes(site)
   const link = linkRoutes(site)
+  const address = addressRoutes(site)
   const known: KnownRoute[] = []
   const allowed = createAllowed(() => known)
 
@@ -99,6 +102,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
   app.use(async (c, next) => {
     const cookieless = cookielessPaths.has(c.req.path)
     readContext(c, site, cookieless)
+    if (c.env.late === true) {
+      if (c.env.listed !== undefined) letRead(c, c.env.listed)
+      throw tooLate()
+    }
     if (cookieless) return next()
     const answered = await applyCors(c, site)
     if (answered !== undefined) return answered
@@ -158,6 +165,16 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.accountExport, account.exported(site), {
     summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
     answer: accountSchemas.exported,
+  })
+  add('post', routes.accountEmail, account.changeEmail(site), {
+    summary: 'Begin to change this user’s e-mail address: a code is sent to the new one; only who has just signed in.',
+    body: accountSchemas.emailChange,
+    answer: accountSchemas.emailChanging,
+  })
+  add('post', routes.accountEmailVerify, account.verifyEmail(site), {
+    summary: 'Change the address by the code that came to it; every other session ends.',
+    body: accountSchemas.emailVerify,
+    answer: accountSchemas.emailChanged,
   })
   add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
   add('post', routes.passkeyStart, passkeys.start(site), {
@@ -221,6 +238,10 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('get', routes.loginLink, link.link)
   add('post', routes.loginLink, link.take)
   add('get', routes.account, pages.account)
+  add('post', '/account/email', address.start)
+  add('post', '/account/email/code', address.code)
+  add('get', routes.accountUndo, address.undo)
+  add('post', routes.accountUndo, address.takeUndo)
   add('get', '/account/export', pages.exported)
   add('post', '/account/delete', pages.removeAccount)
   add('post', '/account/sign-out', pages.signOut)
@@ -230,10 +251,12 @@ export function createHttp(parts: HttpParts): HttpHandler {
   if (parts.dev && parts.outbox !== undefined) {
     const mailbox = mailboxRoutes(site)
     // Codes, for whoever sits at this machine: to a page of another name, whose address leads here by now, there is nothing.
+    const own = new URL(parts.issuer).host
     const here =
       (handler: Handler): Handler =>
       (c) => {
-        if (!isLoopbackHost(c.env.host ?? new URL(c.req.url).host)) throw new SymbolonError('not_found')
+        const host = c.env.host ?? new URL(c.req.url).host
+        if (host !== own && !isLoopbackHost(host)) throw new SymbolonError('not_found')
         return handler(c)
       }
     add('get', routes.devMailbox, here(mailbox.list))
@@ -282,8 +305,9 @@ export function createHttp(parts: HttpParts): HttpHandler {
     })
   }
 
+  const answer = answerInTime(parts.foreign, (request, env) => app.fetch(request, env))
   return async (request, from) => {
-    const response = await app.fetch(request, from)
+    const response = await answer(request, from)
     // A redirect made by the platform has headers that cannot be changed; ours can.
     secureHeaders(response.headers, site)
     const nonce = request.headers.get(nonceHeader)

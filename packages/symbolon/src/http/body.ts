@@ -13,6 +13,7 @@ async function textOf(c: Http, most: number): Promise<string> {
   if (Number(c.req.header('content-length') ?? 0) > most) throw new SymbolonError('body_too_large')
   const reader = c.req.raw.body?.getReader()
   if (reader === undefined) return ''
+  c.env.waiting?.pause()
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let text = ''
   try {
@@ -26,6 +27,8 @@ async function textOf(c: Http, most: number): Promise<string> {
   } catch (error) {
     reader.cancel().catch(() => {})
     throw error instanceof SymbolonError ? error : new SymbolonError('invalid_request')
+  } finally {
+    c.env.waiting?.begin()
   }
 }
 

@@ -13,11 +13,18 @@ import Bowser from 'bowser'
 import type { Context } from 'hono'
 import type { Caller, Refused, SessionSnapshot } from '#core'
 import { type Language, pickLanguage } from '#messages'
-import type { From, HttpParts } from './parts.ts'
+import type { From, HttpParts, Waiting } from './parts.ts'
 
 /** What Hono carries for us. */
 export interface Env {
-  Bindings: From
+  Bindings: From & {
+    /** Until when it is waited for. */
+    readonly waiting?: Waiting
+    /** It was waited for too long, and only this is still to be said. */
+    readonly late?: true
+    /** The origin that may read the answer, once it is known. */
+    listed?: string | undefined
+  }
   Variables: { cookies: OurCookies; caller: Caller; language: Language }
 }
 

@@ -24,6 +24,13 @@ export async function refuseCrossSite(c: Http, site: Site): Promise<void> {
   if (!isSameSite({ method, origin, fetchSite, own: site.origin, listed })) throw new SymbolonError('cross_site_request')
 }
 
+/** Lets an origin read the answer. */
+export function letRead(c: Http, origin: string): void {
+  c.header('access-control-allow-origin', origin)
+  c.header('access-control-allow-credentials', 'true')
+  c.header('access-control-expose-headers', 'Retry-After, Symbolon-Seq, WWW-Authenticate')
+}
+
 /** CORS headers (Fetch §3.2) for a listed origin; `null` and wildcards never are. Answers a preflight. */
 export async function applyCors(c: Http, site: Site): Promise<Response | undefined> {
   const origin = c.req.header('origin')
@@ -34,9 +41,8 @@ export async function applyCors(c: Http, site: Site): Promise<Response | undefin
     if (preflight) throw new SymbolonError('cross_site_request')
     return undefined
   }
-  c.header('access-control-allow-origin', origin)
-  c.header('access-control-allow-credentials', 'true')
-  c.header('access-control-expose-headers', 'Retry-After, Symbolon-Seq, WWW-Authenticate')
+  c.env.listed = origin
+  letRead(c, origin)
   if (!preflight) return undefined
   c.header('access-control-allow-methods', 'GET, POST, DELETE')
   c.header('access-control-allow-headers', 'Authorization, Content-Type, Symbolon-Background')

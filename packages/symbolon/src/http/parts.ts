@@ -24,6 +24,8 @@ export interface HttpParts {
   /** The development outbox; absent outside development. */
   readonly outbox?: (() => readonly HeldMail[]) | undefined
   readonly observe: (event: CoreEvent) => void
+  /** Milliseconds that an application's own code may take in a request. */
+  readonly foreign: number
 }
 
 /** What the admin handler stands on. */
@@ -43,3 +45,13 @@ export interface From {
 
 /** Answers requests. Never throws. */
 export type HttpHandler = (request: Request, from: From) => Promise<Response>
+
+/** A request that is waited for. */
+export interface Waiting {
+  /** Does not count while the body is on its way, which says nothing about the store. */
+  pause(): void
+  /** Counts from now. */
+  begin(): void
+  /** It is answered. */
+  end(): void
+}

@@ -2,7 +2,7 @@
 // could have written.
 
 import { type Language, pickLanguage } from './language.ts'
-import { line, type Mail, type MailBrand, mailOf } from './layout.ts'
+import { line, type Mail, type MailBrand, mailOf, momentOf } from './layout.ts'
 import { type Places, worded } from './wording.ts'
 
 /** What it says. `at` in milliseconds since 1970. */
@@ -53,6 +53,6 @@ export function deletedMail({ at, ...mail }: DeletedMail, brand: MailBrand): Mai
   const language = pickLanguage(mail.language)
   const t = worded(ourDeletedMails[language], brand.texts?.[language]?.deletedMails, deletedMailPlaces)
   const device = line(mail.device)
-  const when = `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const when = momentOf(at)
   return mailOf(t.subject, [t.lead, device === '' ? t.at(when) : t.from(device, when), t.own, t.other], { brand, language })
 }

@@ -2,6 +2,8 @@
 
 export { type AccountTexts, accountTexts } from './account.ts'
 export { type ActivityTexts, activityText, activityTexts } from './activity.ts'
+export { type AddressedDelivery, type AddressTexts, addressTexts } from './address.ts'
+export { addressMail } from './address-mail.ts'
 export { type DeletedMail, deletedMail } from './deleted-mail.ts'
 export { type Language, languages, pickLanguage } from './language.ts'
 export { escapeHtml, type HeldMail, inkOn, type Mail, type MailBrand } from './layout.ts'

@@ -52,6 +52,15 @@ export function inkOn(colour: string): '#ffffff' | '#0d1b1a' {
 
 const accentOf = (brand: MailBrand) => brand.accent ?? '#1f5f5b'
 
+/** A moment, in the time of the world. */
+export const momentOf = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+
+/** A code, to be read and typed. */
+export const codeOf = (code: string) => ({
+  text: `    ${code}`,
+  html: `<p style="font:600 32px/1.2 ui-monospace,monospace;letter-spacing:6px">${escapeHtml(code)}</p>`,
+})
+
 /** A link as a button. */
 export function buttonOf(address: string, text: string, brand: MailBrand): string {
   const style = `display:inline-block;padding:12px 20px;border-radius:${brand.radius ?? 10}px;background:${accentOf(brand)};color:${inkOn(accentOf(brand))};text-decoration:none;font-weight:600`

@@ -1,7 +1,7 @@
 // Texts of the mails of a sign-in: the code and its link, and the notice after one.
 
 import { type Language, pickLanguage } from './language.ts'
-import { buttonOf, escapeHtml, line, type Mail, type MailBrand, mailOf } from './layout.ts'
+import { buttonOf, codeOf, escapeHtml, line, type Mail, type MailBrand, mailOf, momentOf } from './layout.ts'
 import { type Places, worded } from './wording.ts'
 
 /** What a code mail says. */
@@ -101,8 +101,6 @@ export const ourMails: Readonly<Record<Language, MailTexts>> = {
   },
 }
 
-const big = 'font:600 32px/1.2 ui-monospace,monospace;letter-spacing:6px'
-
 /** The texts for who reads a mail, and in which language they are. */
 function wordsOf(wanted: string, brand: MailBrand) {
   const language = pickLanguage(wanted)
@@ -127,7 +125,7 @@ export function codeMail({ code, link, ...mail }: CodeMail, brand: MailBrand): M
     t.subject(code, name),
     [
       confirms === null ? t.lead(name) : t.leadConfirm(name),
-      { text: `    ${code}`, html: `<p style="${big}">${escapeHtml(code)}</p>` },
+      codeOf(code),
       ...(link === null ? [t.life(mail.minutes)] : byLink(link.address, link.minutes)),
       ...(confirms === null || confirms === '' ? [] : [t.confirms(line(confirms, 200))]),
       ...(device === '' ? [] : [t.from(device)]),
@@ -150,6 +148,6 @@ export function noticeMail(mail: NoticeMail, brand: MailBrand): Mail {
   const { t, ...look } = wordsOf(mail.language, brand)
   const name = line(mail.clientName)
   const device = line(mail.device)
-  const when = `${new Date(mail.at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const when = momentOf(mail.at)
   return mailOf(t.newSubject(name), [t.newLead(name), device === '' ? t.newAt(when) : t.newFrom(device, when), t.newOwn, t.newOther], look)
 }

@@ -2,6 +2,8 @@
 // against.
 
 import { ourAccount } from './account.ts'
+import { addressPlaces, ourAddress } from './address.ts'
+import { addressMailPlaces, ourAddressMails } from './address-mail.ts'
 import { deletedMailPlaces, ourDeletedMails } from './deleted-mail.ts'
 import { mailPlaces, ourMails } from './mail.ts'
 import { ourPages, pagePlaces } from './page.ts'
@@ -22,6 +24,8 @@ export const textNames = {
   mails: named(ourMails.en, mailPlaces),
   passkeyMails: named(ourPasskeyMails.en, passkeyMailPlaces),
   deletedMails: named(ourDeletedMails.en, deletedMailPlaces),
+  address: named(ourAddress.en, addressPlaces),
+  addressMails: named(ourAddressMails.en, addressMailPlaces),
 }
 
 /**

@@ -2,7 +2,7 @@
 // link, and says nothing that whoever did it could have written.
 
 import { type Language, pickLanguage } from './language.ts'
-import { line, type Mail, type MailBrand, mailOf } from './layout.ts'
+import { line, type Mail, type MailBrand, mailOf, momentOf } from './layout.ts'
 import { type Places, worded } from './wording.ts'
 
 /** What it says. `at` in milliseconds since 1970. */
@@ -60,7 +60,7 @@ export function passkeyMail({ change, at, ...mail }: PasskeyMail, brand: MailBra
   const language = pickLanguage(mail.language)
   const t = worded(ourPasskeyMails[language], brand.texts?.[language]?.passkeyMails, passkeyMailPlaces)
   const device = line(mail.device)
-  const when = `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  const when = momentOf(at)
   const [subject, lead] = change === 'added' ? [t.added, t.addedLead] : [t.removed, t.removedLead]
   return mailOf(subject, [lead, device === '' ? t.at(when) : t.from(device, when), t.own, t.other], { brand, language })
 }

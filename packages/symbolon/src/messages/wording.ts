@@ -19,6 +19,8 @@ export type OwnTexts = Readonly<
           readonly mails?: OwnTable | undefined
           readonly passkeyMails?: OwnTable | undefined
           readonly deletedMails?: OwnTable | undefined
+          readonly address?: OwnTable | undefined
+          readonly addressMails?: OwnTable | undefined
         }
       | undefined
     >

@@ -86,11 +86,12 @@ export async function serve(configuration: Configuration, options: ServeOptions 
   }
   try {
     const mountable = { issuer: auth.issuer, trustedProxies: auth.trustedProxies, handler }
-    const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
-    opened.push(open)
     const operator = { issuer: 'http://127.0.0.1', trustedProxies: 0, handler: auth.adminHandler }
     const admin = await listen(operator, { host: adminHost, port: adminPort, variable: 'SYMBOLON_ADMIN_PORT' }, seen('admin'))
     opened.push(admin)
+    // Last: who finds the service ready finds the operator's listener too.
+    const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
+    opened.push(open)
     let stopping: Promise<void> | undefined
     return {
       auth,

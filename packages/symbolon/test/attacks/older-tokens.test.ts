@@ -10,7 +10,16 @@ let call: (method: string, path: string, token: string) => Promise<Response>
 beforeEach(async () => {
   setting = await openSetting()
   const { core, ports } = setting
-  const handler = createHttp({ issuer, dev: true, core, crypto: ports.crypto, brand: {}, ready: () => true, observe: ports.observe })
+  const handler = createHttp({
+    issuer,
+    dev: true,
+    core,
+    crypto: ports.crypto,
+    brand: {},
+    ready: () => true,
+    observe: ports.observe,
+    foreign: 0,
+  })
   call = (method, path, token) =>
     handler(new Request(issuer + path, { method, headers: { authorization: `Bearer ${token}` } }), { ip: '192.0.2.1' })
 })

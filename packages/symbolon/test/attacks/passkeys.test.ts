@@ -64,6 +64,18 @@ describe('where a client asks for a passkey', () => {
     return (await post(one, '/v1/login/verify', { login_id, response: by.get(challenge.public_key) })).status
   }
 
+  it('changes no address by a mail of who has a passkey, who does by that', async () => {
+    const { owner, device, thief } = await robbed()
+    expect(await refusal(await post(thief, '/v1/account/email', { email: person() }))).toEqual(wanted)
+    const form_token = await formTokenOf(thief)
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    const body = new URLSearchParams({ form_token, email: person() }).toString()
+    const led = await thief.fetch('/account/email', { method: 'POST', headers: form, body })
+    expect([led.status, led.headers.get('location')]).toEqual([303, expect.stringContaining(encodeURIComponent(passkey))])
+    await stepUp(owner, device)
+    expect((await post(owner, '/v1/account/email', { email: person() })).status).toBe(200)
+  })
+
   it('a session by mail adds no second one, and so opens nothing there', async () => {
     const { email, thief, device } = await robbed()
     const own = createAuthenticator(service.origin)

@@ -251,7 +251,7 @@ describe('one that is removed while a sign-in by it is under way opens nothing',
 describe('a sign-in of five minutes ago', () => {
   const handler = () =>
     createHttp({
-      ...{ issuer, dev: true, core: setting.core, crypto: setting.ports.crypto, brand: {}, observe: () => {} },
+      ...{ issuer, dev: true, core: setting.core, crypto: setting.ports.crypto, brand: {}, observe: () => {}, foreign: 0 },
       ready: () => true,
     })
   const call = (method: string, path: string, body?: unknown) =>

@@ -2,6 +2,8 @@
 // questions asked of each. Who exports a new page without a row here fails.
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'libsql'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startChromium } from '../setting/chromium.ts'
@@ -35,6 +37,13 @@ const states = {
   'an act, by a code': ['StepUpCodePage', 'Confirm it is you'],
   'an act, by a wrong code': ['StepUpCodePage', 'Confirm it is you'],
   'an act, by a passkey': ['StepUpKeyPage', 'Confirm it is you'],
+  'no address to have': ['AddressPage', 'Change address'],
+  'a code to another address': ['AddressCodePage', 'Confirm the new address'],
+  'a wrong code to it': ['AddressCodePage', 'Confirm the new address'],
+  'an address to put back': ['UndoPage', 'Take your account back?'],
+  'one that somebody else has': ['UndoPage', 'Take your account back?'],
+  'an address that was put back': ['NoticePage', 'The change is undone'],
+  'a way back that was used': ['NoticePage', 'This link cannot be used any more'],
   'signed out': ['NoticePage', 'You are signed out'],
   deleted: ['NoticePage', 'Your account is deleted'],
   'a bad return address': ['NoticePage', 'That did not work'],
@@ -222,6 +231,46 @@ it('stepping up', async () => {
   await look(ada, 'no way to show it')
 }, 60_000)
 
+it('another address', async () => {
+  const eve = await person()
+  const change = async (to: string) => {
+    await go(eve, '/account')
+    await eve.page.click('details:has(form[action="/account/email"]) summary')
+    await eve.page.fill('#email', to)
+    await press(eve, 'form[action="/account/email"] button')
+  }
+  await ask(eve, '', 'eve@example.com')
+  await type(eve, await code())
+  await change('EVE@example.com')
+  await look(eve, 'no address to have')
+  await eve.page.fill('#email', 'eva@example.com')
+  await press(eve, 'form[action="/account/email"] button')
+  await look(eve, 'a code to another address')
+  await type(eve, await wrongCode())
+  await look(eve, 'a wrong code to it')
+  await type(eve, await code())
+  expect(await eve.page.textContent('.lead.who')).toBe('eva@example.com')
+
+  const sent = (await (await fetch(`${service.origin}/dev/outbox`)).json()) as { text: string }[]
+  const undo = /^http\S+\/account\/undo\S+/m.exec(sent.at(-1)?.text ?? '')?.[0] ?? ''
+  await eve.page.goto(undo)
+  expect(eve.page.url()).toBe(`${service.origin}/account/undo`)
+  await look(eve, 'an address to put back')
+  // As it can be where two stores were made one.
+  const db = new Database(join(String(service.auth.settings.data), 'symbolon.db'))
+  db.exec(
+    "INSERT INTO users (id, tenant, email, roles, status, epoch, created_at) VALUES ('usr_x', 'main', 'eve@example.com', '[]', 'active', 1, 0)",
+  )
+  await press(eve, 'button.primary')
+  await look(eve, 'one that somebody else has')
+  db.exec("DELETE FROM users WHERE id = 'usr_x'")
+  db.close()
+  await press(eve, 'button.primary')
+  await look(eve, 'an address that was put back')
+  await eve.page.goto(undo)
+  await look(eve, 'a way back that was used')
+}, 60_000)
+
 it('notices, errors and the mailbox', async () => {
   await go(ada, `/login?return_to=${encodeURIComponent('https://evil.example/')}`)
   await look(ada, 'a bad return address')
@@ -229,7 +278,7 @@ it('notices, errors and the mailbox', async () => {
   await look(ada, 'no such page')
   await go(ada, '/dev/mailbox')
   await look(ada, 'all mails')
-  await press(ada, '.mail a')
+  await press(ada, '.mail:has-text("is your code") a')
   await look(ada, 'one mail')
   await go(other, '/account')
   await press(other, 'ul.devices li:has(.dot:not(.open)) form button')

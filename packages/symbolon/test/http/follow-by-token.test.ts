@@ -10,7 +10,16 @@ it('ends before its token does, says when to come again, and goes on where it wa
     const made = await setting.core.clients.create({ id: 'api', name: 'API', transport: 'service', scopes: ['revocations:read'] }, 'test')
     const secret = made.ok ? (made.secret ?? '') : ''
     const { core, ports } = setting
-    const handler = createHttp({ issuer, dev: true, core, crypto: ports.crypto, brand: {}, ready: () => true, observe: ports.observe })
+    const handler = createHttp({
+      issuer,
+      dev: true,
+      core,
+      crypto: ports.crypto,
+      brand: {},
+      ready: () => true,
+      observe: ports.observe,
+      foreign: 0,
+    })
     const basic = { authorization: `Basic ${btoa(`api:${secret}`)}` }
     const call = (path: string, init: RequestInit) => handler(new Request(issuer + path, init), { ip: '192.0.2.1' })
     const grant = async () => {

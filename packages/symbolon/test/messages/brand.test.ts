@@ -2,6 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { codeMail, inkOn, noticeMail, ownTextFault, pageTexts, passkeyMail, passkeyTexts, textNames } from '#messages'
+import { addressPlaces, ourAddress } from '../../src/messages/address.ts'
+import { addressMailPlaces, ourAddressMails } from '../../src/messages/address-mail.ts'
 import { mailPlaces, ourMails } from '../../src/messages/mail.ts'
 import { ourPages, pagePlaces } from '../../src/messages/page.ts'
 import { ourPasskeyMails, passkeyMailPlaces } from '../../src/messages/passkey-mail.ts'
@@ -32,16 +34,36 @@ const all = (['en', 'de'] as const).flatMap((language) => [
   ...templates(ourPasskeys[language], {}),
   ...templates(ourMails[language], mailPlaces),
   ...templates(ourPasskeyMails[language], passkeyMailPlaces),
+  ...templates(ourAddress[language], addressPlaces),
+  ...templates(ourAddressMails[language], addressMailPlaces),
 ])
 
 describe('the names of texts', () => {
   it('are those of every language, and our own texts keep to the rules for them', () => {
     expect(all.length).toBeGreaterThan(200)
     for (const [name, text, places] of all) expect([name, ownTextFault(text, places)]).toEqual([name, undefined])
-    for (const kind of ['pages', 'errors', 'passkeys', 'account', 'mails', 'passkeyMails', 'deletedMails'] as const)
+    for (const kind of [
+      'pages',
+      'errors',
+      'passkeys',
+      'account',
+      'mails',
+      'passkeyMails',
+      'deletedMails',
+      'address',
+      'addressMails',
+    ] as const)
       expect(Object.keys(textNames[kind])).not.toEqual([])
     expect(textNames.pages).not.toHaveProperty('errors')
-    for (const texts of [ourPages, ourPasskeys, ourMails, ourPasskeyMails, { en: ourPages.en.errors, de: ourPages.de.errors }])
+    for (const texts of [
+      ourPages,
+      ourPasskeys,
+      ourMails,
+      ourPasskeyMails,
+      ourAddress,
+      ourAddressMails,
+      { en: ourPages.en.errors, de: ourPages.de.errors },
+    ])
       expect(Object.keys(texts.de).sort()).toEqual(Object.keys(texts.en).sort())
   })
 
@@ -50,6 +72,8 @@ describe('the names of texts', () => {
       [ourPages.en, pagePlaces],
       [ourMails.en, mailPlaces],
       [ourPasskeyMails.en, passkeyMailPlaces],
+      [ourAddress.en, addressPlaces],
+      [ourAddressMails.en, addressMailPlaces],
     ] as const)
       for (const [name, text] of Object.entries(texts))
         if (typeof text === 'function') expect([name, text.length]).toEqual([name, (places as Record<string, string[]>)[name]?.length])

@@ -6,7 +6,11 @@ import { describe, expect, it } from 'vitest'
 import { createGroup } from '../../src/stores/postgres/group.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-const options: { flights: number; perGroup: number; patience: number; shared?: number } = { flights: 2, perGroup: 500, patience: 1000 }
+const options: { flights: number; perGroup: number; patience: number; shared?: number; inAll?: number } = {
+  flights: 2,
+  perGroup: 500,
+  patience: 1000,
+}
 
 /** A group whose statements are answered by hand. */
 function byHand(change: Partial<typeof options> = {}) {
@@ -120,5 +124,21 @@ describe('a group', () => {
     sent[3]?.fail(new Error('lost'))
     expect(await Promise.all(lost)).toEqual(['lost', 'lost'])
     expect(sent).toHaveLength(4)
+  })
+
+  it('refuses each call whose time is over, and no other one, though its statement still runs', async () => {
+    const { sent, call } = byHand({ flights: 1, inAll: 60 })
+    const first = call(1)
+    await turn()
+    const early = call(2).catch((error: { code: string }) => error.code)
+    await expect(first).rejects.toMatchObject({ code: 'store_unavailable' })
+    const late = call(3)
+    sent[0]?.answer()
+    await turn()
+    await turn()
+    expect(sent[1]?.inputs).toEqual([2, 3])
+    expect(await early).toBe('store_unavailable')
+    sent[1]?.answer()
+    expect(await late).toBe('3 in 2,3')
   })
 })

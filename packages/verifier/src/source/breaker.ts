@@ -11,6 +11,8 @@ export interface Breaker {
   succeeded(): void
   /** `atLeast`: milliseconds for which the other side asked not to be asked. */
   failed(atLeast?: number): void
+  /** Lets the next try go out now: the other side was heard of again. Not before a time that it asked for itself. */
+  heard(): void
   state(): BreakerState
   /** Milliseconds until the next try; 0 when asks go out. */
   opensIn(): number
@@ -27,6 +29,7 @@ export function createBreaker(now: () => number, random: () => number, changed: 
   let failures = 0
   let opened = 0
   let until = 0
+  let asked = 0
   const turn = (next: BreakerState) => {
     if (state === next) return
     state = next
@@ -49,8 +52,12 @@ export function createBreaker(now: () => number, random: () => number, changed: 
       // An ask that was under way when it opened says nothing new.
       if (state === 'open' || (state === 'closed' && failures < failuresToOpen)) return
       const wait = Math.min(longestWait, firstWait * 2 ** opened++)
-      until = now() + Math.max(atLeast, wait / 2 + (random() * wait) / 2)
+      asked = now() + atLeast
+      until = Math.max(asked, now() + wait / 2 + (random() * wait) / 2)
       turn('open')
+    },
+    heard() {
+      if (state === 'open') until = Math.min(until, asked)
     },
     state: () => state,
     opensIn: () => (state === 'closed' ? 0 : Math.max(0, until - now())),

@@ -121,7 +121,10 @@ export function createHttpSource(options: HttpSourceOptions): Source {
           transport,
           clocks: { now: options.now ?? Date.now, monotonic },
           random,
-          observe,
+          observe(event) {
+            if (event.event === 'connected') breaker.heard()
+            observe(event)
+          },
           keep,
           mode: options.follow ?? 'stream',
           apply(entries) {

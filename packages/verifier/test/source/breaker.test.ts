@@ -48,6 +48,22 @@ describe('the breaker', () => {
     expect(breaker.opensIn()).toBe(1500)
   })
 
+  it('lets one try at once when the other side was heard of again, but not before a time that it asked for', () => {
+    breaker.heard()
+    fail(5)
+    expect(breaker.opensIn()).toBe(1500)
+    breaker.heard()
+    expect([breaker.opensIn(), breaker.allows(), breaker.allows()]).toEqual([0, true, false])
+    // While that try is under way, nothing more; and it counts as any other.
+    breaker.heard()
+    expect(breaker.allows()).toBe(false)
+    breaker.failed(9000)
+    expect(breaker.opensIn()).toBe(9000)
+    time += 1000
+    breaker.heard()
+    expect(breaker.opensIn()).toBe(8000)
+  })
+
   it('waits twice as long after each try that fails, five seconds at most', () => {
     fail(5)
     const waits: number[] = []

@@ -74,10 +74,13 @@ export interface StepUpStart extends LoginCaller, StepUpQuestion {
 /** A step-up under way. */
 export type StepUpStarted = LoginStarted & { readonly method: string; readonly methods: readonly string[] }
 
+/** Where a sign-in or step-up can stand. */
+export type LoginState = Exclude<AttemptState, 'address'>
+
 /** Something was proven, and more is wanted: what may be done next. Nothing is opened yet. */
 export interface LoginStep {
   readonly ok: true
-  readonly state: AttemptState
+  readonly state: LoginState
   /** The method whose answer is waited for; of several, those to choose from. */
   readonly methods: readonly string[]
   readonly challenge: unknown
@@ -108,7 +111,7 @@ export type LoginView = LoginStarted & {
   readonly clientId: string
   readonly identifier: string
   readonly purpose: AttemptPurpose
-  readonly state: AttemptState
+  readonly state: LoginState
   readonly step: LoginStep
   /** What a step-up is for, and what it must reach. */
   readonly need: Need

@@ -2,7 +2,7 @@
 // bound to it. What is found here has been proven by nothing yet.
 
 import { fromBase64url, toBase64url } from '@symbolon/protocol'
-import type { Clients } from '../api.ts'
+import type { Clients, LoginState } from '../api.ts'
 import { email } from '../factors/email.ts'
 import type { CorePorts, Factor } from '../factors/factor.ts'
 import type { Attempt, Client } from '../model.ts'
@@ -11,7 +11,7 @@ import { sealPlace } from '../seal-place.ts'
 /** An attempt under way, its client, the factor whose answer is waited for, and what stood sealed in it. */
 export interface Found {
   readonly idHash: string
-  readonly attempt: Attempt
+  readonly attempt: Attempt & { readonly state: LoginState }
   readonly client: Client
   readonly factor: Factor
   readonly identifier: string
@@ -46,14 +46,27 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
     const row = await store.attempts.find(idHash)
     if (row === undefined || row.attempt.consumedAt !== null || row.now >= row.attempt.endsAt) return undefined
     const { attempt, now } = row
+    const { state } = attempt
+    // What is begun by who is signed in already is no sign-in, and no step-up.
+    if (state === 'address' || attempt.purpose === 'enrol' || attempt.purpose === 'change_email') return undefined
     const factor = factors.find((one) => one.method === attempt.method)
     const client = await clients.find(attempt.clientId)
     const bytes = crypto.open(attempt.sealedIdentifier, sealPlace('attempt', idHash))
     if (factor === undefined || client === undefined || client.status !== 'active' || bytes === undefined) return undefined
     let plain = ''
     for (const byte of bytes) plain += String.fromCharCode(byte)
-    const [identifier = '', state = '', options = 'null'] = plain.split('\n')
-    return { idHash, attempt, client, factor, identifier, state, options: JSON.parse(options), byLink: false, now }
+    const [identifier = '', kept = '', options = 'null'] = plain.split('\n')
+    return {
+      idHash,
+      attempt: { ...attempt, state },
+      client,
+      factor,
+      identifier,
+      state: kept,
+      options: JSON.parse(options),
+      byLink: false,
+      now,
+    }
   }
   /** Whether the browser is the one that it was started in. A client without cookies has none. */
   const isHere = ({ bindingHash }: Attempt, browser: string | null) =>

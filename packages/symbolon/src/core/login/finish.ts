@@ -46,7 +46,7 @@ export function createFinish(parts: LoginParts) {
       const policy = policyOf(client)
       const level = reached(proven)
       const before = key === null ? proven : proven.filter((proof) => proof.key !== key.passkey.id)
-      if (level === undefined || !(await areKept(ports, before))) return refuse('login_failed')
+      if (level === undefined || !(await areKept(ports, before, { identifier, userId }))) return refuse('login_failed')
       const method = proven.map((proof) => proof.method).join(' ')
       const admitted =
         userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
@@ -83,7 +83,7 @@ export function createFinish(parts: LoginParts) {
       if (opened.outcome !== 'opened') return refuse(refusals[opened.outcome])
       ports.crashPoint('login.opened')
       const { snapshot, created } = opened
-      if (!(await areKept(ports, proven))) {
+      if (!(await areKept(ports, proven, { identifier, userId }))) {
         const { user } = snapshot
         const gone = {
           event: 'session.admin',

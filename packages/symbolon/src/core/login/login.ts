@@ -23,7 +23,7 @@ import { createStepUp, knownBy } from './step-up.ts'
 type Proved = Proof & { readonly userId: string | null }
 
 /** How long whoever judges a CAPTCHA's answer may take (milliseconds), and about how many they are asked at once. */
-const captchaBudget = 3000
+export const captchaBudget = 3000
 const mostCaptchas = 256
 
 /** Creates the sign-in verbs. */
@@ -132,7 +132,7 @@ export function createLogin(parts: LoginParts): Login {
   /** Takes one step with an attempt that was found for whoever may take it. */
   const take = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
     const { attempt } = found
-    if (attempt.purpose === 'enrol' || !allows(attempt.state, actionOf(input))) return refuse('login_failed')
+    if (!allows(attempt.state, actionOf(input))) return refuse('login_failed')
     // A step-up is taken where it was started, and ends no session.
     if (attempt.purpose === 'step_up' && (found.byLink || 'end' in input)) return refuse('login_failed')
     if ('method' in input) return next.choose(found, input)

@@ -1,13 +1,12 @@
 // The login machine: where a sign-in can stand, and what can be done there. Whatever is not in the table is refused
 // before anything is read of the answer. `start` has no record yet; `done` has none any more.
 
-import type { AttemptState } from '../model.ts'
-import type { LoginAnswer, Press } from './api.ts'
+import type { LoginAnswer, LoginState, Press } from './api.ts'
 
 /** What can be done with a sign-in. */
 export type LoginAction = 'start' | 'resend' | 'link' | 'verify' | 'respond' | 'choose' | 'end'
 
-type Place = 'start' | AttemptState | 'done'
+type Place = 'start' | LoginState | 'done'
 
 /**
  * The table: from a place, by an action, to one of these places. A proof (`verify`, `respond`, `link`) leads to `done` when

@@ -2,9 +2,9 @@
 // Which of them somebody has set up is looked at only here, after something was proven: before that, all look alike.
 
 import type { Caller } from '../answers.ts'
-import type { LoginStep, Refused } from '../api.ts'
+import type { LoginState, LoginStep, Refused } from '../api.ts'
 import type { Factor } from '../factors/factor.ts'
-import type { Attempt, AttemptState, Client, Proof, User } from '../model.ts'
+import type { Attempt, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
@@ -86,7 +86,7 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
    */
   const advance = async (
     { idHash, attempt, byLink }: Found,
-    change: Omit<AttemptChange, 'from' | 'ends' | 'bindingHash'>,
+    change: Omit<AttemptChange, 'from' | 'ends' | 'bindingHash'> & { readonly state: LoginState },
     shown: Pick<LoginStep, 'methods' | 'challenge' | 'sessions'>,
     { browser }: Taker,
     ends = mostMs,
@@ -97,8 +97,7 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     const carried = link === null ? {} : { linkHash: link.hash }
     const advanced = await store.attempts.advance(idHash, { ...change, ...carried, bindingHash, from: attempt.step, ends }, [])
     if (advanced.outcome === 'gone') return refuse('login_failed')
-    const { state, expiresAt } = advanced.attempt
-    return { ok: true, state, expiresAt, token: link?.token ?? null, ...shown }
+    return { ok: true, state: change.state, expiresAt: advanced.attempt.expiresAt, token: link?.token ?? null, ...shown }
   }
 
   /** Begins one more factor in an attempt. `tries`: those that were charged since the last proof. */
@@ -132,7 +131,7 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
   }
 
   /** What waits without a factor of its own: a choice. Nothing that was sent before is of use in it. `kept`: what is carried through it. */
-  const waiting = (found: Found, state: AttemptState, proven: readonly Proof[], userId: string | null, kept = '') => ({
+  const waiting = (found: Found, state: LoginState, proven: readonly Proof[], userId: string | null, kept = '') => ({
     state,
     method: found.attempt.method,
     sealedIdentifier: attempts.seal(found.idHash, found.identifier, kept === '' ? null : { state: kept, options: null }),

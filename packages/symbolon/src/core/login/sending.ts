@@ -5,6 +5,7 @@ import { routes } from '@symbolon/protocol'
 import type { Caller } from '../answers.ts'
 import type { SentFactor } from '../factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
+import type { Delivery } from '../ports.ts'
 import { actionOf } from './action.ts'
 import type { Attempts } from './attempt.ts'
 import type { LoginParts } from './parts.ts'
@@ -45,11 +46,17 @@ export function createSending(
         codeHash: attempts.codeHashes(place, code)[0] as Uint8Array,
         linkHash: link?.hash ?? null,
         async send(caller: Caller) {
-          const user = await store.users.find({ email: identifier })
+          const [user, leftAt] = await Promise.all([store.users.find({ email: identifier }), store.addresses.leftAt(identifier)])
           const language = caller.language ?? 'en'
           const confirms = signsIn ? null : place.action === null ? '' : actionOf(place.action).text
           const message = { code, link: address, confirms, clientName: client.name, device: caller.device ?? '', language }
-          const delivery = mayReceive(user, policyOf(client)) ? factor.deliver(identifier, message) : ({ kind: 'none' } as const)
+          const delivery: Delivery =
+            user === undefined && leftAt !== undefined
+              ? // Whoever it was taken from hears how to have it back, instead of a code that opens nothing.
+                { kind: 'address_left', to: identifier, at: leftAt, device: message.device, language }
+              : mayReceive(user, policyOf(client))
+                ? factor.deliver(identifier, message)
+                : { kind: 'none' }
           hooks.send(delivery, { clientId: client.id, userId: user?.id ?? null, language })
         },
       }

@@ -90,11 +90,16 @@ export function createStepUp(parts: StepUpParts) {
 
   const raiseOnce = async (found: Found, proven: readonly Proof[], input: Taker): Promise<SignedIn | Refused | 'again'> => {
     const { attempt, idHash, client } = found
+    const provenAt = { identifier: found.identifier, userId: attempt.userId }
     const before = await standing(found, input)
     if ('ok' in before) return before
     const level = reached(proven)
     // The session may have been raised by somebody else meanwhile: never down from there.
-    if (level === undefined || !(await areKept(ports, proven)) || !meets(proven, attempt.need?.acrValues ?? [], floorOf(before).acr))
+    if (
+      level === undefined ||
+      !(await areKept(ports, proven, provenAt)) ||
+      !meets(proven, attempt.need?.acrValues ?? [], floorOf(before).acr)
+    )
       return refuse('login_failed')
     const { sid, kind, generation } = before.session
     const key = openSessionKey(crypto, before.session)
@@ -125,7 +130,7 @@ export function createStepUp(parts: StepUpParts) {
     if (raised.outcome === 'lost') return 'again'
     if (raised.outcome !== 'raised') return refuse(refusals[raised.outcome])
     ports.crashPoint('step_up.raised')
-    if (!(await areKept(ports, proven))) {
+    if (!(await areKept(ports, proven, provenAt))) {
       const gone = { event: 'session.admin', userId: before.user.id, sid, clientId: client.id, ip: input.caller.ip }
       await store.sessions.revoke({ sid }, 'admin', [{ ...gone, detail: { by: 'system', because: 'key_gone' } }])
       return refuse('session_revoked')

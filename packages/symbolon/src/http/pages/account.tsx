@@ -4,6 +4,7 @@ import type { SessionView } from '@symbolon/protocol'
 import { accountTexts, pageTexts } from '#messages'
 import type { EventView } from '../views.ts'
 import { ActivityList } from './activity.tsx'
+import { AddressSection } from './address.tsx'
 import { type Look, Page, Token, When } from './frame.tsx'
 import { type OwnPasskeys, PasskeyList } from './passkeys.tsx'
 
@@ -66,6 +67,7 @@ export function AccountPage(props: {
           </form>
         </details>
       ) : null}
+      <AddressSection look={look} email={props.email} formToken={formToken} />
       {props.passkeys === null ? null : <PasskeyList look={look} email={props.email} own={props.passkeys} formToken={formToken} />}
       <ActivityList look={look} events={props.events} />
       <h2>{own.data}</h2>

@@ -3,6 +3,7 @@
 
 import { pageTexts } from '#messages'
 import { type Look, Page, When } from './frame.tsx'
+import { CodeField } from './login.tsx'
 
 /** The page. `startedAt` is ISO 8601. */
 export function LinkPage(props: {
@@ -34,27 +35,13 @@ export function LinkPage(props: {
       </dl>
       <form method="post" action={`${look.mount}/login/link`}>
         <input type="hidden" name="form_token" value={props.formToken} />
-        {here ? null : (
-          <>
-            <label for="code">{t.code}</label>
-            <input
-              id="code"
-              name="code"
-              class="code"
-              inputmode="numeric"
-              autocomplete="one-time-code"
-              pattern="[0-9 ]*"
-              required
-              autofocus={problem !== null}
-              maxlength={20}
-              aria-invalid={problem === null ? undefined : 'true'}
-              aria-describedby="problem"
-            />
-          </>
+        {here ? (
+          <p id="problem" class="problem" role="alert">
+            {problem ?? ''}
+          </p>
+        ) : (
+          <CodeField look={look} problem={problem} focus={problem !== null} />
         )}
-        <p id="problem" class="problem" role="alert">
-          {problem ?? ''}
-        </p>
         <button class="primary" type="submit">
           {here ? t.verify : t.verifyHere}
         </button>

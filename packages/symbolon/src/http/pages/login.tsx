@@ -22,7 +22,8 @@ export function Hidden({ journey }: { readonly journey: Journey }) {
   )
 }
 
-function Development({ look }: { readonly look: Look }) {
+/** In development, where mails go. */
+export function Development({ look }: { readonly look: Look }) {
   if (!look.dev) return null
   return (
     <p class="dev">
@@ -102,6 +103,40 @@ export function IdentifierPage(props: {
   )
 }
 
+/** Where a code is typed, and what was wrong with it. `focus`: whether one begins there. */
+export function CodeField({
+  look,
+  problem,
+  focus = true,
+}: {
+  readonly look: Look
+  readonly problem: string | null
+  readonly focus?: boolean
+}) {
+  const t = pageTexts(look)
+  return (
+    <>
+      <label for="code">{t.code}</label>
+      <input
+        id="code"
+        name="code"
+        class="code"
+        inputmode="numeric"
+        autocomplete="one-time-code"
+        pattern="[0-9 ]*"
+        required
+        autofocus={focus}
+        maxlength={20}
+        aria-invalid={problem === null ? undefined : 'true'}
+        aria-describedby="problem"
+      />
+      <p id="problem" class="problem" role="alert">
+        {problem ?? ''}
+      </p>
+    </>
+  )
+}
+
 /** The code that was sent. `resendIn` in seconds. */
 export function CodePage(props: {
   readonly look: Look
@@ -124,23 +159,7 @@ export function CodePage(props: {
       <form method="post" action={`${look.mount}/login/code`}>
         <Hidden journey={journey} />
         <input type="hidden" name="login_id" value={props.loginId} />
-        <label for="code">{t.code}</label>
-        <input
-          id="code"
-          name="code"
-          class="code"
-          inputmode="numeric"
-          autocomplete="one-time-code"
-          pattern="[0-9 ]*"
-          required
-          autofocus
-          maxlength={20}
-          aria-invalid={problem === null ? undefined : 'true'}
-          aria-describedby="problem"
-        />
-        <p id="problem" class="problem" role="alert">
-          {problem ?? ''}
-        </p>
+        <CodeField look={look} problem={problem} />
         <button class="primary" type="submit">
           {t.verify}
         </button>

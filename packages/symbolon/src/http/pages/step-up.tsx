@@ -4,6 +4,7 @@
 import type { Action } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
 import { type Look, Page } from './frame.tsx'
+import { CodeField } from './login.tsx'
 import { PasskeyButton } from './passkeys.tsx'
 
 /** What travels through the steps: the address to return to, what must be reached, and the act. */
@@ -131,23 +132,7 @@ export function StepUpCodePage(props: {
       <Act look={look} action={props.action} />
       <form method="post" action={`${look.mount}/login/step-up/code`}>
         <Carried fields={fields} />
-        <label for="code">{t.code}</label>
-        <input
-          id="code"
-          name="code"
-          class="code"
-          inputmode="numeric"
-          autocomplete="one-time-code"
-          pattern="[0-9 ]*"
-          required
-          autofocus
-          maxlength={20}
-          aria-invalid={problem === null ? undefined : 'true'}
-          aria-describedby="problem"
-        />
-        <p id="problem" class="problem" role="alert">
-          {problem ?? ''}
-        </p>
+        <CodeField look={look} problem={problem} />
         <button class="primary" type="submit">
           {t.confirm}
         </button>

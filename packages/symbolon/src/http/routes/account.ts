@@ -1,8 +1,11 @@
 // A person's own account over the API: what happened to it, all of it to take away, and its end.
 
+import type { z } from '@hono/zod-openapi'
 import { SymbolonError } from '@symbolon/protocol'
 import type { SessionSnapshot } from '#core'
-import { type Http, type Site, whoIs } from '../context.ts'
+import { readJson } from '../body.ts'
+import { type Http, refusal, type Site, whoIs } from '../context.ts'
+import { emailChange, emailVerify } from '../schemas/account.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
 import { byOwner, justNow, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
@@ -34,6 +37,7 @@ export const exported = (site: Site) => async (c: Http) => {
   const about = {
     exported_at: iso(now),
     user: { id: user.id, email: user.email, roles: user.roles, status: user.status, created_at: iso(user.createdAt) },
+    earlier_addresses: (await core.addresses.earlier(user.id)).map((one) => ({ email: one.email, until: iso(one.expiresAt) })),
     sessions: await sessionViews(core, user, session.sid),
     passkeys: (await core.passkeys.list(user.id)).passkeys.map(passkeyView),
   }
@@ -83,4 +87,29 @@ export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot):
 export const remove = (site: Site) => async (c: Http) => {
   await removeOwn(c, site, await whoIs(c, site))
   return c.body(null, 204)
+}
+
+/** `POST /v1/account/email`: only who has just signed in, as for a change of passkeys. */
+export const changeEmail = (site: Site) => async (c: Http) => {
+  const { email } = await readJson(c, emailChange)
+  const begun = await site.parts.core.addresses.start(justNow(await provenEnough(site, await whoIs(c, site))), {
+    email,
+    caller: c.var.caller,
+  })
+  if (!begun.ok) throw refusal(begun)
+  return c.json({ change_id: begun.changeId, expires_at: new Date(begun.expiresAt).toISOString() })
+}
+
+/** Takes the code of a change: it began with who had just signed in, and this is the same session. */
+export async function takeAddress(c: Http, site: Site, snapshot: SessionSnapshot, given: z.output<typeof emailVerify>): Promise<string> {
+  const done = await site.parts.core.addresses.finish(snapshot, { changeId: given.change_id, code: given.code, caller: c.var.caller })
+  if (!done.ok) throw refusal(done)
+  ended(c, site, { head: done.head, sids: done.ended }, snapshot.session.sid)
+  return done.email
+}
+
+/** `POST /v1/account/email/verify` */
+export const verifyEmail = (site: Site) => async (c: Http) => {
+  const given = await readJson(c, emailVerify)
+  return c.json({ email: await takeAddress(c, site, await whoIs(c, site), given) })
 }

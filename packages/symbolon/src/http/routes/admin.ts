@@ -17,6 +17,7 @@ const userQuery = z.strictObject({
   after: z.string().max(60).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 })
+const address = z.strictObject({ email: z.string().max(320) })
 const roles = z.strictObject({ roles: names })
 const status = z.strictObject({ status: z.enum(['active', 'disabled']) })
 const policy = z
@@ -117,6 +118,12 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   })
   app.put('/admin/v1/users/:id/status', async (c) => {
     const changed = await core.users.change(c.req.param('id'), await readJson(c, status), by)
+    if (!changed.ok) throw refusal(changed)
+    tell(c, changed.head)
+    return c.json(userView(changed.user))
+  })
+  app.put('/admin/v1/users/:id/email', async (c) => {
+    const changed = await core.users.changeEmail(c.req.param('id'), (await readJson(c, address)).email, { actor: by })
     if (!changed.ok) throw refusal(changed)
     tell(c, changed.head)
     return c.json(userView(changed.user))

@@ -76,6 +76,8 @@ export const follow = (site: Site) => async (c: Http) => {
   const { feed } = site.parts.core
   if (wait !== undefined) {
     if (from === undefined) throw new SymbolonError('invalid_request', { field: 'after' })
+    // It waits for what happens, not for the store.
+    c.env.waiting?.end()
     const page = await feed.poll(client, from, wait * 1000, expires)
     if (page === 'snapshot_required') throw new SymbolonError('snapshot_required')
     return c.json(page)

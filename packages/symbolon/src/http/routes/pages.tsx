@@ -44,7 +44,7 @@ export function pageRoutes(site: Site) {
   const { mount } = site
   const { core } = site.parts
   const showing = createShowing(site)
-  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = showing
+  const { served, proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf, signInFirst } = showing
 
   const stepUp = stepUpRoutes(site)
   const offer = offerRoutes(site, showing)
@@ -113,15 +113,6 @@ export function pageRoutes(site: Site) {
     return { clientId: client.id, returnTo, formToken: proof(`login\n${browser}`) }
   }
 
-  /** Where a session is wanted: signing in, or, where a more recent proof is, stepping up; and back to the account. */
-  const signInFirst = (c: Http, error: unknown) => {
-    const { status, code, options } = expected(error)
-    if (status !== 401) throw error
-    const { maxAge = 0, acrValues = [] } = options
-    const wanted = acrValues.length === 0 ? '' : `&acr_values=${encodeURIComponent(acrValues.join(' '))}`
-    const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${maxAge}${wanted}` : ''
-    return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
-  }
   const ownPasskeys = async (snapshot: SessionSnapshot) => {
     const { party } = core.passkeys
     if (party === undefined) return null

@@ -107,6 +107,15 @@ export function createShowing(site: Site) {
       const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]
       if (foreign !== undefined) c.header('content-security-policy', policy(foreign))
     },
+    /** Where a session is wanted: signing in, or, where a more recent proof is, stepping up; and back to the account. */
+    signInFirst(c: Http, error: unknown) {
+      const { status, code, options } = expected(error)
+      if (status !== 401) throw error
+      const { maxAge = 0, acrValues = [] } = options
+      const wanted = acrValues.length === 0 ? '' : `&acr_values=${encodeURIComponent(acrValues.join(' '))}`
+      const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${maxAge}${wanted}` : ''
+      return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
+    },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
     problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,
   }

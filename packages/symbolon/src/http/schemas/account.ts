@@ -1,4 +1,4 @@
-// Answers of the routes for one's own account.
+// What the routes for one's own account take and answer.
 
 import { z } from '@hono/zod-openapi'
 import { type EventName, events as table } from '@symbolon/protocol'
@@ -26,7 +26,21 @@ export const exported = z.object({
     status: z.enum(['active', 'disabled']),
     created_at: z.iso.datetime(),
   }),
+  /** Those that can still be put back. */
+  earlier_addresses: z.array(z.object({ email: z.string(), until: z.iso.datetime() })),
   sessions: z.array(session),
   passkeys: z.array(passkey),
   events: z.array(event),
 })
+
+/** The address that somebody wants to have. */
+export const emailChange = z.strictObject({ email: z.string().max(320) })
+
+/** Begun: a code is on its way, unless the address is another user's. */
+export const emailChanging = z.object({ change_id: z.string(), expires_at: z.iso.datetime() })
+
+/** The code that came there. */
+export const emailVerify = z.strictObject({ change_id: z.string().max(128), code: z.string().max(64) })
+
+/** The address from now on. */
+export const emailChanged = z.object({ email: z.string() })

@@ -87,7 +87,8 @@ ${holdSignIns}  now := @time();
       SELECT u.id, u.status FROM @users u
       WHERE u.id = coalesce(e.x->'user'->>'id', (SELECT v.id FROM @users v WHERE v.tenant = 'main' AND v.email = e.x->'user'->>'email')) OFFSET 0) p ON true) a
   WHERE a.nth = 1 AND a.nth_of_person = 1 AND a.x->>'ends' IS NULL AND a.x->>'enrols' IS NULL AND a.x->>'replaces' IS NULL AND a.x->'session'->>'parent' IS NULL
-    AND (a.status = 'active' OR a.person IS NULL AND a.x->'user'->>'id' IS NULL AND a.x->'user'->>'create' IS NOT NULL)
+    AND (a.status = 'active' OR a.person IS NULL AND a.x->'user'->>'id' IS NULL AND a.x->'user'->>'create' IS NOT NULL
+      AND NOT @is_kept_address(a.x->'user'->>'email', NULL))
     AND EXISTS (SELECT 1 FROM @attempts t WHERE t.id_hash = a.x->>'attempt' AND t.consumed_at IS NULL AND coalesce(t.ends_at, t.expires_at) > now)
     AND EXISTS (SELECT 1 FROM @clients k WHERE k.tenant = 'main' AND k.id = a.x->'session'->>'clientId' AND k.status = 'active')
     AND ((a.x->>'maxSessions')::integer = 0 OR a.person IS NULL OR (a.x->>'maxSessions')::integer > (

@@ -18,6 +18,8 @@ export interface GroupOptions<Input, Output> {
   readonly shared?: number
   /** How long a call may wait to be sent, in milliseconds. */
   readonly patience: number
+  /** How long it may wait in all; 1,800 milliseconds unless said. */
+  readonly inAll?: number
 }
 
 interface Waiting<Input, Output> {
@@ -28,15 +30,30 @@ interface Waiting<Input, Output> {
 }
 
 const most = 20_000
+const slow = () => new SymbolonError('store_unavailable', { detail: 'the database is too slow', retryAfter: 2 })
 
 /** Creates the gatherer: a function that answers one call. */
 export function createGroup<Input, Output>(options: GroupOptions<Input, Output>): (input: Input) => Promise<Output> {
-  const { shared = Number.POSITIVE_INFINITY } = options
+  const { shared = Number.POSITIVE_INFINITY, inAll = 1800 } = options
   let waiting: Waiting<Input, Output>[] = []
   let flying = 0
   let scheduled = false
 
+  /** Refuses those of a group, the oldest first, whose time is over before it comes back. */
+  const watch = (group: readonly Waiting<Input, Output>[]) => {
+    let next = 0
+    let timer: NodeJS.Timeout
+    const look = () => {
+      const now = performance.now()
+      while (next < group.length && now - (group[next] as Waiting<Input, Output>).since >= inAll) group[next++]?.reject(slow())
+      const one = group[next]
+      if (one !== undefined) timer = setTimeout(look, one.since + inAll - now + 1)
+    }
+    timer = setTimeout(look, (group[0] as Waiting<Input, Output>).since + inAll - performance.now() + 1)
+    return () => clearTimeout(timer)
+  }
   const fly = async (group: readonly Waiting<Input, Output>[]) => {
+    const watched = watch(group)
     try {
       const answers = await options.run(group.map(({ input }) => input))
       group.forEach(({ resolve }, at) => void resolve(answers[at] as Output | Promise<Output>))
@@ -48,6 +65,8 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
       // Nothing was done. What is wrong with one of them is its own fault alone.
       for (const one of group)
         await options.run([one.input]).then(([answer]) => one.resolve(answer as Output | Promise<Output>), one.reject)
+    } finally {
+      watched()
     }
   }
   const send = () => {
@@ -63,7 +82,7 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
         waiting = rest.length <= room ? [] : rest.slice(room)
         for (const one of batch)
           if (now - one.since <= options.patience) group.push(one)
-          else one.reject(new SymbolonError('store_unavailable', { detail: 'the database is too slow', retryAfter: 2 }))
+          else one.reject(slow())
       }
       if (group.length === 0) return
       flying++

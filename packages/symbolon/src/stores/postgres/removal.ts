@@ -45,6 +45,7 @@ BEGIN
   UPDATE @audit SET ip = NULL WHERE user_id = person AND ip IS NOT NULL;
   DELETE FROM @passkeys WHERE tenant = 'main' AND user_id = person;
   DELETE FROM @user_handles WHERE tenant = 'main' AND user_id = person;
+  DELETE FROM @address_undos WHERE user_id = person;
   -- One that became theirs meanwhile and is held by somebody who waits for the user: it ends there, and is swept.
   DELETE FROM @attempts WHERE id_hash = ANY(ARRAY(SELECT id_hash FROM @attempts WHERE user_id = person FOR UPDATE SKIP LOCKED));
   DELETE FROM @users WHERE id = person;

@@ -3,6 +3,7 @@
 // cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
 
 import { SymbolonError } from '@symbolon/protocol'
+import { addressFunctions } from './addresses.ts'
 import { attemptFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
@@ -146,6 +147,7 @@ const steps: readonly Step[] = [
   { sql: raiseFunctions },
   { sql: removalFunctions },
   { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
+  { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
 ]
 
 /** How many steps this version knows. */

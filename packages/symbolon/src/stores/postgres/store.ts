@@ -4,6 +4,7 @@
 import type { Revocation } from '@symbolon/protocol'
 import type { Store } from '#core'
 import { auditColumns, auditOf, type Row } from '#stores/rows'
+import { createAddresses } from './addresses.ts'
 import { createAttempts } from './attempts.ts'
 import { createClients } from './clients.ts'
 import { checkOpen, placeOf } from './closing.ts'
@@ -106,6 +107,7 @@ function storeOn(driver: Driver): PostgresStore {
     users: createUsers(driver, verbs),
     clients: createClients(driver, verbs),
     keys: createKeys(driver, verbs),
+    addresses: createAddresses(driver, verbs),
     attempts: createAttempts(driver, verbs),
     passkeys: createPasskeys(driver, verbs),
     limits: createLimits(verbs),

@@ -6,7 +6,7 @@ import { type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { createLookup } from './lookup.ts'
 import { createRemoval } from './removal.ts'
-import { auditLines, feedLife, headOf, type Logged, selection, type Verbs } from './write.ts'
+import { auditLines, feedLife, headOf, type Logged, Refusal, selection, type Verbs } from './write.ts'
 
 const row = `json_build_array(${selection(userColumns, 'u')})`
 
@@ -56,8 +56,14 @@ export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore
   return {
     async create({ id, email, roles }, audit) {
       const asked = { id, email, roles: JSON.stringify(roles), audit: auditLines(audit) }
-      const made = await call<Row | null>({ name: 'create_user', text: 'SELECT @create_user($1)' }, [JSON.stringify(asked)])
-      return made === null ? 'conflict' : userOf(made)
+      try {
+        const made = await call<Row | null>({ name: 'create_user', text: 'SELECT @create_user($1)' }, [JSON.stringify(asked)])
+        return made === null ? 'conflict' : userOf(made)
+      } catch (error) {
+        // Somebody else may still put this address back.
+        if (error instanceof Refusal) return 'conflict'
+        throw error
+      }
     },
     find: (by) => ('id' in by ? byId(by.id) : byEmail(by.email)),
     async list(after, limit) {

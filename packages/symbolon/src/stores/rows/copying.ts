@@ -12,6 +12,7 @@ import {
   passkeyColumns,
   type Row,
   sessionColumns,
+  undoColumns,
   userColumns,
 } from './rows.ts'
 import { deliveryColumns, targetColumns } from './webhooks.ts'
@@ -33,6 +34,7 @@ export const copiedTables = [
   { name: 'sessions', columns: sessionColumns, key: ['sid'], bytes: ['credential_hash', 'sealed_key'] },
   { name: 'attempts', columns: attemptColumns, key: ['id_hash'], bytes: ['sealed_identifier', 'code_hash'] },
   { name: 'passkeys', columns: passkeyColumns, key: ['tenant', 'id'], bytes: ['public_key'] },
+  { name: 'address_undos', columns: undoColumns, key: ['id_hash'], bytes: [] },
   { name: 'user_handles', columns: ['tenant', 'user_id', 'handle'], key: ['tenant', 'user_id'], bytes: [] },
   { name: 'budgets', columns: ['tenant', 'key', 'arrival'], key: ['tenant', 'key'], bytes: [] },
   { name: 'used', columns: ['tenant', 'key', 'expires'], key: ['tenant', 'key'], bytes: [] },

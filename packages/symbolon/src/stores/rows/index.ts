@@ -44,6 +44,8 @@ export {
   sessionColumns,
   sessionOf,
   sessionSelection,
+  undoColumns,
+  undoOf,
   userColumns,
   userOf,
   weighty,

@@ -2,7 +2,7 @@
 // JSON; a text that was read before gives the same frozen object again, so that a hot read parses nothing.
 
 import type { Revocation } from '@symbolon/protocol'
-import type { Attempt, AuditEntry, Client, Lease, Passkey, Session, SigningKey, User } from '#core'
+import type { AddressUndo, Attempt, AuditEntry, Client, Lease, Passkey, Session, SigningKey, User } from '#core'
 
 /** A row as a driver gives it: columns in the order asked for. */
 export type Row = readonly unknown[]
@@ -125,6 +125,15 @@ export function userOf(row: Row, at = 0): User {
     epoch: r[at + 5]!,
     createdAt: r[at + 6]!,
   }
+}
+
+/** The columns of an address that can be put back, in the order that `undoOf` reads. */
+export const undoColumns = ['id_hash', 'tenant', 'user_id', 'email', 'created_at', 'expires_at'] as const
+
+/** An address that can be put back, from its columns. */
+export function undoOf(row: Row): AddressUndo {
+  const r = row as readonly never[]
+  return { idHash: r[0]!, userId: r[2]!, email: r[3]!, createdAt: r[4]!, expiresAt: r[5]! }
 }
 
 /** The columns of a client, in the order that `clientOf` reads. */

@@ -27,6 +27,7 @@ export function removeUser(
   db.sql('UPDATE audit SET ip = NULL WHERE user_id = ? AND ip IS NOT NULL').run(id)
   db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ?").run(id)
   db.sql("DELETE FROM user_handles WHERE tenant = 'main' AND user_id = ?").run(id)
+  db.sql('DELETE FROM address_undos WHERE user_id = ?').run(id)
   db.sql('DELETE FROM attempts WHERE user_id = ?').run(id)
   db.sql('DELETE FROM users WHERE id = ?').run(id)
   writeAudit(write, audit)

@@ -95,6 +95,14 @@ const steps: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN base_amr TEXT;
   ALTER TABLE sessions ADD COLUMN replaced_for TEXT;
   `,
+  `
+  CREATE TABLE address_undos (
+    id_hash TEXT PRIMARY KEY, tenant TEXT NOT NULL, user_id TEXT NOT NULL, email TEXT NOT NULL, created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX address_undos_by_email ON address_undos (tenant, email);
+  CREATE INDEX address_undos_of_user ON address_undos (user_id);
+  CREATE INDEX address_undos_by_end ON address_undos (expires_at);
+  `,
 ]
 
 /** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */

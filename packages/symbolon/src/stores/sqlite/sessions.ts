@@ -16,6 +16,7 @@ import { consumeAttempt } from './attempts.ts'
 import type { Driver } from './driver.ts'
 import { prepareSnapshot } from './finder.ts'
 import { addPasskey, listPasskeys, userHandle } from './passkeys.ts'
+import { isTaken } from './undos.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
 const live = 'revoked_at IS NULL AND expires_at > ? AND last_seen_at + idle > ?'
@@ -57,7 +58,7 @@ function holdUser({ db, now }: Write, wanted: OpenSession['user']): { id: string
     if (row[1] !== 'active') throw new Refusal({ outcome: 'user_disabled' })
     return { id: row[0] as string, created: false }
   }
-  if ('id' in wanted || wanted.create === null) throw new Refusal({ outcome: 'user_unknown' })
+  if ('id' in wanted || wanted.create === null || isTaken(db, wanted.email, null, now)) throw new Refusal({ outcome: 'user_unknown' })
   db.sql("INSERT INTO users (id, tenant, email, roles, status, epoch, created_at) VALUES (?, 'main', ?, ?, 'active', 1, ?)").run(
     wanted.create.id,
     wanted.email,

@@ -17,6 +17,7 @@ import { hadFeed, pendingRestore } from './restores.ts'
 import { migrate } from './schema.ts'
 import { countSealed, notedSecrets, pageSealed } from './seals.ts'
 import { listSessions } from './sessions.ts'
+import { findUndo, isTaken, leftAt, listUndos } from './undos.ts'
 import { findUser, listUsers } from './users.ts'
 import { dueDeliveries, listTargets } from './webhooks.ts'
 import { headOf } from './write.ts'
@@ -110,6 +111,15 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
     keys: {
       list: () => guarded(path, () => ({ now: now(), keys: listKeys(db) })),
       change: (input) => writer.call('keys.change', input),
+    },
+    addresses: {
+      isTaken: (email, userId) => guarded(path, () => isTaken(db, email, userId, now())),
+      leftAt: (email) => guarded(path, () => leftAt(db, email, now()) ?? undefined),
+      undos: (userId) => guarded(path, () => listUndos(db, userId, now())),
+      findUndo: (idHash) => guarded(path, () => findUndo(db, idHash, now())),
+      change: (input) => writer.call('addresses.change', input),
+      undo: (input) => writer.call('addresses.undo', input),
+      sweep: (limit) => writer.call('addresses.sweep', limit),
     },
     attempts: {
       find: (idHash) =>

@@ -6,6 +6,7 @@ import type { AuditDraft, User, UserChange } from '#core'
 import { columns, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { endSessions } from './sessions.ts'
+import { isTaken } from './undos.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
 const select = `SELECT ${columns(userColumns)} FROM users`
@@ -31,7 +32,7 @@ export function createUser(
   user: { id: string; email: string; roles: readonly string[] },
   audit: readonly AuditDraft[],
 ): User {
-  if (findUser(write.db, { email: user.email }) !== undefined) throw new Refusal('conflict')
+  if (isTaken(write.db, user.email, null, write.now)) throw new Refusal('conflict')
   write.db
     .sql("INSERT INTO users (id, tenant, email, roles, status, epoch, created_at) VALUES (?, 'main', ?, ?, 'active', 1, ?)")
     .run(user.id, user.email, JSON.stringify(user.roles), write.now)

@@ -1,5 +1,6 @@
 // The verbs that write, in one table: what the worker runs and the store calls, typed once for both sides.
 
+import { changeAddress, sweepUndos, undoAddress } from './addresses.ts'
 import { advanceAttempt, chargeAttempt, consumeAttempt, resendAttempt, startAttempt, sweepAttempts } from './attempts.ts'
 import { bumpClient, putClient } from './clients.ts'
 import { closeStore, completeMove, openAgain, putRows } from './closing.ts'
@@ -28,6 +29,9 @@ export const verbs = {
   'users.create': createUser,
   'users.change': changeUser,
   'users.remove': removeUser,
+  'addresses.change': changeAddress,
+  'addresses.undo': undoAddress,
+  'addresses.sweep': sweepUndos,
   'clients.put': putClient,
   'clients.bump': bumpClient,
   'keys.change': changeKeys,

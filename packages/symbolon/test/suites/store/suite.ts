@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { Budget } from '#core'
+import { addressSuite } from './addresses.ts'
 import { attemptSuite } from './attempts.ts'
 import { openingSuite } from './opening.ts'
 import { passkeySuite } from './passkeys.ts'
@@ -23,6 +24,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
   passkeySuite(name, open)
   attemptSuite(name, open)
   removalSuite(name, open)
+  addressSuite(name, open)
   describe(`${name} is a store`, () => {
     const set = setStore(open)
     const { opened, attempt, find } = set

@@ -1,0 +1,153 @@
+// A person's e-mail address: changed, and put back. What was given up is kept for whoever undoes it, and nobody else can have
+// it meanwhile. Rows are locked in the order of every verb: attempt, user, sessions by sid, the feed's head last.
+
+import type { AddressChanged, AddressStore } from '#core'
+import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
+import type { Driver } from './driver.ts'
+import { createLookup } from './lookup.ts'
+import { live } from './sessions.ts'
+import { auditLines, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
+
+/** What both verbs do: another address, a greater epoch, and an end to every session but one. */
+const readdress = `
+CREATE FUNCTION @readdress(person text, wanted text, kept text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @time();
+  before record;
+  ended text[];
+BEGIN
+  SELECT email, epoch INTO before FROM @users WHERE id = person;
+  PERFORM 1 FROM @sessions WHERE user_id = person AND revoked_at IS NULL ORDER BY sid FOR NO KEY UPDATE;
+  BEGIN
+    UPDATE @users SET mark = DEFAULT, email = wanted, epoch = epoch + 1 WHERE id = person;
+  EXCEPTION WHEN unique_violation THEN
+    PERFORM @refuse('{"outcome":"taken"}');
+  END;
+  SELECT @end_sessions(coalesce(array_agg(sid), '{}'), 'signed_out_elsewhere', now) INTO ended FROM @sessions
+    WHERE user_id = person AND sid <> kept AND revoked_at IS NULL;
+  RETURN jsonb_build_object('now', now, 'before', before.email, 'ended', ended, 'user', (SELECT json_build_array(${selection(userColumns, 'u')}) FROM @users u WHERE u.id = person),
+    'entries', jsonb_build_array(jsonb_build_object('kind', 'user', 'id', person, 'epoch', before.epoch + 1, 'expires', now + ${feedLife.user})) || @ended_entries(ended, now));
+END $$;`
+
+/** The step that brings it. A new user cannot have an address that somebody may still put back. */
+export const addressFunctions = `
+CREATE TABLE @address_undos (
+  id_hash text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, user_id text COLLATE "C" NOT NULL, email text COLLATE "C" NOT NULL,
+  created_at bigint NOT NULL, expires_at bigint NOT NULL);
+CREATE INDEX address_undos_by_email ON @address_undos (tenant, email);
+CREATE INDEX address_undos_of_user ON @address_undos (user_id);
+CREATE INDEX address_undos_by_end ON @address_undos (expires_at);
+CREATE FUNCTION @is_kept_address(wanted text, person text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN EXISTS (SELECT 1 FROM @address_undos WHERE tenant = 'main' AND email = wanted AND user_id IS DISTINCT FROM person AND expires_at > @time());
+END $$;
+CREATE FUNCTION @keep_address() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF @is_kept_address(NEW.email, NEW.id) THEN PERFORM @refuse('{"outcome":"user_unknown"}'); END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER keep_address BEFORE INSERT ON @users FOR EACH ROW EXECUTE FUNCTION @keep_address();${readdress}
+CREATE FUNCTION @change_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  person text := asked->>'userId';
+  wanted text := asked->>'email';
+  proof jsonb := asked->'proof';
+  now bigint;
+  before record;
+  changed jsonb;
+BEGIN
+  IF proof <> 'null' THEN
+    PERFORM 1 FROM @attempts WHERE id_hash = proof->>'attempt' FOR UPDATE;
+    now := @time();
+    UPDATE @attempts SET consumed_at = now WHERE id_hash = proof->>'attempt' AND purpose = 'change_email' AND user_id = person AND sid = proof->>'sid'
+      AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
+  END IF;
+  SELECT status, email INTO before FROM @users WHERE id = person FOR UPDATE;
+  IF NOT FOUND THEN PERFORM @refuse(CASE WHEN proof = 'null' THEN '{"outcome":"user_gone"}' ELSE '{"outcome":"session_gone"}' END::jsonb); END IF;
+  IF proof <> 'null' THEN
+    PERFORM 1 FROM @sessions WHERE sid = proof->>'sid' FOR NO KEY UPDATE;
+    now := @time();
+    PERFORM 1 FROM @sessions s WHERE s.sid = proof->>'sid' AND s.user_id = person AND before.status = 'active' AND ${live};
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+  END IF;
+  now := @time();
+  IF before.email = wanted OR @is_kept_address(wanted, person) THEN PERFORM @refuse('{"outcome":"taken"}'); END IF;
+  changed := @readdress(person, wanted, coalesce(proof->>'sid', ''));
+  INSERT INTO @address_undos (${undoColumns.join(', ')})
+    VALUES (asked->>'undoHash', 'main', person, changed->>'before', now, now + (asked->>'undoLife')::bigint);
+  PERFORM @write_audit(asked->'audit', now, NULL);
+  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'changed', 'log', @log(changed->'entries', now));
+END $$;
+CREATE FUNCTION @undo_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint;
+  one record;
+  changed jsonb;
+  removed bigint;
+BEGIN
+  SELECT user_id, email, created_at INTO one FROM @address_undos WHERE id_hash = asked->>'idHash';
+  PERFORM 1 FROM @users WHERE id = one.user_id FOR UPDATE;
+  now := @time();
+  -- Somebody may have used it, or deleted the user, while that was waited for.
+  PERFORM 1 FROM @address_undos WHERE id_hash = asked->>'idHash' AND expires_at > now FOR UPDATE;
+  IF NOT FOUND THEN PERFORM @refuse('{"outcome":"gone"}'); END IF;
+  changed := @readdress(one.user_id, one.email, '');
+  DELETE FROM @passkeys WHERE tenant = 'main' AND user_id = one.user_id AND created_at >= one.created_at - (asked->>'reach')::bigint;
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  DELETE FROM @address_undos WHERE user_id = one.user_id AND created_at >= one.created_at;
+  PERFORM @write_audit(asked->'audit', now, one.user_id);
+  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'undone', 'passkeys', removed, 'log', @log(changed->'entries', now));
+END $$;
+CREATE FUNCTION @sweep_undos(most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  n bigint;
+BEGIN
+  DELETE FROM @address_undos WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM @address_undos WHERE expires_at <= @time() ORDER BY expires_at LIMIT most FOR UPDATE SKIP LOCKED));
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+`
+
+const select = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${name}::float8` : name)).join(', ')} FROM @address_undos`
+
+type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & { readonly outcome: Outcome; readonly user: Row; readonly log: Logged }
+
+const changedOf = <O, C extends Changed<O>>({ user, log, ...rest }: C) => ({ ...rest, user: userOf(user), head: headOf(log.head) })
+
+/** The verbs. */
+export function createAddresses(driver: Driver, { call, logging }: Verbs): AddressStore {
+  const left = `SELECT k.n::integer, json_build_array(max(u.created_at)) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
+    JOIN @address_undos u ON u.tenant = 'main' AND u.email = k.key AND u.expires_at > (SELECT @time()) GROUP BY k.n`
+  return {
+    leftAt: createLookup(driver, { name: 'find_left', text: left }, (row) => row[0] as number),
+    async isTaken(email, userId) {
+      const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1 AND id IS DISTINCT FROM $2) OR @is_kept_address($1, $2)`
+      const [row] = await driver.read({ name: 'address_taken', text }, [email, userId])
+      return row?.[0] === true
+    },
+    change(input) {
+      const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
+      return orRefusal(logging<Changed<'changed'>>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then(changedOf))
+    },
+    async undos(userId) {
+      const text = `${select} WHERE user_id = $1 AND expires_at > @time() ORDER BY created_at DESC`
+      return (await driver.read({ name: 'list_undos', text }, [userId])).map((row) => undoOf(row))
+    },
+    async findUndo(idHash) {
+      const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
+      return row === undefined ? undefined : undoOf(row)
+    },
+    undo(input) {
+      const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
+      type Undone = Changed<'undone'> & { readonly passkeys: number }
+      return orRefusal(
+        logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) =>
+          changedOf<'undone', Undone>(one),
+        ),
+      )
+    },
+    sweep: async (limit) => Number(await call({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
+  }
+}

@@ -1,0 +1,89 @@
+// A person's e-mail address: changed, and put back. What was given up is kept for whoever undoes it, and nobody else can have
+// it meanwhile. Each runs inside one transaction, which holds the database's write lock.
+
+import type { AddressChange, AddressStore, User } from '#core'
+import { columns, undoColumns } from '#stores/rows'
+import { endSessions } from './sessions.ts'
+import { findUndo, isTaken } from './undos.ts'
+import { findUser } from './users.ts'
+import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
+
+/** Gives a user an address; the user, and the address that they had. */
+function readdress(write: Write, id: string, email: string): { user: User; before: string } {
+  const { db, now } = write
+  const { email: before, epoch } = findUser(db, { id }) as User
+  db.sql('UPDATE users SET email = ?, epoch = epoch + 1 WHERE id = ?').run(email, id)
+  write.feed.push({ kind: 'user', id, epoch: epoch + 1, expires: now + feedLife.user })
+  return { user: findUser(db, { id }) as User, before }
+}
+
+const endBut = (write: Write, userId: string, sid: string) => {
+  const rows = write.db.sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL').all(userId, sid)
+  return endSessions(
+    write,
+    rows.map((row) => row[0] as string),
+    'signed_out_elsewhere',
+  )
+}
+
+/** Holds what a change was proven by: its attempt, used up now, and its session. */
+function holdProof({ db, now }: Write, userId: string, { attempt, sid }: NonNullable<AddressChange['proof']>): void {
+  const used = db
+    .sql(
+      `UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND purpose = 'change_email' AND user_id = ? AND sid = ? AND consumed_at IS NULL
+       AND coalesce(ends_at, expires_at) > ?`,
+    )
+    .run(now, attempt, userId, sid, now)
+  if (used !== 1) throw new Refusal({ outcome: 'attempt_gone' })
+  const alive = db
+    .sql(
+      `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.sid = ? AND s.user_id = ? AND u.status = 'active'
+       AND s.revoked_at IS NULL AND s.expires_at > ? AND s.last_seen_at + s.idle > ?`,
+    )
+    .get(sid, userId, now, now)
+  if (alive === undefined) throw new Refusal({ outcome: 'session_gone' })
+}
+
+/** Changes an address. */
+export function changeAddress(write: Write, input: AddressChange) {
+  const { db, now } = write
+  const { userId, email, proof } = input
+  if (proof !== null) holdProof(write, userId, proof)
+  const user = findUser(db, { id: userId })
+  if (user === undefined) throw new Refusal({ outcome: 'user_gone' })
+  if (user.email === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })
+  const changed = readdress(write, userId, email)
+  const ended = endBut(write, userId, proof?.sid ?? '')
+  db.sql(`INSERT INTO address_undos (${columns(undoColumns)}) VALUES (?, 'main', ?, ?, ?, ?)`).run(
+    input.undoHash,
+    userId,
+    changed.before,
+    now,
+    now + input.undoLife,
+  )
+  writeAudit(write, input.audit)
+  return { outcome: 'changed', now, ...changed, ended, head: writeFeed(write) } as const
+}
+
+/** Puts an address back. */
+export function undoAddress(write: Write, { idHash, reach, audit }: Parameters<AddressStore['undo']>[0]) {
+  const { db, now } = write
+  const undo = findUndo(db, idHash, now)
+  if (undo === undefined || findUser(db, { id: undo.userId }) === undefined) throw new Refusal({ outcome: 'gone' })
+  const { userId, email, createdAt } = undo
+  const holder = findUser(db, { email })
+  if (holder !== undefined && holder.id !== userId) throw new Refusal({ outcome: 'taken' })
+  const changed = readdress(write, userId, email)
+  const ended = endBut(write, userId, '')
+  const passkeys = db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ? AND created_at >= ?").run(userId, createdAt - reach)
+  db.sql('DELETE FROM address_undos WHERE user_id = ? AND created_at >= ?').run(userId, createdAt)
+  writeAudit(write, audit, { userId })
+  return { outcome: 'undone', now, passkeys, ...changed, ended, head: writeFeed(write) } as const
+}
+
+/** Deletes those whose time is over. */
+export function sweepUndos({ db, now }: Write, limit: number): number {
+  return db
+    .sql('DELETE FROM address_undos WHERE id_hash IN (SELECT id_hash FROM address_undos WHERE expires_at <= ? LIMIT ?)')
+    .run(now, limit)
+}

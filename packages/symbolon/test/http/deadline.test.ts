@@ -1,0 +1,100 @@
+// How long a request may wait for the store, whatever number of statements it takes: refused in under two seconds, and what
+// takes its time for another reason is waited for.
+
+import { request } from 'node:http'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { startTcpProxy, type TcpProxy } from '../../../../test/faults/tcp-proxy.ts'
+import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { startService, type TestService } from '../setting/server.ts'
+
+let postgres: Postgres
+let proxy: TcpProxy
+beforeAll(async () => {
+  postgres = await startPostgres(['fsync=off'])
+  proxy = await startTcpProxy(postgres.port)
+})
+let service: TestService
+afterEach(async () => {
+  proxy.become({ as: 'pass' })
+  await service.close()
+})
+afterAll(async () => {
+  await proxy.close()
+  postgres.stop()
+})
+
+const post = (path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
+  fetch(service.origin + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', origin: service.origin, ...headers },
+    body: JSON.stringify(body),
+  })
+const newest = async () => ((await (await fetch(`${service.origin}/dev/outbox`)).json()) as { text: string }[]).at(-1)?.text ?? ''
+
+/** Begins a sign-in; the function takes it to its end. */
+async function begin(email: string) {
+  const started = await post('/v1/login/start', { method: 'email_otp', identifier: email })
+  const { login_id } = (await started.json()) as { login_id: string }
+  let code: string | undefined
+  await expect.poll(async () => (code = /\b\d{6}\b/.exec(await newest())?.[0])).toBeDefined()
+  const cookie = cookiesOf(started)
+  return () => post('/v1/login/verify', { login_id, code }, { cookie })
+}
+const cookiesOf = (answer: Response) =>
+  answer.headers
+    .getSetCookie()
+    .map((one) => one.split(';', 1)[0])
+    .join('; ')
+async function timed(call: () => Promise<Response>) {
+  const began = performance.now()
+  const answer = await call()
+  return { answer, ms: performance.now() - began }
+}
+
+it('refuses in under two seconds what takes many slow statements, none of them too slow by itself', { timeout: 30_000 }, async () => {
+  service = await startService({ database: postgres.url(await postgres.create(), proxy.port) })
+  const finish = await begin('ada@example.com')
+  proxy.become({ as: 'delay', ms: 20 })
+  const finished = await finish()
+  expect(finished.status).toBe(200)
+  const signedIn = cookiesOf(finished)
+
+  proxy.become({ as: 'pass' })
+  const again = await begin('bob@example.com')
+  proxy.become({ as: 'delay', ms: 700 })
+  const { answer, ms } = await timed(again)
+  expect([answer.status, answer.headers.get('retry-after'), ((await answer.json()) as { code: string }).code]).toEqual([
+    503,
+    '2',
+    'store_unavailable',
+  ])
+  expect(answer.headers.getSetCookie()).toEqual([])
+  expect(ms).toBeLessThan(2000)
+  // Pages are pages.
+  const page = await timed(() => fetch(`${service.origin}/account`, { headers: { accept: 'text/html', cookie: signedIn } }))
+  expect([page.answer.status, page.answer.headers.get('content-type')]).toEqual([503, 'text/html; charset=UTF-8'])
+  expect(page.ms).toBeLessThan(2000)
+})
+
+it('waits for a body that is slow on its way, and for an application’s own code', { timeout: 30_000 }, async () => {
+  service = await startService({
+    hooks: {
+      beforeUserCreated: { budget: '3s', run: () => new Promise((resolve) => setTimeout(resolve, 2100)) },
+    },
+  })
+  const finish = await begin('ada@example.com')
+  expect((await finish()).status).toBe(200)
+
+  const body = JSON.stringify({ method: 'email_otp', identifier: 'bob@example.com' })
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const sent = request(`${service.origin}/v1/login/start`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: service.origin, 'content-length': body.length },
+    })
+    sent.once('response', (response) => resolve(response.resume().statusCode))
+    sent.once('error', reject)
+    sent.write(body.slice(0, 10))
+    setTimeout(() => sent.end(body.slice(10)), 2500)
+  })
+  expect(status).toBe(200)
+})
