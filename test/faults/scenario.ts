@@ -82,6 +82,17 @@ const burden = 400
 
 const isLate = (pulse: Pulse, from: number, to: number) => to - from > 2000 + burden + 2 * pulse.lost(from, to)
 
+/** What was answered to what since a moment, for who reads of a violation. */
+function answersSince(history: readonly HistoryEvent[], since: number): string {
+  const counts = new Map<string, number>()
+  for (const { kind, node, startedAt, answer, endedAt } of history) {
+    if (startedAt <= since) continue
+    const name = `${kind} at ${node}: ${answer === undefined ? (endedAt === null ? 'under way' : 'lost') : (answer.code ?? answer.status)}`
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return [...counts].map(([name, count]) => `${count} × ${name}`).join(', ')
+}
+
 /** A node has answered an honest caller after a moment. */
 const serves = (history: readonly HistoryEvent[], node: string, since: number) =>
   history.some((event) => event.kind === 'refresh' && event.node === node && event.startedAt > since && event.answer?.status === 200)
@@ -156,7 +167,7 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
       const back = async (what: string, holds: () => boolean) => {
         while (!holds()) {
           if (performance.now() - over > recovers + 2 * pulse.lost(over, performance.now()))
-            throw new Error(`Not within ${recovers} ms: ${what}`)
+            throw new Error(`Not within ${recovers} ms: ${what}; since then ${answersSince(load.history, over)}`)
           await pause(20)
         }
       }

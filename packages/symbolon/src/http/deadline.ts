@@ -1,5 +1,5 @@
 // How long a request may wait for the store, all its statements together: whoever called is refused in time to try
-// elsewhere. Counted in ticks that really came, so that a process that was held up itself refuses nobody for it.
+// elsewhere. What a process was held up itself counts little: nobody is refused for that.
 
 import { SymbolonError } from '@symbolon/protocol'
 import type { Env } from './context.ts'
@@ -8,6 +8,8 @@ import type { From, Waiting } from './parts.ts'
 /** Milliseconds. Under two seconds in all. */
 const tick = 100
 const usual = 18
+/** As what a tick counts at most, however late it comes. */
+const most = 250
 
 /** Deadlines of the requests of a process. `foreign`: milliseconds that an application's own code may take in a request. */
 export function createDeadlines(foreign: number) {
@@ -17,19 +19,30 @@ export function createDeadlines(foreign: number) {
   let at = 0
   let open = 0
   let timer: ReturnType<typeof setInterval> | undefined
+  let last = 0
+  let passed = 0
   const go = () => {
-    at = (at + 1) % ring.length
-    const over = ring[at] as Set<() => void>
-    for (const late of over) late()
+    const now = performance.now()
+    passed += Math.min(now - last, most)
+    last = now
+    for (; passed >= tick; passed -= tick) {
+      at = (at + 1) % ring.length
+      for (const late of ring[at] as Set<() => void>) late()
+    }
     if (open > 0) return
     clearInterval(timer)
     timer = undefined
+  }
+  const run = () => {
+    last = performance.now()
+    passed = 0
+    return setInterval(go, tick)
   }
   return {
     /** Waits; `late` is called once when it is over and was not ended. */
     start(late: () => void): Waiting {
       open++
-      timer ??= setInterval(go, tick)
+      timer ??= run()
       let mine: Set<() => void> | undefined
       let ended = false
       const end = () => {

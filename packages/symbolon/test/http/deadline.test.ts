@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { startTcpProxy, type TcpProxy } from '../../../../test/faults/tcp-proxy.ts'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { answerInTime } from '../../src/http/deadline.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let postgres: Postgres
@@ -97,4 +98,27 @@ it('waits for a body that is slow on its way, and for an application’s own cod
     setTimeout(() => sent.end(body.slice(10)), 2500)
   })
   expect(status).toBe(200)
+})
+
+it('refuses nobody for what this process was held up itself, and everybody in time though its ticks come late', async () => {
+  const from = { ip: null }
+  const asked = new Request('http://localhost/')
+  const held = (ms: number) => {
+    for (const end = performance.now() + ms; performance.now() < end; );
+  }
+  const answered = (ms: number) =>
+    answerInTime(0, (_, { late }) =>
+      late ? new Response('late') : new Promise((resolve) => setTimeout(resolve, ms, new Response('in time'))),
+    )
+  const waiting = answered(100)(asked, from)
+  held(2500)
+  expect(await (await waiting).text()).toBe('in time')
+
+  const began = performance.now()
+  const late = answered(10_000)(asked, from)
+  const busy = setInterval(held, 60, 55)
+  expect(await (await late).text()).toBe('late')
+  clearInterval(busy)
+  expect(performance.now() - began).toBeLessThan(2000)
+  expect(performance.now() - began).toBeGreaterThan(1600)
 })
