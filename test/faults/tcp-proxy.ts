@@ -17,6 +17,9 @@ export type Manner =
   /** Each connection is reset after this many more bytes. */
   | { readonly as: 'reset'; readonly after: number }
 
+/** Milliseconds until a server that asks finds out: half of what a store of ours lets it take. */
+const keepAlive = 5000
+
 /** A proxy that runs. */
 export interface TcpProxy {
   readonly port: number
@@ -59,6 +62,9 @@ export async function startTcpProxy(first: number): Promise<TcpProxy> {
     pairs.delete(pair)
     for (const socket of [pair.near, pair.far]) reset ? socket.resetAndDestroy() : socket.destroy()
   }
+  const dropDead = () => {
+    for (const pair of [...pairs]) if (pair.near.destroyed) drop(pair, true)
+  }
   const trickle = (pair: Pair, ms: number) => {
     pair.near.write(pair.waiting.subarray(0, 1))
     pair.waiting = pair.waiting.subarray(1)
@@ -98,8 +104,9 @@ export async function startTcpProxy(first: number): Promise<TcpProxy> {
     far.on('error', () => {})
     // In a black hole nobody hears that the other one has gone.
     near.on('close', () => {
+      if (manner.as === 'black_hole') return
       pairs.delete(pair)
-      if (manner.as !== 'black_hole') far.destroy()
+      far.destroy()
     })
     far.on('close', () => {
       pair.ended = true
@@ -111,6 +118,8 @@ export async function startTcpProxy(first: number): Promise<TcpProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     become(next) {
+      // Those whose other end has gone are found by a server's keep-alives, once they are answered again: by a reset.
+      if (manner.as === 'black_hole' && next.as !== 'black_hole') later(keepAlive, () => dropDead())
       manner = next
       if (next.as === 'cut') for (const pair of [...pairs]) drop(pair, true)
       if (next.as === 'reset') for (const pair of pairs) pair.left = next.after

@@ -52,6 +52,9 @@ const way = 200
 const probePause = 250
 const again = 3
 
+/** A server that hears nothing of us any more ends the connection within half a minute, where it would hold its place for hours. */
+const silence = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000;'
+
 const plainName = /^[a-z_][a-z0-9_]{0,39}$/
 
 /** Whether a call waited too long for a connection that others use: the way to the database may be well. */
@@ -74,7 +77,7 @@ export function openDriver(options: DriverOptions): Driver {
   // table that was small when it was planned.
   const settings = (statement: number, lock: number) =>
     `SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET statement_timeout = ${statement}; SET lock_timeout = ${lock}; SET idle_in_transaction_session_timeout = 10000;
-     SET client_min_messages = warning; SET bytea_output = hex;
+     SET client_min_messages = warning; SET bytea_output = hex; ${silence}
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
      DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE read_only_sql_transaction USING MESSAGE = 'this server is a standby'; END IF; END $$`
   const pool = (max: number, statement: number, lock: number, wait: number, more = '') => {
@@ -239,7 +242,7 @@ export function openDriver(options: DriverOptions): Driver {
         own.on('notification', heard)
         try {
           await own.connect()
-          await own.query(`LISTEN ${channel}`)
+          await own.query(`${silence} LISTEN ${channel}`)
           // What was told while nobody listened is not told again.
           heard()
         } catch {
