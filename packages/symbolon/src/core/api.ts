@@ -78,11 +78,11 @@ export interface Ended extends Revoked {
 
 /** Live checks, and what they find. */
 export interface Checks<Found extends SessionGlance> {
-  /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
+  /** A live check of a credential at its door. Reads only; activity is recorded in batches. `quiet`: it counts as no use of it, nor as presented. */
   check(
     credential: string,
     kind: 'cookie' | 'token',
-    options?: { readonly background?: boolean; readonly caller?: Caller },
+    options?: { readonly background?: boolean; readonly caller?: Caller; readonly quiet?: boolean },
   ): Eventually<Checked<Found>>
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
   checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked<Found>>

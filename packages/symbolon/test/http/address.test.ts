@@ -95,17 +95,15 @@ describe('a change of address', () => {
 
   it('is open to a client without cookies', async () => {
     const email = fresh()
-    const call = (path: string, body: unknown, token?: string) =>
-      fetch(service.origin + path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
-        body: JSON.stringify(body),
-      }).then(json)
+    const call = (path: string, body: unknown) =>
+      fetch(service.origin + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }).then(
+        json,
+      )
     const { login_id } = await call('/v1/login/start', { method: 'email_otp', identifier: email, client_id: 'native' })
-    const { access_token, refresh_token } = await call('/v1/login/verify', { login_id, code: await codeTo(email) })
+    const { refresh_token } = await call('/v1/login/verify', { login_id, code: await codeTo(email) })
     const next = fresh()
-    const { change_id } = await call('/v1/account/email', { email: next }, access_token)
-    expect(await call('/v1/account/email/verify', { change_id, code: await codeTo(next) }, access_token)).toMatchObject({ email: next })
+    const { change_id } = await call('/v1/account/email', { email: next, refresh_token })
+    expect(await call('/v1/account/email/verify', { change_id, code: await codeTo(next), refresh_token })).toMatchObject({ email: next })
     expect(await call('/v1/session/refresh', { refresh_token })).toMatchObject({ status: 200 })
   })
 

@@ -4,10 +4,10 @@ import type { z } from '@hono/zod-openapi'
 import { SymbolonError } from '@symbolon/protocol'
 import type { SessionSnapshot } from '#core'
 import { readJson } from '../body.ts'
-import { type Http, refusal, type Site, whoIs } from '../context.ts'
+import { type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
 import { emailChange, emailVerify } from '../schemas/account.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
-import { byOwner, justNow, provenEnough } from './passkeys.ts'
+import { byOwner, justNow, own, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 
 /** Events of one answer. */
@@ -89,10 +89,19 @@ export const remove = (site: Site) => async (c: Http) => {
   return c.body(null, 204)
 }
 
+/** Who holds a session itself: its cookie, or the refresh token of a client without cookies, which is not used up. */
+async function holder(c: Http, site: Site, refreshToken: string | undefined): Promise<SessionSnapshot> {
+  if (refreshToken === undefined) return own(c, site)
+  if (isBrowser(c)) throw new SymbolonError('browser_not_allowed')
+  const checked = await site.parts.core.sessions.whole.check(refreshToken, 'token', { caller: c.var.caller, quiet: true })
+  if (!checked.ok) throw refusal(checked)
+  return checked.snapshot
+}
+
 /** `POST /v1/account/email`: only who has just signed in, as for a change of passkeys. */
 export const changeEmail = (site: Site) => async (c: Http) => {
-  const { email } = await readJson(c, emailChange)
-  const begun = await site.parts.core.addresses.start(justNow(await provenEnough(site, await whoIs(c, site))), {
+  const { email, refresh_token } = await readJson(c, emailChange)
+  const begun = await site.parts.core.addresses.start(justNow(await provenEnough(site, await holder(c, site, refresh_token))), {
     email,
     caller: c.var.caller,
   })
@@ -110,6 +119,6 @@ export async function takeAddress(c: Http, site: Site, snapshot: SessionSnapshot
 
 /** `POST /v1/account/email/verify` */
 export const verifyEmail = (site: Site) => async (c: Http) => {
-  const given = await readJson(c, emailVerify)
-  return c.json({ email: await takeAddress(c, site, await whoIs(c, site), given) })
+  const { refresh_token, ...given } = await readJson(c, emailVerify)
+  return c.json({ email: await takeAddress(c, site, await holder(c, site, refresh_token), given) })
 }

@@ -5,12 +5,12 @@
 import { z } from '@hono/zod-openapi'
 import { addressTexts, pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
-import { giveCookie, type Http, refusal, type Site, whoIs } from '../context.ts'
+import { giveCookie, type Http, refusal, type Site } from '../context.ts'
 import { NoticePage } from '../pages/account.tsx'
 import { AddressCodePage, AddressPage, UndoPage } from '../pages/address.tsx'
 import { takeAddress } from './account.ts'
 import { browserOf } from './login.ts'
-import { justNow, provenEnough } from './passkeys.ts'
+import { justNow, own, provenEnough } from './passkeys.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
@@ -44,7 +44,7 @@ export function addressRoutes(site: Site) {
       const { form_token, email } = await readForm(c, startForm)
       const look = lookOf(c)
       try {
-        const snapshot = await whoIs(c, site)
+        const snapshot = await own(c, site)
         const formToken = proof(`account\n${snapshot.session.sid}`)
         ownForm(c, `account\n${snapshot.session.sid}`, form_token)
         const begun = await core.addresses.start(justNow(await provenEnough(site, snapshot)), { email, caller: c.var.caller })
@@ -66,7 +66,7 @@ export function addressRoutes(site: Site) {
       const { form_token, email, ...given } = await readForm(c, codeForm)
       const look = lookOf(c)
       try {
-        const snapshot = await whoIs(c, site)
+        const snapshot = await own(c, site)
         ownForm(c, `account\n${snapshot.session.sid}`, form_token)
         try {
           await takeAddress(c, site, snapshot, given)

@@ -4,17 +4,25 @@
 import { SymbolonError } from '@symbolon/protocol'
 import type { SessionSnapshot } from '#core'
 import { readJson } from '../body.ts'
-import { type Http, refusal, type Site, whoIs } from '../context.ts'
+import { bearerOf, type Http, refusal, type Site, whoIs } from '../context.ts'
 import { passkeyFinish, passkeyName, passkeyStart } from '../schemas/passkeys.ts'
 import { passkeyView } from '../views.ts'
 
 /** Seconds since signing in within which ways of signing in may be changed. */
 const recent = 300
 
-/** The session of a cookie, live. Throws the refusal. */
-async function own(c: Http, site: Site): Promise<SessionSnapshot> {
-  if (c.var.cookies.session === undefined) throw new SymbolonError('missing_credential')
-  return whoIs(c, site)
+/**
+ * The session of a cookie, live. A token beside it, and its session's id, are held by every API that was called with one: they
+ * count for nothing here. Throws the refusal.
+ */
+export async function own(c: Http, site: Site): Promise<SessionSnapshot> {
+  const { session } = c.var.cookies
+  if (session === undefined) throw new SymbolonError('missing_credential')
+  const snapshot = await whoIs(c, site)
+  if (bearerOf(c) === undefined) return snapshot
+  const checked = await site.parts.core.sessions.whole.check(session, 'cookie', { caller: c.var.caller })
+  if (!checked.ok) throw refusal(checked)
+  return checked.snapshot
 }
 
 /** The same of somebody who has just signed in; else `step_up_required` with `max_age` (RFC 9470 §3). */

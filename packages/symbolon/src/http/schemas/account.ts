@@ -33,14 +33,17 @@ export const exported = z.object({
   events: z.array(event),
 })
 
+/** Of a client without cookies: the session itself, which no access token stands for here. It is not used up. */
+const holder = { refresh_token: z.string().min(1).max(200).optional() }
+
 /** The address that somebody wants to have. */
-export const emailChange = z.strictObject({ email: z.string().max(320) })
+export const emailChange = z.strictObject({ email: z.string().max(320), ...holder })
 
 /** Begun: a code is on its way, unless the address is another user's. */
 export const emailChanging = z.object({ change_id: z.string(), expires_at: z.iso.datetime() })
 
 /** The code that came there. */
-export const emailVerify = z.strictObject({ change_id: z.string().max(128), code: z.string().max(64) })
+export const emailVerify = z.strictObject({ change_id: z.string().max(128), code: z.string().max(64), ...holder })
 
 /** The address from now on. */
 export const emailChanged = z.object({ email: z.string() })
