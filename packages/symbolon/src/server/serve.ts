@@ -56,18 +56,22 @@ export async function serve(configuration: Configuration, options: ServeOptions 
     throw error
   }
   const readyPath = issuerPath(auth.issuer) + routes.ready
+  /** Not ready before the operator's listener is open, too, nor on the way down. */
+  let starting = true
   let draining = false
   const seen = (listener: 'public' | 'admin') => (status: number, seconds: number, method: string, path: string) => {
     metrics.request(listener, status, seconds)
     // A load balancer asks many times, and hears what it should.
-    if (status >= 500 && !(draining && path === readyPath))
+    if (status >= 500 && !((starting || draining) && path === readyPath))
       log.error({ listener, status, method, path: path.slice(0, 100) }, 'request failed')
   }
   const { drain = auth.settings.dev ? 0 : usualDrain } = options
   const opened: Listener[] = []
   const handler: Mountable['handler'] = async (request, info) => {
     const answer = await auth.handler(request, info)
-    return draining && new URL(request.url).pathname === readyPath ? unready(answer) : answer
+    return (starting || draining) && new URL(request.url).pathname === readyPath
+      ? unready(answer, starting ? 'starting' : 'draining')
+      : answer
   }
   const stop = async () => {
     draining = true
@@ -86,12 +90,12 @@ export async function serve(configuration: Configuration, options: ServeOptions 
   }
   try {
     const mountable = { issuer: auth.issuer, trustedProxies: auth.trustedProxies, handler }
+    const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
+    opened.push(open)
     const operator = { issuer: 'http://127.0.0.1', trustedProxies: 0, handler: auth.adminHandler }
     const admin = await listen(operator, { host: adminHost, port: adminPort, variable: 'SYMBOLON_ADMIN_PORT' }, seen('admin'))
     opened.push(admin)
-    // Last: who finds the service ready finds the operator's listener too.
-    const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
-    opened.push(open)
+    starting = false
     let stopping: Promise<void> | undefined
     return {
       auth,
@@ -109,9 +113,9 @@ export async function serve(configuration: Configuration, options: ServeOptions 
   }
 }
 
-/** The answer of a process that is well, but on its way down. */
-const unready = (answer: Response): Response =>
-  answer.status === 200 ? new Response(JSON.stringify({ status: 'draining' }), { status: 503, headers: answer.headers }) : answer
+/** The answer of a process that is well, but on its way up or down. */
+const unready = (answer: Response, status: 'starting' | 'draining'): Response =>
+  answer.status === 200 ? new Response(JSON.stringify({ status }), { status: 503, headers: answer.headers }) : answer
 
 const placeOf = (host: string, port: number) => `${host.includes(':') ? `[${host}]` : host}:${port}`
 

@@ -176,9 +176,12 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
     tell(c, revoked.head)
     return c.json({ ended: revoked.count })
   }
-  app.delete('/admin/v1/users/:id/sessions', async (c) =>
-    endedBy(c, await core.sessions.revoke({ user: (await user(c)).id }, 'admin', { actor: by })),
-  )
+  app.delete('/admin/v1/users/:id/sessions', async (c) => {
+    const { id } = await user(c)
+    // As many batches as it takes.
+    c.env.waiting?.end()
+    return endedBy(c, await core.sessions.revoke({ user: id }, 'admin', { actor: by }))
+  })
   app.delete('/admin/v1/sessions/:sid', async (c) => {
     const { sid } = c.req.param()
     if (!isSid(sid)) throw new SymbolonError('not_found')
@@ -232,6 +235,7 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   app.delete('/admin/v1/clients/:id/sessions', async (c) => {
     const client = await core.clients.find(c.req.param('id'))
     if (client === undefined) throw new SymbolonError('not_found')
+    c.env.waiting?.end()
     return endedBy(c, await core.sessions.revoke({ client: client.id }, 'admin', { actor: by }))
   })
 

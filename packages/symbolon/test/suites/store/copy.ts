@@ -346,7 +346,7 @@ export function copySuite(name: string, a: () => Promise<Place>, b: () => Promis
       let pages = 0
       await expect(copyStore(from.address, to.address, { stopped: () => ++pages > 12 })).rejects.toThrow(/Stopped/)
       await to.sql("UPDATE T.users SET epoch = epoch + 1 WHERE email = 'x@example.com'")
-      await expect(copyStore(from.address, to.address)).rejects.toThrow(/differs from its source in users \(4 rows there, 3 here\)/)
+      await expect(copyStore(from.address, to.address)).rejects.toThrow(/differs from its source in users \(3 rows there, 3 here\)/)
       await expect(to.store()).rejects.toThrow(/unfinished copy/)
       await to.sql("UPDATE T.users SET epoch = epoch - 1 WHERE email = 'x@example.com'")
       const third = await b()

@@ -51,7 +51,17 @@ export function openingSuite(name: string, open: (clock: () => number) => Promis
         [await ready({ user: person('last@example.com') }), 'opened'],
       ]
       const outcomes = await Promise.all(signIns.map(([one]) => store.sessions.open(one)))
-      expect(outcomes.map(({ outcome }) => outcome)).toEqual(signIns.map(([, outcome]) => outcome))
+      // Which of the two that share an attempt is first, nobody says: they may be at two nodes.
+      const came = outcomes.map(({ outcome }) => outcome)
+      const at = signIns.findIndex(([one]) => one === twice)
+      expect([
+        ...came.slice(0, at),
+        ...came
+          .slice(at, at + 2)
+          .sort()
+          .reverse(),
+        ...came.slice(at + 2),
+      ]).toEqual(signIns.map(([, outcome]) => outcome))
       const people = new Set<string>()
       for (const [at, outcome] of outcomes.entries()) {
         const [asked] = signIns[at] as (typeof signIns)[number]
