@@ -141,4 +141,30 @@ describe('a group', () => {
     sent[1]?.answer()
     expect(await late).toBe('3 in 2,3')
   })
+
+  it('lets an answer fail that comes after its call was refused, and nothing else with it', async () => {
+    const unheard: unknown[] = []
+    const hear = (error: unknown) => void unheard.push(error)
+    process.on('unhandledRejection', hear)
+    try {
+      let fail = (_: unknown) => {}
+      let come = () => {}
+      const call = createGroup<number, string>({
+        ...{ flights: 1, perGroup: 10, patience: 1000, inAll: 40 },
+        run: ([n]) =>
+          new Promise((resolve) => {
+            come = () => resolve([n === 1 ? new Promise<string>((_, reject) => (fail = reject)) : 'well'])
+          }),
+      })
+      await expect(call(1)).rejects.toMatchObject({ code: 'store_unavailable' })
+      come()
+      await turn()
+      fail(new Error('too late'))
+      await turn()
+      await turn()
+      expect(unheard).toEqual([])
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
+  })
 })

@@ -56,7 +56,12 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
     const watched = watch(group)
     try {
       const answers = await options.run(group.map(({ input }) => input))
-      group.forEach(({ resolve }, at) => void resolve(answers[at] as Output | Promise<Output>))
+      group.forEach(({ resolve }, at) => {
+        const answer = answers[at] as Output | Promise<Output>
+        // Whoever was refused meanwhile hears nothing of it any more, and must not be brought down by how it ends.
+        if (answer instanceof Promise) answer.catch(() => {})
+        resolve(answer)
+      })
     } catch (error) {
       if (group.length === 1 || faultOf(error) !== 'data') {
         for (const { reject } of group) reject(error)
