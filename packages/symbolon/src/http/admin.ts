@@ -4,7 +4,6 @@ import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError } from
 import { Hono } from 'hono'
 import { createAllowed } from './allowed.ts'
 import { bearerOf, type Env, type Http, siteOf } from './context.ts'
-import { answerInTime, tooLate } from './deadline.ts'
 import { secureHeaders } from './guard.ts'
 import type { AdminParts, HttpHandler } from './parts.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -15,7 +14,6 @@ export function createAdminHttp(parts: AdminParts): HttpHandler {
   const app = new Hono<Env>()
 
   app.use(async (c, next) => {
-    if (c.env.late === true) throw tooLate()
     c.set('cookies', {})
     c.set('language', 'en')
     c.set('caller', { ip: c.env.ip, userAgent: null })
@@ -45,9 +43,8 @@ export function createAdminHttp(parts: AdminParts): HttpHandler {
     return refuse(c, 'internal')
   })
 
-  const answer = answerInTime(parts.foreign, (request, env) => app.fetch(request, env))
   return async (request, from) => {
-    const response = await answer(request, from)
+    const response = await app.fetch(request, from)
     secureHeaders(response.headers, site)
     return response
   }

@@ -19,8 +19,6 @@ const targetView = ({ name, configured, waiting, parked, failures, failingSince,
 export function adminWebhookRoutes(app: Hono<Env>, { webhooks }: Pick<AdminParts, 'webhooks'>): void {
   app.get('/admin/v1/webhooks', async (c) => c.json({ targets: (await webhooks.list()).map(targetView) }))
   app.post('/admin/v1/webhooks/:name/test', async (c) => {
-    // The target has its own time to answer.
-    c.env.waiting?.end()
     const outcome = await webhooks.test(c.req.param('name'))
     if (outcome === undefined) throw new SymbolonError('not_found')
     if (outcome === 'stopped') throw new SymbolonError('try_later', { retryAfter: 1 })

@@ -178,8 +178,6 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   }
   app.delete('/admin/v1/users/:id/sessions', async (c) => {
     const { id } = await user(c)
-    // As many batches as it takes.
-    c.env.waiting?.end()
     return endedBy(c, await core.sessions.revoke({ user: id }, 'admin', { actor: by }))
   })
   app.delete('/admin/v1/sessions/:sid', async (c) => {
@@ -235,7 +233,6 @@ export function adminRoutes(app: Hono<Env>, parts: AdminParts): void {
   app.delete('/admin/v1/clients/:id/sessions', async (c) => {
     const client = await core.clients.find(c.req.param('id'))
     if (client === undefined) throw new SymbolonError('not_found')
-    c.env.waiting?.end()
     return endedBy(c, await core.sessions.revoke({ client: client.id }, 'admin', { actor: by }))
   })
 
