@@ -23,7 +23,7 @@ const table = {
   'user.disabled': { when: 'A user was disabled, and every session of theirs ended.', data: { user_id: 'text', by: 'text' } },
   'user.enabled': { when: 'A disabled user was enabled again.', data: { user_id: 'text', by: 'text' } },
   'user.email_changed': {
-    when: 'Somebody changed the address of their account and proved the new one; every other session of theirs ended. Older access tokens are stale.',
+    when: 'The address of a user changed: by themselves, who proved the new one, and every other session of theirs ended; or by an operator, and every session ended. Older access tokens are stale.',
     data: { user_id: 'text', by: 'text' },
   },
   'user.email_restored': {

@@ -4,10 +4,12 @@
 
 import { routes, toBase64url } from '@symbolon/protocol'
 import type { Caller } from './answers.ts'
-import type { Actor, Addresses, Users } from './api.ts'
+import type { Addresses, Users } from './api.ts'
+import { lineBy } from './audit.ts'
 import type { createBudgets } from './budgets.ts'
 import { email } from './factors/email.ts'
 import type { Hooks } from './hooks.ts'
+import { createNotices } from './notice.ts'
 import type { AddressChange, AuditDraft, Delivery, Ports } from './ports.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
@@ -36,28 +38,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
   /** Budgets of the mailbox itself, whoever it is that names it: a device that is known somewhere gives no others. */
   const spenderOf = (address: string, ip: string | null) => ({ mailbox: email.account(address), ip, device: null })
   const limited = (ms: number) => ({ ok: false, code: 'rate_limited', options: { retryAfter: ms / 1000 } }) as const
-  const line = (
-    event: string,
-    userId: string | null,
-    { actor, caller }: Actor,
-    sid: string | null,
-    clientId: string | null,
-  ): AuditDraft => ({
-    event,
-    userId,
-    sid,
-    clientId,
-    ip: caller?.ip ?? null,
-    detail: { by: actor },
-  })
-  /** A mail about what is done: it cannot fail that. */
-  const tell = (delivery: Delivery, userId: string, clientId: string, language: string) => {
-    try {
-      hooks.send(delivery, { clientId, userId, language })
-    } catch {
-      ports.observe({ event: 'notice.dropped', userId, sid: null })
-    }
-  }
+  const tell = createNotices(ports, hooks)
 
   /** Changes an address, and tells the one that it was, with a way back. */
   const change = async (userId: string, address: string, proof: AddressChange['proof'], audit: AuditDraft, caller: Caller | undefined) => {
@@ -66,10 +47,9 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
     if (changed.outcome !== 'changed') return changed
     ports.crashPoint('address.changed')
     const { now: at, before, ended } = changed
-    const { device = '', language = 'en' } = caller ?? {}
     ports.observe({ event: 'address.changed', userId, ended: ended.length })
     const undo = { address: `${issuer}${routes.accountUndo}?token=${token}`, days: undoLife / 86_400_000 }
-    tell({ kind: 'address_changed', to: before, at, undo, device, language }, userId, audit.clientId ?? '', language)
+    await tell({ kind: 'address_changed', to: before, at, undo }, { userId, clientId: audit.clientId ?? '', caller })
     return changed
   }
 
@@ -129,7 +109,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return refuse('login_failed')
       const by = { actor: user.id, caller }
       const proof = { attempt: idHash, sid: session.sid }
-      const changed = await change(user.id, address, proof, line('user.email', user.id, by, session.sid, session.clientId), caller)
+      const changed = await change(user.id, address, proof, lineBy('user.email', user.id, by, session), caller)
       if (changed.outcome === 'taken') return refuse('conflict')
       if (changed.outcome !== 'changed') return refuse(changed.outcome === 'session_gone' ? 'session_revoked' : 'login_failed')
       return { ok: true, email: address, ended: changed.ended, head: changed.head }
@@ -138,7 +118,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
     async assign(userId, typed, by) {
       const address = email.identify(typed)
       if (address === undefined) return refuse('invalid_identifier')
-      const changed = await change(userId, address, null, line('user.email', userId, by, null, null), by.caller)
+      const changed = await change(userId, address, null, lineBy('user.email', userId, by, null), by.caller)
       if (changed.outcome === 'taken') return refuse('conflict')
       if (changed.outcome !== 'changed') return refuse('not_found')
       return { ok: true, user: changed.user, ended: changed.ended, head: changed.head }
@@ -154,13 +134,12 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
 
     async undo(token, caller) {
       if (!secret.test(token)) return refuse('not_found')
-      const audit = [line('user.email_undone', null, { actor: 'mail', caller }, null, null)]
+      const audit = [lineBy('user.email_undone', null, { actor: 'mail', caller }, null)]
       const undone = await store.addresses.undo({ idHash: hashOf(token), reach: undoReach, audit })
       if (undone.outcome !== 'undone') return refuse(undone.outcome === 'taken' ? 'conflict' : 'not_found')
       const { now: at, user, before, ended, head } = undone
       ports.observe({ event: 'address.undone', userId: user.id, ended: ended.length, passkeys: undone.passkeys })
-      const { device = '', language = 'en' } = caller
-      if (before !== user.email) tell({ kind: 'address_undone', to: before, at, device, language }, user.id, '', language)
+      if (before !== user.email) await tell({ kind: 'address_undone', to: before, at }, { userId: user.id, clientId: '', caller })
       return { ok: true, email: user.email, ended, head }
     },
   }

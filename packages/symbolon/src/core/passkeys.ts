@@ -4,13 +4,15 @@
 
 import { toBase64url } from '@symbolon/protocol'
 import type { Caller } from './answers.ts'
-import type { Actor, Passkeys } from './api.ts'
+import type { Passkeys } from './api.ts'
+import { lineBy } from './audit.ts'
 import type { Hooks } from './hooks.ts'
 import { reached, reaches } from './login/levels.ts'
 import { sufficient } from './login/need.ts'
 import type { Budget, Client, ClientPolicy, Session, User } from './model.ts'
+import { createNotices } from './notice.ts'
 import type { PasskeyRules } from './passkey-ports.ts'
-import type { AuditDraft, Ports, SessionSnapshot } from './ports.ts'
+import type { Ports, SessionSnapshot } from './ports.ts'
 import { standingOf } from './proven.ts'
 import { sealPlace } from './seal-place.ts'
 import { refuse } from './session.ts'
@@ -50,19 +52,6 @@ export function passkeyName(text: string): string {
 export const calledAs = (name: string, aaguid: string, { device }: Pick<Caller, 'device'>): string =>
   passkeyName(name) || makers[aaguid] || passkeyName(device ?? '') || 'Passkey'
 
-/** Tells a person that a way into their account has changed (NIST SP 800-63B-4 §4.6). It cannot fail what is done. */
-export function createPasskeyNotice({ store, observe }: Pick<Ports, 'store' | 'observe'>, hooks: Pick<Hooks, 'send'>) {
-  return async ({ id, email }: User, change: 'added' | 'removed', clientId: string, caller: Caller | undefined): Promise<void> => {
-    try {
-      const { device = '', language = 'en' } = caller ?? {}
-      const mail = { kind: 'passkey', to: email, change, at: await store.now(), device, language } as const
-      hooks.send(mail, { clientId, userId: id, language })
-    } catch {
-      observe({ event: 'notice.dropped', userId: id, sid: null })
-    }
-  }
-}
-
 /** What the verbs stand on. */
 export interface PasskeyParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe'>
@@ -80,19 +69,13 @@ const proofBy = (method: string) => ({ method, amr: [], at: 0 })
 export function createPasskeys(parts: PasskeyParts): Passkeys {
   const { ports, rules } = parts
   const { store, crypto } = ports
-  const line = (event: string, userId: string, by: Actor, detail: AuditDraft['detail'], session?: Session): AuditDraft => ({
-    event,
-    userId,
-    sid: session?.sid ?? null,
-    clientId: session?.clientId ?? null,
-    ip: by.caller?.ip ?? null,
-    detail: { by: by.actor, ...detail },
-  })
   /** A challenge is this session's alone. */
   const bindingOf = (session: Session) => toBase64url(crypto.hash(`enrol\n${session.sid}`))
   const ownHandle = async (user: User) => store.passkeys.handle(user.id, toBase64url(crypto.random(64)))
 
-  const tell = createPasskeyNotice(ports, parts.hooks)
+  const notify = createNotices(ports, parts.hooks)
+  const tell = ({ id: userId, email: to }: User, change: 'added' | 'removed', clientId: string, caller: Caller | undefined) =>
+    notify({ kind: 'passkey', to, change }, { userId, clientId, caller })
 
   /** Whether some client lets nobody in who only reads a mailbox. */
   const isMailTooLittle = async () => {
@@ -172,7 +155,7 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       const called = calledAs(name ?? '', made.passkey.aaguid, caller)
       const by = { actor: user.id, caller }
       const added = await store.passkeys.add({ ...made.passkey, userId: user.id, name: called }, mostPasskeys, [
-        line('passkey.added', user.id, by, { passkey: made.passkey.id, synced: made.passkey.backupEligible }, session),
+        lineBy('passkey.added', user.id, by, session, { passkey: made.passkey.id, synced: made.passkey.backupEligible }),
       ])
       if (added.outcome === 'user_gone') return refuse('session_revoked')
       // Also for an id that somebody else has: it tells nobody that they do.
@@ -186,14 +169,14 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       const called = passkeyName(name)
       if (called === '') return { ok: false, code: 'invalid_request', options: { field: 'name' } }
       if (!passkeyId.test(id)) return refuse('not_found')
-      const done = await store.passkeys.rename(userId, id, called, [line('passkey.renamed', userId, by, { passkey: id })])
+      const done = await store.passkeys.rename(userId, id, called, [lineBy('passkey.renamed', userId, by, null, { passkey: id })])
       return done ? { ok: true } : refuse('not_found')
     },
 
     async remove(userId, id, by, at) {
       if (!passkeyId.test(id)) return refuse('not_found')
       const keepOne = at !== undefined && parts.onlyByPasskey(at)
-      const removed = await store.passkeys.remove(userId, id, keepOne, [line('passkey.removed', userId, by, { passkey: id })])
+      const removed = await store.passkeys.remove(userId, id, keepOne, [lineBy('passkey.removed', userId, by, null, { passkey: id })])
       if (removed === 'gone') return refuse('not_found')
       if (removed === 'last') return refuse('conflict')
       ports.observe({ event: 'passkey.removed', userId })

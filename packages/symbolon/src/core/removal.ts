@@ -4,6 +4,7 @@
 import { isUserId } from '@symbolon/protocol'
 import type { Users } from './api.ts'
 import type { Hooks } from './hooks.ts'
+import { createNotices } from './notice.ts'
 import type { Ports } from './ports.ts'
 import { refuse } from './session.ts'
 
@@ -18,13 +19,6 @@ export const createRemoval =
     if (removed === undefined) return refuse('not_found')
     const { user, ended, head } = removed
     observe({ event: 'user.deleted', userId: id, ended: ended.length })
-    try {
-      const { device = '', language = 'en' } = caller ?? {}
-      const mail = { kind: 'deleted', to: user.email, at: await store.now(), device, language } as const
-      hooks.send(mail, { clientId: at?.id ?? '', userId: id, language })
-    } catch {
-      // It cannot fail what is done.
-      observe({ event: 'notice.dropped', userId: id, sid: null })
-    }
+    await createNotices({ store, observe }, hooks)({ kind: 'deleted', to: user.email }, { userId: id, clientId: at?.id ?? '', caller })
     return { ok: true, ended, head }
   }

@@ -9,11 +9,11 @@ import type { From, Waiting } from './parts.ts'
 /** Milliseconds. Under two seconds in all. */
 const tick = 100
 const usual = 18
-/** As what a tick counts at most, however late it comes. */
+/** How much a tick counts at most, however late it comes. */
 const most = 250
 
 /** Deadlines of the requests of a process. `foreign`: milliseconds that an application's own code may take in a request. */
-export function createDeadlines(foreign: number) {
+function createDeadlines(foreign: number) {
   const ticks = usual + Math.ceil(foreign / tick)
   /** Which requests are over at which of the next ticks. */
   const ring = Array.from({ length: ticks + 1 }, () => new Set<() => void>())

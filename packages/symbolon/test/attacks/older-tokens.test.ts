@@ -2,24 +2,14 @@
 // owner proves afterwards, neither their data nor their account (docs/step-up.md).
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { createHttp } from '../../src/http/app.ts'
+import { handlerOf } from '../setting/handler.ts'
 import { caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
 
 let setting: Setting
 let call: (method: string, path: string, token: string) => Promise<Response>
 beforeEach(async () => {
   setting = await openSetting()
-  const { core, ports } = setting
-  const handler = createHttp({
-    issuer,
-    dev: true,
-    core,
-    crypto: ports.crypto,
-    brand: {},
-    ready: () => true,
-    observe: ports.observe,
-    foreign: 0,
-  })
+  const handler = handlerOf(setting)
   call = (method, path, token) =>
     handler(new Request(issuer + path, { method, headers: { authorization: `Bearer ${token}` } }), { ip: '192.0.2.1' })
 })

@@ -2,11 +2,11 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SessionSnapshot, SignedIn } from '#core'
-import { createHttp } from '#http'
 import { passkeyMail } from '#messages'
 import { eventOf } from '../../src/core/events.ts'
 import { passkeyName } from '../../src/core/passkeys.ts'
 import { createAuthenticator } from '../setting/authenticator.ts'
+import { handlerOf } from '../setting/handler.ts'
 import { browser, caller, issuer, openSetting, type Setting, signIn } from '../setting/service.ts'
 
 const origin = new URL(issuer).origin
@@ -249,13 +249,8 @@ describe('one that is removed while a sign-in by it is under way opens nothing',
 })
 
 describe('a sign-in of five minutes ago', () => {
-  const handler = () =>
-    createHttp({
-      ...{ issuer, dev: true, core: setting.core, crypto: setting.ports.crypto, brand: {}, observe: () => {}, foreign: 0 },
-      ready: () => true,
-    })
   const call = (method: string, path: string, body?: unknown) =>
-    handler()(
+    handlerOf(setting)(
       new Request(issuer + path, {
         method,
         headers: { origin, cookie: `symbolon=${signed.credential}`, 'content-type': 'application/json' },

@@ -259,7 +259,10 @@ describe('its undo', () => {
     const token = link.split('=')[1] ?? ''
     const { visitor, status, text, formToken } = await open(link)
     expect([status, text.includes(email), text.includes(token)]).toEqual([200, true, false])
+    // Who presses may be signed in to another account in that browser, and stays so.
+    expect((await signInOver(visitor, '', fresh())).status).toBe(200)
     const pressed = await press(visitor, formToken)
+    expect(await isAlive(visitor)).toBe(true)
     expect([pressed.status, (await pressed.text()).includes('The change is undone')]).toEqual([200, true])
     expect([await idOf(email), await idOf(b), await idOf(c)]).toEqual([id, undefined, undefined])
     expect([await isAlive(thief), visitor.jar.has('symbolon-link')]).toEqual([false, false])
@@ -291,8 +294,13 @@ describe('its undo', () => {
     })
     expect(strange.status).toBe(403)
     for (const bad of ['', 'x', 'x'.repeat(43)]) expect((await open(`/account/undo?token=${bad}`)).status).toBe(410)
-    expect(await isAlive(browser)).toBe(true)
-    expect((await press(visitor, formToken)).status).toBe(200)
+    // In the very browser that changed it, the cookies of what ended go with it.
+    await browser.fetch(link)
+    const shown = await (await browser.fetch('/account/undo')).text()
+    expect([await isAlive(browser), browser.jar.has('symbolon')]).toEqual([true, true])
+    expect((await press(browser, /name="form_token" value="([^"]+)"/.exec(shown)?.[1] ?? '')).status).toBe(200)
+    expect(browser.jar.has('symbolon')).toBe(false)
+    expect((await press(visitor, formToken)).status).toBe(410)
   })
 })
 

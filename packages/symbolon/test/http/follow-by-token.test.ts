@@ -1,7 +1,7 @@
 // Following by an access token: the stream ends before the token does, and goes on with the next one.
 
 import { expect, it } from 'vitest'
-import { createHttp } from '../../src/http/app.ts'
+import { handlerOf } from '../setting/handler.ts'
 import { issuer, openSetting } from '../setting/service.ts'
 
 it('ends before its token does, says when to come again, and goes on where it was with a fresh one', async () => {
@@ -9,17 +9,7 @@ it('ends before its token does, says when to come again, and goes on where it wa
   try {
     const made = await setting.core.clients.create({ id: 'api', name: 'API', transport: 'service', scopes: ['revocations:read'] }, 'test')
     const secret = made.ok ? (made.secret ?? '') : ''
-    const { core, ports } = setting
-    const handler = createHttp({
-      issuer,
-      dev: true,
-      core,
-      crypto: ports.crypto,
-      brand: {},
-      ready: () => true,
-      observe: ports.observe,
-      foreign: 0,
-    })
+    const handler = handlerOf(setting)
     const basic = { authorization: `Basic ${btoa(`api:${secret}`)}` }
     const call = (path: string, init: RequestInit) => handler(new Request(issuer + path, init), { ip: '192.0.2.1' })
     const grant = async () => {
@@ -56,7 +46,7 @@ it('ends before its token does, says when to come again, and goes on where it wa
     expect(next.status).toBe(200)
     await next.body?.cancel()
     // Whoever came by a secret follows still.
-    expect(core.feed.followers()).toHaveLength(1)
+    expect(setting.core.feed.followers()).toHaveLength(1)
     await patient?.cancel()
   } finally {
     setting.core.feed.close()

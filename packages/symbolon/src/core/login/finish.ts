@@ -5,7 +5,7 @@ import type { Refused, SignedIn } from '../api.ts'
 import { knownDevice, rememberDevice } from '../device.ts'
 import type { NewKey } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
-import { createPasskeyNotice } from '../passkeys.ts'
+import { createNotices } from '../notice.ts'
 import type { OpenOutcome, SessionSnapshot } from '../ports.ts'
 import { refuse } from '../session.ts'
 import type { Found } from './attempt.ts'
@@ -19,19 +19,13 @@ export function createFinish(parts: LoginParts) {
   const { ports, policyOf, hooks } = parts
   const { store, crypto } = ports
 
-  /** Tells a person of a sign-in on a device that was not known. It cannot fail the sign-in, which is done. */
-  const tell = ({ user, client, session, now }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
+  const notify = createNotices(ports, hooks)
+  /** Tells a person of a sign-in on a device that was not known. */
+  const tell = async ({ user, client, session, now: at }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
     if (created || !policyOf(client).newDeviceNotice || knownDevice(crypto, device, user.email) !== null) return
-    const { device: name = '', language = 'en' } = caller
-    try {
-      const notice = { kind: 'notice', to: user.email, clientName: client.name, at: now, device: name, language } as const
-      hooks.send(notice, { clientId: client.id, userId: user.id, language })
-    } catch {
-      ports.observe({ event: 'notice.dropped', userId: user.id, sid: session.sid })
-    }
+    const about = { userId: user.id, clientId: client.id, caller, sid: session.sid }
+    await notify({ kind: 'notice', to: user.email, clientName: client.name, at }, about)
   }
-
-  const tellOfPasskey = createPasskeyNotice(ports, hooks)
 
   return {
     /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
@@ -96,10 +90,11 @@ export function createFinish(parts: LoginParts) {
         await store.sessions.revoke({ sid }, 'admin', [gone])
         return refuse('login_failed')
       }
-      tell(snapshot, created, input)
+      await tell(snapshot, created, input)
       if (key !== null) {
         ports.observe({ event: 'passkey.added', userId: snapshot.user.id })
-        await tellOfPasskey(snapshot.user, 'added', client.id, input.caller)
+        const { id, email } = snapshot.user
+        await notify({ kind: 'passkey', to: email, change: 'added' }, { userId: id, clientId: client.id, caller: input.caller })
       }
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       hooks.signedIn(opened, method, input.caller)

@@ -2,10 +2,10 @@
 // earlier one back. None of them needs JavaScript.
 
 import { addressTexts, pageTexts } from '#messages'
-import { type Look, Page, Token } from './frame.tsx'
+import { type Look, Page, Problem, Token } from './frame.tsx'
 import { CodeField, Development } from './login.tsx'
 
-/** The part of the account page. `tried`: what was typed and cannot be, with why. */
+/** The part of the account page. */
 export function AddressSection(props: { readonly look: Look; readonly email: string; readonly formToken: string }) {
   const { look } = props
   const t = addressTexts(look)
@@ -42,9 +42,7 @@ function AddressForm(props: { readonly look: Look; readonly formToken: string; r
         aria-invalid={problem === null ? undefined : 'true'}
         aria-describedby="problem"
       />
-      <p id="problem" class="problem" role="alert">
-        {problem ?? ''}
-      </p>
+      <Problem text={problem} />
       <button class="outline" type="submit">
         {t.change}
       </button>
@@ -73,7 +71,8 @@ export function AddressCodePage(props: {
   readonly formToken: string
   readonly changeId: string
   readonly email: string
-  readonly minutes: number
+  /** How long the code is valid; null once one was tried. */
+  readonly minutes: number | null
   readonly problem: string | null
 }) {
   const { look, formToken, problem } = props
@@ -82,7 +81,7 @@ export function AddressCodePage(props: {
   return (
     <Page look={look} title={t.enter} apart={false}>
       <h1>{t.enter}</h1>
-      <p class="lead who">{t.sentTo(props.email, props.minutes)}</p>
+      <p class="lead who">{props.minutes === null ? props.email : t.sentTo(props.email, props.minutes)}</p>
       <form method="post" action={`${look.mount}/account/email/code`}>
         <Token value={formToken} />
         <input type="hidden" name="change_id" value={props.changeId} />
@@ -124,9 +123,7 @@ export function UndoPage(props: {
       <p class="lead who">{t.undoHint(props.email)}</p>
       <form method="post" action={`${look.mount}/account/undo`}>
         <Token value={props.formToken} />
-        <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={problem !== null}>
-          {problem ?? ''}
-        </p>
+        <Problem text={problem} apart={true} />
         <button class="primary" type="submit">
           {t.undoYes}
         </button>

@@ -29,6 +29,19 @@ export function Token({ value }: { readonly value: string }) {
   return <input type="hidden" name="form_token" value={value} />
 }
 
+/** What was wrong, beside the field that names it; `apart`: where it has no field, and is begun at itself. */
+export function Problem({ text, apart = false }: { readonly text: string | null; readonly apart?: boolean }) {
+  return apart ? (
+    <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={text !== null}>
+      {text ?? ''}
+    </p>
+  ) : (
+    <p id="problem" class="problem" role="alert">
+      {text ?? ''}
+    </p>
+  )
+}
+
 /** A time: in UTC, and where there is JavaScript in the person's own. */
 export function When({ at }: { readonly at: string }) {
   return <time datetime={at}>{at.replace('T', ' ').replace(/:\d\d\.\d+Z$/, ' UTC')}</time>

@@ -2,7 +2,7 @@
 // device that was, and takes the code of the same mail. The link's token stands in a cookie, never in this page.
 
 import { pageTexts } from '#messages'
-import { type Look, Page, When } from './frame.tsx'
+import { type Look, Page, Problem, When } from './frame.tsx'
 import { CodeField } from './login.tsx'
 
 /** The page. `startedAt` is ISO 8601. */
@@ -35,13 +35,7 @@ export function LinkPage(props: {
       </dl>
       <form method="post" action={`${look.mount}/login/link`}>
         <input type="hidden" name="form_token" value={props.formToken} />
-        {here ? (
-          <p id="problem" class="problem" role="alert">
-            {problem ?? ''}
-          </p>
-        ) : (
-          <CodeField look={look} problem={problem} focus={problem !== null} />
-        )}
+        {here ? <Problem text={problem} /> : <CodeField look={look} problem={problem} focus={problem !== null} />}
         <button class="primary" type="submit">
           {here ? t.verify : t.verifyHere}
         </button>

@@ -1,7 +1,7 @@
 // The sign-in pages: one field at a time. The login id stays in the form, never in an address.
 
 import { pageTexts } from '#messages'
-import { type Look, Page } from './frame.tsx'
+import { type Look, Page, Problem } from './frame.tsx'
 import { PasskeyButton } from './passkeys.tsx'
 
 /** What travels through the steps. */
@@ -86,9 +86,7 @@ export function IdentifierPage(props: {
           aria-invalid={problem === null ? undefined : 'true'}
           aria-describedby="problem"
         />
-        <p id="problem" class="problem" role="alert">
-          {problem ?? ''}
-        </p>
+        <Problem text={problem} />
         <button class="primary" type="submit">
           {t.sendCode}
         </button>
@@ -130,9 +128,7 @@ export function CodeField({
         aria-invalid={problem === null ? undefined : 'true'}
         aria-describedby="problem"
       />
-      <p id="problem" class="problem" role="alert">
-        {problem ?? ''}
-      </p>
+      <Problem text={problem} />
     </>
   )
 }

@@ -3,7 +3,7 @@
 
 import type { Action } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
-import { type Look, Page } from './frame.tsx'
+import { type Look, Page, Problem } from './frame.tsx'
 import { CodeField } from './login.tsx'
 import { PasskeyButton } from './passkeys.tsx'
 
@@ -55,11 +55,7 @@ export function StepUpPage(props: {
 }) {
   const { look, methods, problem } = props
   const t = pageTexts(look)
-  const alert = (
-    <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={problem !== null}>
-      {problem ?? ''}
-    </p>
-  )
+  const alert = <Problem text={problem} apart={true} />
   return (
     <Page look={look} title={t.confirmYou} apart={false}>
       <h1>{t.confirmYou}</h1>
@@ -103,7 +99,7 @@ export function StepUpKeyPage(props: {
       <PasskeyButton look={look} action={`${look.mount}/login/step-up/code`} asked={{ options: props.options }} label={t.usePasskey}>
         <Carried fields={props.fields} />
       </PasskeyButton>
-      <p id="problem" class="problem" role="alert"></p>
+      <Problem text={null} />
       <noscript>
         <p class="hint">{passkeyTexts(look).needScript}</p>
       </noscript>

@@ -3,7 +3,7 @@
 import type { LoginStepAnswer } from '@symbolon/protocol'
 import type { LoginStep } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
-import { type Look, Page, When } from './frame.tsx'
+import { type Look, Page, Problem, When } from './frame.tsx'
 import { Hidden, type Journey } from './login.tsx'
 import { PasskeyButton } from './passkeys.tsx'
 
@@ -36,9 +36,7 @@ export function LimitPage(props: {
     <Page look={look} title={t.limit} apart={true}>
       <h1>{t.limit}</h1>
       <p class="lead">{t.limitHint}</p>
-      <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={props.problem !== null}>
-        {props.problem ?? ''}
-      </p>
+      <Problem text={props.problem} apart={true} />
       <ul class="devices">
         {sessions.map((session) => (
           <li key={session.sid}>
@@ -103,9 +101,7 @@ export function EnrolPage(props: {
           {t.enrolDo}
         </button>
       </form>
-      <p id="problem" class="problem" role="alert" tabindex={-1} autofocus={props.problem !== null}>
-        {props.problem ?? ''}
-      </p>
+      <Problem text={props.problem} apart={true} />
       <noscript>
         <p class="hint">{t.needScript}</p>
       </noscript>
@@ -124,7 +120,7 @@ export function PasskeyPage(props: { readonly look: Look; readonly form: StepFor
       <PasskeyButton look={look} action={form.action} asked={{ options: props.options }}>
         <Carried form={form} />
       </PasskeyButton>
-      <p id="problem" class="problem" role="alert"></p>
+      <Problem text={null} />
       <noscript>
         <p class="hint">{t.needScript}</p>
       </noscript>

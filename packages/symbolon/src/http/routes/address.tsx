@@ -11,6 +11,7 @@ import { AddressCodePage, AddressPage, UndoPage } from '../pages/address.tsx'
 import { takeAddress } from './account.ts'
 import { browserOf } from './login.ts'
 import { justNow, own, provenEnough } from './passkeys.ts'
+import { ended } from './session.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
@@ -19,14 +20,12 @@ const codeForm = z.strictObject({ form_token: text(100), change_id: text(128), e
 const undoQuery = z.object({ token: text(200).optional() })
 const undoForm = z.strictObject({ form_token: text(100) })
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
-/** How long a browser holds the token of a link that was opened, in seconds. */
-const life = 900
 
 /** Creates the routes. */
 export function addressRoutes(site: Site) {
   const { mount } = site
   const { core } = site.parts
-  const { proof, lookOf, show, ownForm, problemOf, signInFirst } = createShowing(site)
+  const { proof, lookOf, show, ownForm, problemOf, signInFirst, holdToken } = createShowing(site)
   const subject = (browser: string, token: string) => `undo\n${browser}\n${token}`
 
   const notice = (c: Http, title: string, said: string, status: 200 | 410 = 200) => {
@@ -74,7 +73,7 @@ export function addressRoutes(site: Site) {
           const failed = expected(error)
           if (failed.code !== 'login_failed' && failed.code !== 'conflict' && failed.code !== 'rate_limited') throw error
           const problem = failed.code === 'conflict' ? addressTexts(look).taken : problemOf(c, failed.code)
-          const asked = { formToken: form_token, changeId: given.change_id, email, minutes: 10 }
+          const asked = { formToken: form_token, changeId: given.change_id, email, minutes: null }
           return show(c, <AddressCodePage look={look} {...asked} problem={problem} />, statusOf(failed))
         }
       } catch (error) {
@@ -86,12 +85,7 @@ export function addressRoutes(site: Site) {
     /** `GET /account/undo`: with the token it only moves it out of the address; without, it shows what pressing does. */
     undo: async (c: Http) => {
       const { token } = readQuery(c, undoQuery)
-      if (token !== undefined) {
-        c.header('referrer-policy', 'no-referrer')
-        // What cannot be a token overwrites none.
-        if (tokenForm.test(token)) giveCookie(c, site, 'link', token, life)
-        return c.redirect(`${mount}/account/undo`, 303)
-      }
+      if (token !== undefined) return holdToken(c, token, tokenForm, `${mount}/account/undo`)
       const held = c.var.cookies.link ?? ''
       const found = await core.addresses.findUndo(held)
       if (found === undefined) return showGone(c)
@@ -115,8 +109,8 @@ export function addressRoutes(site: Site) {
       }
       if (!undone.ok) return showGone(c)
       giveCookie(c, site, 'link', '', 0)
-      // Whoever was signed in here was signed out with everybody else.
-      if (cookies.session !== undefined) giveCookie(c, site, 'session', '', 0)
+      // Whoever was signed in to it here was signed out with everybody else; who is signed in to another account is not.
+      ended(c, site, { head: undone.head, sids: undone.ended }, cookies.session?.slice(4, 26) ?? '')
       return notice(c, t.undone, t.undoneHint(undone.email))
     },
   }

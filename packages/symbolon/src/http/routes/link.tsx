@@ -14,7 +14,7 @@ import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../
 import { stepView } from '../views.ts'
 import { browserOf, giveSession } from './login.ts'
 import { offerRoutes } from './offer.tsx'
-import { createShowing, expected, statusOf } from './showing.ts'
+import { createShowing, expected, linkLife, statusOf } from './showing.ts'
 
 const linkQuery = z.object({ token: z.string().max(200).optional() })
 const linkForm = z.strictObject({
@@ -24,15 +24,13 @@ const linkForm = z.strictObject({
   response: z.string().max(12_000).optional(),
 })
 const tokenForm = /^[A-Za-z0-9_-]{86}$/
-/** As long as a link lives, in seconds. */
-const life = 900
 
 /** Creates the routes of the link. */
 export function linkRoutes(site: Site) {
   const { mount, parts } = site
   const { core } = parts
   const showing = createShowing(site)
-  const { proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf } = showing
+  const { proof, lookOf, show, ownForm, pageClient, returnAddress, leadTo, nameOf, problemOf, holdToken } = showing
   const offer = offerRoutes(site, showing)
   const subject = (browser: string, token: string) => `link\n${browser}\n${token}`
 
@@ -84,12 +82,7 @@ export function linkRoutes(site: Site) {
     /** `GET /login/link`: with the token it only moves it out of the address; without, it shows what it is for. */
     link: async (c: Http) => {
       const { token } = readQuery(c, linkQuery)
-      if (token !== undefined) {
-        c.header('referrer-policy', 'no-referrer')
-        // What cannot be a token overwrites none.
-        if (tokenForm.test(token)) giveCookie(c, site, 'link', token, life)
-        return c.redirect(`${mount}/login/link`, 303)
-      }
+      if (token !== undefined) return holdToken(c, token, tokenForm, `${mount}/login/link`)
       const held = c.var.cookies.link
       return held === undefined ? showGone(c) : showLink(c, held, null)
     },
@@ -120,7 +113,7 @@ export function linkRoutes(site: Site) {
       if (still !== null && !(still.ok && still.step.state === 'enrol')) return showGone(c)
       if (!taken.ok) return showLink(c, token, expected(refusal(taken)))
       if ('state' in taken) {
-        if (taken.token !== null) giveCookie(c, site, 'link', taken.token, life * 2)
+        if (taken.token !== null) giveCookie(c, site, 'link', taken.token, linkLife * 2)
         leadTo(c, returnTo)
         return showStep(c, taken, proof(subject(login, taken.token ?? token)), null)
       }

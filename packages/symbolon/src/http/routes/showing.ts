@@ -6,7 +6,7 @@ import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client } from '#core'
 import { pageTexts } from '#messages'
-import type { Http, Site } from '../context.ts'
+import { giveCookie, type Http, type Site } from '../context.ts'
 import { pagePolicy } from '../guard.ts'
 import type { Look } from '../pages/frame.tsx'
 import { passkeyScript } from '../pages/passkey-script.ts'
@@ -30,6 +30,9 @@ export const statusOf = (error: SymbolonError | null): ContentfulStatusCode =>
       : error.status === 401
         ? 401
         : 400
+
+/** How long a browser holds the token of a mail's link, in seconds: as long as a link to sign in lives. */
+export const linkLife = 900
 
 /** Creates the tools of the pages. */
 export function createShowing(site: Site) {
@@ -115,6 +118,12 @@ export function createShowing(site: Site) {
       const wanted = acrValues.length === 0 ? '' : `&acr_values=${encodeURIComponent(acrValues.join(' '))}`
       const stepUp = code === 'step_up_required' ? `&step_up=1&max_age=${maxAge}${wanted}` : ''
       return c.redirect(`${mount}/login?return_to=${encodeURIComponent(`${mount}/account`)}${stepUp}`, 303)
+    },
+    /** A mail's link was opened: its token goes into a cookie of this browser, and out of the address. What cannot be one overwrites none. */
+    holdToken(c: Http, token: string, form: RegExp, path: string) {
+      c.header('referrer-policy', 'no-referrer')
+      if (form.test(token)) giveCookie(c, site, 'link', token, linkLife)
+      return c.redirect(path, 303)
     },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
     problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,

@@ -114,7 +114,11 @@ const select = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${na
 
 type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & { readonly outcome: Outcome; readonly user: Row; readonly log: Logged }
 
-const changedOf = <O, C extends Changed<O>>({ user, log, ...rest }: C) => ({ ...rest, user: userOf(user), head: headOf(log.head) })
+const changedOf = <C extends { readonly user: Row; readonly log: Logged }>({ user, log, ...rest }: C) => ({
+  ...rest,
+  user: userOf(user),
+  head: headOf(log.head),
+})
 
 /** The verbs. */
 export function createAddresses(driver: Driver, { call, logging }: Verbs): AddressStore {
@@ -142,11 +146,7 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
     undo(input) {
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Undone = Changed<'undone'> & { readonly passkeys: number }
-      return orRefusal(
-        logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) =>
-          changedOf<'undone', Undone>(one),
-        ),
-      )
+      return orRefusal(logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => changedOf(one)))
     },
     sweep: async (limit) => Number(await call({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
   }

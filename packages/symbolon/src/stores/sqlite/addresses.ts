@@ -3,7 +3,7 @@
 
 import type { AddressChange, AddressStore, User } from '#core'
 import { columns, undoColumns } from '#stores/rows'
-import { endSessions } from './sessions.ts'
+import { endSessionsOf } from './sessions.ts'
 import { findUndo, isTaken } from './undos.ts'
 import { findUser } from './users.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
@@ -15,15 +15,6 @@ function readdress(write: Write, id: string, email: string): { user: User; befor
   db.sql('UPDATE users SET email = ?, epoch = epoch + 1 WHERE id = ?').run(email, id)
   write.feed.push({ kind: 'user', id, epoch: epoch + 1, expires: now + feedLife.user })
   return { user: findUser(db, { id }) as User, before }
-}
-
-const endBut = (write: Write, userId: string, sid: string) => {
-  const rows = write.db.sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL').all(userId, sid)
-  return endSessions(
-    write,
-    rows.map((row) => row[0] as string),
-    'signed_out_elsewhere',
-  )
 }
 
 /** Holds what a change was proven by: its attempt, used up now, and its session. */
@@ -53,7 +44,7 @@ export function changeAddress(write: Write, input: AddressChange) {
   if (user === undefined) throw new Refusal({ outcome: 'user_gone' })
   if (user.email === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })
   const changed = readdress(write, userId, email)
-  const ended = endBut(write, userId, proof?.sid ?? '')
+  const ended = endSessionsOf(write, userId, 'signed_out_elsewhere', proof?.sid)
   db.sql(`INSERT INTO address_undos (${columns(undoColumns)}) VALUES (?, 'main', ?, ?, ?, ?)`).run(
     input.undoHash,
     userId,
@@ -74,7 +65,7 @@ export function undoAddress(write: Write, { idHash, reach, audit }: Parameters<A
   const holder = findUser(db, { email })
   if (holder !== undefined && holder.id !== userId) throw new Refusal({ outcome: 'taken' })
   const changed = readdress(write, userId, email)
-  const ended = endBut(write, userId, '')
+  const ended = endSessionsOf(write, userId, 'signed_out_elsewhere')
   const passkeys = db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ? AND created_at >= ?").run(userId, createdAt - reach)
   db.sql('DELETE FROM address_undos WHERE user_id = ? AND created_at >= ?').run(userId, createdAt)
   writeAudit(write, audit, { userId })

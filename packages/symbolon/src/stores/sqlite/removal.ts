@@ -3,7 +3,7 @@
 
 import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, User } from '#core'
-import { endSessions } from './sessions.ts'
+import { endSessionsOf } from './sessions.ts'
 import { findUser } from './users.ts'
 import { feedLife, type Write, writeAudit, writeFeed } from './write.ts'
 
@@ -17,12 +17,7 @@ export function removeUser(
   const user = findUser(db, { id })
   if (user === undefined) return undefined
   write.feed.push({ kind: 'user', id, epoch: user.epoch + 1, expires: now + feedLife.user })
-  const rows = db.sql('SELECT sid FROM sessions WHERE user_id = ? AND revoked_at IS NULL').all(id)
-  const ended = endSessions(
-    write,
-    rows.map((row) => row[0] as string),
-    'user_deleted',
-  )
+  const ended = endSessionsOf(write, id, 'user_deleted')
   db.sql('UPDATE sessions SET revision = revision + 1, ip = NULL, user_agent = NULL WHERE user_id = ?').run(id)
   db.sql('UPDATE audit SET ip = NULL WHERE user_id = ? AND ip IS NOT NULL').run(id)
   db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ?").run(id)

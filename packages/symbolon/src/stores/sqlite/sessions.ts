@@ -51,6 +51,16 @@ export function endSessions(write: Write, sids: readonly string[], reason: Revok
   return ended
 }
 
+/** Ends every session of a user, but for one. */
+export function endSessionsOf(write: Write, userId: string, reason: RevokeReason, except = ''): readonly string[] {
+  const rows = write.db.sql('SELECT sid FROM sessions WHERE user_id = ? AND sid <> ? AND revoked_at IS NULL').all(userId, except)
+  return endSessions(
+    write,
+    rows.map((row) => row[0] as string),
+    reason,
+  )
+}
+
 function holdUser({ db, now }: Write, wanted: OpenSession['user']): { id: string; created: boolean } {
   const by = 'id' in wanted ? { where: 'id = ?', value: wanted.id } : { where: "tenant = 'main' AND email = ?", value: wanted.email }
   const row = db.sql(`SELECT id, status FROM users WHERE ${by.where}`).get(by.value)

@@ -5,7 +5,7 @@ import type { FeedHead } from '@symbolon/protocol'
 import type { AuditDraft, User, UserChange } from '#core'
 import { columns, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { endSessions } from './sessions.ts'
+import { endSessionsOf } from './sessions.ts'
 import { isTaken } from './undos.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
 
@@ -56,14 +56,7 @@ export function changeUser(
   if (change.bump === true || roles !== JSON.stringify(before.roles) || status !== before.status) {
     db.sql('UPDATE users SET roles = ?, status = ?, epoch = epoch + 1 WHERE id = ?').run(roles, status, id)
     write.feed.push({ kind: 'user', id, epoch: before.epoch + 1, expires: now + feedLife.user })
-    if (status === 'disabled') {
-      const rows = db.sql('SELECT sid FROM sessions WHERE user_id = ? AND revoked_at IS NULL').all(id)
-      ended = endSessions(
-        write,
-        rows.map((row) => row[0] as string),
-        'user_disabled',
-      )
-    }
+    if (status === 'disabled') ended = endSessionsOf(write, id, 'user_disabled')
     writeAudit(write, audit)
   }
   return { user: findUser(db, { id }) as User, ended, head: writeFeed(write) }
