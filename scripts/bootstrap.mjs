@@ -2,7 +2,7 @@
 // Plain Node without dependencies, so that it works right after a clone. One short line for each step taken.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -24,6 +24,13 @@ function run(command, args, options = {}) {
 /** The path of a tool that came with the dependencies. */
 export function tool(name) {
   return join(root, 'node_modules', '.bin', name)
+}
+
+/** Writes a printed page of the docs as the formatter wants it. */
+export function writePage(path, text) {
+  writeFileSync(join(root, path), text)
+  if (run(tool('biome'), ['format', '--write', path], { stdio: ['ignore', 'ignore', 2] }) !== 0)
+    fail(`${path} could not be formatted; the lines above say why.`)
 }
 
 function newest(path) {

@@ -1,7 +1,6 @@
 // Prints docs/errors.md from the one table of errors.
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './bootstrap.mjs'
+import { root, writePage } from './bootstrap.mjs'
 
 /** The page, from the built table. */
 export async function errorsPage() {
@@ -20,4 +19,4 @@ ${rows.join('\n')}
 `
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) writeFileSync(join(root, 'docs/errors.md'), await errorsPage())
+if (import.meta.url === `file://${process.argv[1]}`) writePage('docs/errors.md', await errorsPage())

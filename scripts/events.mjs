@@ -1,7 +1,6 @@
 // Prints docs/events.md from the one table of events.
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './bootstrap.mjs'
+import { root, writePage } from './bootstrap.mjs'
 
 /** The page, from the built table. */
 export async function eventsPage() {
@@ -26,4 +25,4 @@ those that a sign-in replaced or a limit pushed out) have none of their own eith
 `
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) writeFileSync(join(root, 'docs/events.md'), await eventsPage())
+if (import.meta.url === `file://${process.argv[1]}`) writePage('docs/events.md', await eventsPage())

@@ -136,6 +136,8 @@ it('moves to PostgreSQL and back: cookies, refresh tokens, access tokens, refusa
     expect(await refresh(service, out.refreshToken)).toMatchObject({ status: 401, body: { code: 'session_revoked' } })
   }
   await service.start({ SYMBOLON_DATABASE_URL: address })
+  // What it knew before is young enough for some seconds: what is revoked here it hears when it follows here.
+  await expect.poll(() => heard.connected, { timeout: 30_000 }).toBe(2)
   await check()
   const renewed = await refresh(service, one.refreshToken)
   expect(renewed.status).toBe(200)
