@@ -30,6 +30,8 @@ export interface PageTexts {
   readonly linkGone: string
   readonly linkGoneHint: string
   readonly verifyHere: string
+  readonly choose: string
+  readonly chooseHint: string
   readonly limit: string
   readonly limitHint: string
   readonly confirmYou: string
@@ -93,6 +95,8 @@ const en: PageTexts = {
   linkGone: 'This link cannot be used any more',
   linkGoneHint: 'It was used, it is too old, or a newer mail took its place. Use the newest mail, or start again.',
   verifyHere: 'Sign in here',
+  choose: 'One more step',
+  chooseHint: 'This application wants to be surer that it is you. Choose how to show it.',
   limit: 'You are signed in on too many devices',
   limitHint: 'Choose one to sign out. Then you are signed in here.',
   confirmYou: 'Confirm it is you',
@@ -157,6 +161,8 @@ const de: PageTexts = {
   linkGone: 'Dieser Link gilt nicht mehr',
   linkGoneHint: 'Er wurde benutzt, ist zu alt, oder eine neuere Mail hat ihn ersetzt. Nehmen Sie die neueste Mail, oder beginnen Sie neu.',
   verifyHere: 'Hier anmelden',
+  choose: 'Noch ein Schritt',
+  chooseHint: 'Diese Anwendung möchte sicherer sein, dass Sie es sind. Wählen Sie, wie Sie es zeigen.',
   limit: 'Sie sind auf zu vielen Geräten angemeldet',
   limitHint: 'Wählen Sie eines, das abgemeldet wird. Dann sind Sie hier angemeldet.',
   confirmYou: 'Bestätigen Sie, dass Sie es sind',

@@ -1,7 +1,7 @@
 // A browser as far as cookies, Origin and Fetch Metadata go: enough for the HTTP contract, without a window.
 
-/** A caller that keeps cookies and sends what a browser sends to its own origin. */
-export function createBrowser(origin: string) {
+/** A caller that keeps cookies and sends what a browser sends to its own origin. `send`: what answers instead of the network. */
+export function createBrowser(origin: string, send: (request: Request) => Promise<Response> = fetch) {
   const jar = new Map<string, string>()
   return {
     jar,
@@ -11,12 +11,13 @@ export function createBrowser(origin: string) {
       if (jar.size > 0) headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
       if (!headers.has('origin') && rest.method !== undefined && rest.method !== 'GET') headers.set('origin', origin)
       if (json !== undefined) headers.set('content-type', 'application/json')
-      const response = await fetch(path.startsWith('http') ? path : origin + path, {
+      const request = new Request(path.startsWith('http') ? path : origin + path, {
         redirect: 'manual',
         ...rest,
         headers,
         ...(json !== undefined && { body: JSON.stringify(json) }),
       })
+      const response = await send(request)
       for (const cookie of response.headers.getSetCookie()) {
         const [name, value] = (cookie.split(';', 1)[0] as string).split('=', 2) as [string, string]
         if (/max-age=0/i.test(cookie)) jar.delete(name)

@@ -6,6 +6,7 @@ import { pageTexts, passkeyTexts } from '#messages'
 import { type Look, Page, Problem } from './frame.tsx'
 import { CodeField } from './login.tsx'
 import { PasskeyButton } from './passkeys.tsx'
+import { Ways } from './steps.tsx'
 
 /** What travels through the steps: the address to return to, what must be reached, and the act. */
 export type StepUpFields = Readonly<Record<string, string>>
@@ -72,11 +73,7 @@ export function StepUpPage(props: {
         <form method="post" action={`${look.mount}/login/step-up`}>
           <Carried fields={props.fields} />
           {alert}
-          {methods.map((method, at) => (
-            <button key={method} class={at === 0 ? 'primary' : 'outline full'} type="submit" name="method" value={method}>
-              {method === 'passkey' ? t.usePasskey : t.sendCode}
-            </button>
-          ))}
+          <Ways look={look} methods={methods} />
         </form>
       )}
     </Page>

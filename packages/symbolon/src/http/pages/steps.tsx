@@ -1,8 +1,11 @@
-// The pages of a sign-in after something was proven: which session has to end, or a passkey beside it. Each keeps how it is carried on in its form.
+// The pages of a sign-in after something was proven, one for each thing that can be wanted then: another factor, one of
+// several, one to be set up, or a session that has to end. Each keeps how it is carried on in its form.
 
 import type { LoginStepAnswer } from '@symbolon/protocol'
+import type { Child } from 'hono/jsx'
 import type { LoginStep } from '#core'
 import { pageTexts, passkeyTexts } from '#messages'
+import { stepView } from '../views.ts'
 import { type Look, Page, Problem, When } from './frame.tsx'
 import { Hidden, type Journey } from './login.tsx'
 import { PasskeyButton } from './passkeys.tsx'
@@ -24,7 +27,7 @@ function Carried({ form }: { readonly form: StepForm }) {
 }
 
 /** There is no room for one more session: which one ends. */
-export function LimitPage(props: {
+function LimitPage(props: {
   readonly look: Look
   readonly form: StepForm
   readonly sessions: NonNullable<LoginStepAnswer['sessions']>
@@ -70,16 +73,52 @@ export const passkeyAsked = ({ state, methods, challenge }: Pick<LoginStep, 'sta
     : undefined
 
 /** The same in a step that has one made. */
-export const enrolAsked = ({ state, challenge }: Pick<LoginStep, 'state' | 'challenge'>): string | undefined =>
+const enrolAsked = ({ state, challenge }: Pick<LoginStep, 'state' | 'challenge'>): string | undefined =>
   state === 'enrol' ? JSON.stringify((challenge as { readonly public_key?: unknown } | null)?.public_key) : undefined
 
-/** Something was proven, a passkey is wanted as well, and there is none. `options`: JSON for the browser. */
-export function EnrolPage(props: {
+/** What the button of each way says. */
+export const wayText = (look: Look, method: string): string => {
+  const { usePasskey, sendCode } = pageTexts(look)
+  return { passkey: usePasskey, email_otp: sendCode }[method] ?? method
+}
+
+/** Buttons for ways to go on, in the order in which they are offered. */
+export function Ways({ look, methods }: { readonly look: Look; readonly methods: readonly string[] }) {
+  return (
+    <>
+      {methods.map((method, at) => (
+        <button key={method} class={at === 0 ? 'primary' : 'outline full'} type="submit" name="method" value={method}>
+          {wayText(look, method)}
+        </button>
+      ))}
+    </>
+  )
+}
+
+/** Something was proven, more is wanted, and there are several ways to show it. */
+function ChoosePage(props: {
   readonly look: Look
   readonly form: StepForm
-  readonly options: string
+  readonly methods: readonly string[]
   readonly problem: string | null
 }) {
+  const { look, form } = props
+  const t = pageTexts(look)
+  return (
+    <Page look={look} title={t.choose} apart={true}>
+      <h1>{t.choose}</h1>
+      <p class="lead">{t.chooseHint}</p>
+      <form method="post" action={form.action}>
+        <Carried form={form} />
+        <Problem text={props.problem} apart={true} />
+        <Ways look={look} methods={props.methods} />
+      </form>
+    </Page>
+  )
+}
+
+/** Something was proven, a passkey is wanted as well, and there is none. `options`: JSON for the browser. */
+function EnrolPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string; readonly failed: boolean }) {
   const { look, form } = props
   const t = passkeyTexts(look)
   return (
@@ -101,7 +140,7 @@ export function EnrolPage(props: {
           {t.enrolDo}
         </button>
       </form>
-      <Problem text={props.problem} apart={true} />
+      <Problem text={props.failed ? t.failed : null} apart={true} />
       <noscript>
         <p class="hint">{t.needScript}</p>
       </noscript>
@@ -110,7 +149,7 @@ export function EnrolPage(props: {
 }
 
 /** Something was proven, and a passkey is wanted as well. `options`: JSON for the browser. */
-export function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {
+function PasskeyPage(props: { readonly look: Look; readonly form: StepForm; readonly options: string }) {
   const { look, form } = props
   const t = passkeyTexts(look)
   return (
@@ -126,4 +165,16 @@ export function PasskeyPage(props: { readonly look: Look; readonly form: StepFor
       </noscript>
     </Page>
   )
+}
+
+/** The page of a step; undefined where pages have none. `problem`: what went wrong before, to be shown beside it. */
+export function stepPage(look: Look, form: StepForm, step: LoginStep, problem: string | null): Child | undefined {
+  const asked = passkeyAsked(step)
+  if (asked !== undefined) return <PasskeyPage look={look} form={form} options={asked} />
+  const making = enrolAsked(step)
+  if (making !== undefined) return <EnrolPage look={look} form={form} options={making} failed={problem !== null} />
+  const { state, methods = [], sessions = [] } = stepView(step)
+  if (state === 'choose') return <ChoosePage look={look} form={form} methods={methods} problem={problem} />
+  if (state === 'limit') return <LimitPage look={look} form={form} sessions={sessions} problem={problem} />
+  return undefined
 }

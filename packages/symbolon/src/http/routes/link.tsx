@@ -3,16 +3,14 @@
 // browser that started, or the code of the same mail.
 
 import { z } from '@hono/zod-openapi'
-import { readJsonObject, SymbolonError } from '@symbolon/protocol'
+import type { SymbolonError } from '@symbolon/protocol'
 import type { LoginStep } from '#core'
-import { pageTexts, passkeyTexts } from '#messages'
+import { pageTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
 import { deviceName, giveCookie, type Http, refusal, type Site } from '../context.ts'
 import { NoticePage } from '../pages/account.tsx'
 import { LinkPage } from '../pages/link.tsx'
-import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
-import { stepView } from '../views.ts'
-import { browserOf, giveSession } from './login.ts'
+import { browserOf, giveSession, pageAnswer } from './login.ts'
 import { offerRoutes } from './offer.tsx'
 import { createShowing, expected, linkLife, statusOf } from './showing.ts'
 
@@ -21,6 +19,7 @@ const linkForm = z.strictObject({
   form_token: z.string().max(100),
   code: z.string().max(64).optional(),
   end: z.string().max(60).optional(),
+  method: z.string().max(60).optional(),
   response: z.string().max(12_000).optional(),
 })
 const tokenForm = /^[A-Za-z0-9_-]{86}$/
@@ -38,20 +37,8 @@ export function linkRoutes(site: Site) {
     const t = pageTexts(lookOf(c))
     return show(c, <NoticePage look={lookOf(c)} title={t.linkGone} text={t.linkGoneHint} href={`${mount}/login`} link={t.signIn} />, 410)
   }
-  const showStep = (c: Http, step: LoginStep, formToken: string, error: SymbolonError | null) => {
-    const form = { action: `${mount}/login/link`, formToken }
-    const options = passkeyAsked(step)
-    if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
-    const making = enrolAsked(step)
-    if (making !== undefined) {
-      const problem = error === null ? null : passkeyTexts(lookOf(c)).failed
-      return show(c, <EnrolPage look={lookOf(c)} form={form} options={making} problem={problem} />, statusOf(error))
-    }
-    if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
-    const { sessions = [] } = stepView(step)
-    const problem = error === null ? null : problemOf(c, error.code)
-    return show(c, <LimitPage look={lookOf(c)} form={form} sessions={sessions} problem={problem} />, statusOf(error))
-  }
+  const showStep = (c: Http, step: LoginStep, formToken: string, error: SymbolonError | null) =>
+    showing.showStep(c, { action: `${mount}/login/link`, formToken }, step, error)
   /** What stands behind the link that this browser holds. */
   const showLink = async (c: Http, token: string, error: SymbolonError | null) => {
     const browser = browserOf(c, site)
@@ -87,15 +74,14 @@ export function linkRoutes(site: Site) {
       return held === undefined ? showGone(c) : showLink(c, held, null)
     },
 
-    /** `POST /login/link`: pressed, or with a code, or with the session that ends. */
+    /** `POST /login/link`: pressed, or with a code, with the way that was chosen, or with the session that ends. */
     take: async (c: Http) => {
-      const { form_token, code, end, response } = await readForm(c, linkForm)
+      const { form_token, code, end, method, response } = await readForm(c, linkForm)
       const { cookies, caller } = c.var
       const { link: token, login = '' } = cookies
       if (token === undefined) return showGone(c)
       ownForm(c, subject(login, token), form_token)
-      if ([code, end, response].filter((one) => one !== undefined).length > 1) throw new SymbolonError('invalid_request')
-      const answer = response === undefined ? undefined : { response: readJsonObject(response) ?? {} }
+      const answer = pageAnswer({ code, end, method, response }) ?? { press: true as const }
       const view = await core.login.viewLink(token, login)
       if (!view.ok) return showGone(c)
       const client = await pageClient(view.clientId)
@@ -106,9 +92,9 @@ export function linkRoutes(site: Site) {
         device: cookies.device ?? null,
         replaces: cookies.session ?? null,
         caller,
-        ...(answer ?? (code !== undefined ? { code } : end !== undefined ? { end } : { press: true as const })),
+        ...answer,
       })
-      const still = !taken.ok && answer !== undefined ? await core.login.viewLink(token, login) : null
+      const still = !taken.ok && response !== undefined ? await core.login.viewLink(token, login) : null
       // A question that was answered once is over; one that has a passkey made is not.
       if (still !== null && !(still.ok && still.step.state === 'enrol')) return showGone(c)
       if (!taken.ok) return showLink(c, token, expected(refusal(taken)))

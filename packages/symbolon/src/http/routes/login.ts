@@ -1,7 +1,7 @@
 // Sign-in over the API. A cookie client gets its session in a cookie; a native one gets tokens, and is refused to browsers.
 
 import type { z } from '@hono/zod-openapi'
-import { type LoginStartAnswer, type LoginVerifyAnswer, SymbolonError, toBase64url } from '@symbolon/protocol'
+import { type LoginStartAnswer, type LoginVerifyAnswer, readJsonObject, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Client, LoginAnswer, LoginStarted, LoginStep, Need, SignedIn } from '#core'
 import { readJson } from '../body.ts'
 import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
@@ -127,6 +127,17 @@ export async function completeLogin(c: Http, site: Site, loginId: string, given:
   return answer
 }
 
+/** The one answer that is given; undefined when there is none, `invalid_request` for more than one. */
+function answerOf(given: Readonly<Record<string, unknown>>): LoginAnswer | undefined {
+  const [one, ...more] = Object.entries(given).filter(([, value]) => value !== undefined)
+  if (more.length > 0) throw new SymbolonError('invalid_request')
+  return one === undefined ? undefined : (Object.fromEntries([one]) as unknown as LoginAnswer)
+}
+
+/** The same from a page's form, which has what a browser answers as text. */
+export const pageAnswer = ({ response, ...rest }: Readonly<Record<'code' | 'end' | 'method' | 'response', string | undefined>>) =>
+  answerOf({ ...rest, response: response === undefined ? undefined : (readJsonObject(response) ?? {}) })
+
 /** Gives a cookie client its cookies. */
 export function giveSession(c: Http, site: Site, { minted, snapshot, credential, device }: SignedIn): void {
   if (minted !== null) return
@@ -138,21 +149,20 @@ export function giveSession(c: Http, site: Site, { minted, snapshot, credential,
 /** `POST /v1/login/verify` */
 export const verify = (site: Site) => async (c: Http) => {
   const { login_id, ...given } = await readJson(c, loginVerify)
-  const [one, ...more] = Object.entries(given).filter(([, value]) => value !== undefined)
-  if (one === undefined) throw new SymbolonError('invalid_request', { field: 'code' })
-  if (more.length > 0) throw new SymbolonError('invalid_request')
+  const answer = answerOf(given)
+  if (answer === undefined) throw new SymbolonError('invalid_request', { field: 'code' })
   await refuseBrowserAt(c, site, login_id)
-  const taken = await completeLogin(c, site, login_id, Object.fromEntries([one]) as never)
+  const taken = await completeLogin(c, site, login_id, answer)
   if ('state' in taken) return c.json(stepView(taken))
   const { snapshot, credential, minted, confirmation } = taken
   const { session, user, client, now } = snapshot
   const view = sessionView(session, user, client, site.parts.core, session.sid, now)
-  const answer: LoginVerifyAnswer = {
+  const body: LoginVerifyAnswer = {
     session: view,
     ...(minted !== null && { ...tokenAnswer(minted), refresh_token: credential }),
     ...(confirmation !== undefined && {
       confirmation: { value: confirmation.text, expires_at: new Date(confirmation.expiresAt).toISOString() },
     }),
   }
-  return c.json(answer)
+  return c.json(body)
 }

@@ -2,7 +2,7 @@
 // session that they were shown to; return addresses come from the client's list and nowhere else.
 
 import { z } from '@hono/zod-openapi'
-import { type ErrorCode, errors, isSid, readJsonObject, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSid, SymbolonError } from '@symbolon/protocol'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
 import { accountTexts, pageTexts, passkeyTexts } from '#messages'
@@ -10,10 +10,9 @@ import { readForm, readQuery } from '../body.ts'
 import { type Http, refusal, type Site, whoIs } from '../context.ts'
 import { AccountPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey, proofOfWork } from '../pages/login.tsx'
-import { EnrolPage, enrolAsked, LimitPage, PasskeyPage, passkeyAsked } from '../pages/steps.tsx'
-import { eventView, passkeyView, sessionViews, stepView } from '../views.ts'
+import { eventView, passkeyView, sessionViews } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
-import { browserOf, completeLogin } from './login.ts'
+import { browserOf, completeLogin, pageAnswer } from './login.ts'
 import { offerRoutes } from './offer.tsx'
 import { byOwner, ownRecent, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
@@ -31,6 +30,7 @@ const stepForm = z.strictObject({
   login_id: text(128),
   code: text(64).optional(),
   end: text(60).optional(),
+  method: text(60).optional(),
   response: text(12_000).optional(),
 })
 const resendForm = z.strictObject({ ...formToken, ...journeyFields, login_id: text(128) })
@@ -70,23 +70,10 @@ export function pageRoutes(site: Site) {
     )
   }
   /** What is still wanted after a proof. */
-  const showStep = (c: Http, journey: Journey, loginId: string, step: LoginStep, error: SymbolonError | null) => {
-    const form = { action: `${mount}/login/code`, journey, loginId }
-    const options = passkeyAsked(step)
-    if (options !== undefined) return show(c, <PasskeyPage look={lookOf(c)} form={form} options={options} />, statusOf(error))
-    const making = enrolAsked(step)
-    if (making !== undefined) {
-      const problem = error === null ? null : passkeyTexts(lookOf(c)).failed
-      return show(c, <EnrolPage look={lookOf(c)} form={form} options={making} problem={problem} />, statusOf(error))
-    }
-    if (step.state !== 'limit') throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
-    const { sessions = [] } = stepView(step)
-    return show(
-      c,
-      <LimitPage look={lookOf(c)} form={form} sessions={sessions} problem={error === null ? null : problemOf(c, error.code)} />,
-      statusOf(error),
-    )
-  }
+  const showStep = (c: Http, journey: Journey, loginId: string, step: LoginStep, error: SymbolonError | null): Promise<Response> =>
+    step.state === 'verify'
+      ? showCode(c, journey, loginId, error)
+      : showing.showStep(c, { action: `${mount}/login/code`, journey, loginId }, step, error)
   const showIdentifier = async (
     c: Http,
     journey: Journey,
@@ -177,14 +164,13 @@ export function pageRoutes(site: Site) {
     },
 
     code: async (c: Http) => {
-      const { code, end, response, ...form } = await readForm(c, stepForm)
+      const { code, end, method, response, ...form } = await readForm(c, stepForm)
       ownForm(c, `login\n${c.var.cookies.login ?? ''}`, form.form_token)
       const client = await pageClient(form.client_id)
       const returnTo = returnAddress(client, form.return_to)
       const journey = () => journeyOf(c, client, returnTo, browserOf(c, site))
-      const given = [code, end, response].filter((one) => one !== undefined)
-      if (given.length !== 1) throw new SymbolonError('invalid_request')
-      const answer = code !== undefined ? { code } : end !== undefined ? { end } : { response: readJsonObject(response ?? '') ?? {} }
+      const answer = pageAnswer({ code, end, method, response })
+      if (answer === undefined) throw new SymbolonError('invalid_request')
       try {
         const taken = await completeLogin(c, site, form.login_id, answer)
         if ('state' in taken) return showStep(c, journey(), form.login_id, taken, null)

@@ -4,12 +4,13 @@
 import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Client } from '#core'
+import type { Client, LoginStep } from '#core'
 import { pageTexts } from '#messages'
 import { giveCookie, type Http, type Site } from '../context.ts'
 import { pagePolicy } from '../guard.ts'
 import type { Look } from '../pages/frame.tsx'
 import { passkeyScript } from '../pages/passkey-script.ts'
+import { type StepForm, stepPage } from '../pages/steps.tsx'
 import { pageScript, styleSheet } from '../pages/style.ts'
 
 /** The tools of a page. */
@@ -67,6 +68,14 @@ export function createShowing(site: Site) {
     texts: parts.brand.texts,
   })
 
+  const show = async (c: Http, page: Child, status: ContentfulStatusCode = 200) => {
+    const shown = c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status)
+    const { headers } = await shown
+    if (!headers.has('content-security-policy')) headers.set('content-security-policy', policy())
+    return shown
+  }
+  const problemOf = (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text
+
   return {
     /** What is served beside the pages, by path: its text and its media type. */
     served: {
@@ -76,11 +85,12 @@ export function createShowing(site: Site) {
     proof,
     lookOf,
     policy,
-    async show(c: Http, page: Child, status: ContentfulStatusCode = 200) {
-      const shown = c.html(`<!doctype html>${await (page as { toString(): string | Promise<string> }).toString()}`, status)
-      const { headers } = await shown
-      if (!headers.has('content-security-policy')) headers.set('content-security-policy', policy())
-      return shown
+    show,
+    /** What is still wanted after a proof, with what went wrong before. */
+    showStep(c: Http, form: StepForm, step: LoginStep, error: SymbolonError | null) {
+      const page = stepPage(lookOf(c), form, step, error === null ? null : problemOf(c, error.code))
+      if (page === undefined) throw new SymbolonError('denied', { detail: `no page for ${step.state}` })
+      return show(c, page, statusOf(error))
     },
     /** Page forms come from our own pages only, listed origins or not. */
     ownForm(c: Http, subject: string, given: string) {
@@ -126,6 +136,6 @@ export function createShowing(site: Site) {
       return c.redirect(path, 303)
     },
     nameOf: (client: Client) => parts.brand.name ?? client.name,
-    problemOf: (c: Http, code: ErrorCode) => pageTexts(lookOf(c)).errors[code] ?? errors[code].text,
+    problemOf,
   }
 }
