@@ -122,8 +122,9 @@ const changedOf = <C extends { readonly user: Row; readonly log: Logged }>({ use
 
 /** The verbs. */
 export function createAddresses(driver: Driver, { call, logging }: Verbs): AddressStore {
-  const left = `SELECT k.n::integer, json_build_array(max(u.created_at)) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
-    JOIN @address_undos u ON u.tenant = 'main' AND u.email = k.key AND u.expires_at > (SELECT @time()) GROUP BY k.n`
+  const left = `SELECT k.n::integer, json_build_array(u.at) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
+    CROSS JOIN LATERAL (SELECT max(created_at) AS at FROM @address_undos WHERE tenant = 'main' AND email = k.key AND expires_at > (SELECT @time())) u
+    WHERE u.at IS NOT NULL`
   return {
     leftAt: createLookup(driver, { name: 'find_left', text: left }, (row) => row[0] as number),
     async isTaken(email, userId) {

@@ -8,7 +8,7 @@ import { refusalCode } from './faults.ts'
 import { createGroup } from './group.ts'
 import { budgetJson } from './limits.ts'
 import { createLookup } from './lookup.ts'
-import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
+import { auditJson, auditLines, hex, orRefusal, selection, type Verbs } from './write.ts'
 
 const rowOf = (names: readonly string[]) => `json_build_array(${selection(names, 'a', ['sealed_identifier', 'code_hash'])})`
 const row = rowOf(attemptColumns)
@@ -170,8 +170,6 @@ BEGIN
 END $$;
 `
 
-const recordOf = (found: Row) => attemptOf(withBytes(found, [5, 7]))
-
 /** An attempt as the database takes it. */
 const askedOf = ({ sealedIdentifier, codeHash, need = null, ...rest }: NewAttempt) => ({
   ...rest,
@@ -188,7 +186,7 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
   const text = `SELECT k.n::integer, json_build_array((SELECT @time()), ${row}) FROM unnest($1::text[]) WITH ORDINALITY AS k(hash, n) JOIN @attempts a ON a.id_hash = k.hash`
   const find = createLookup(driver, { name: 'find_attempts', text }, (found) => {
     const [now, attempt] = found as readonly [number, Row]
-    return { now, attempt: recordOf(attempt) }
+    return { now, attempt: attemptOf(attempt) }
   })
   const group = { flights: 2, perGroup: 32, patience: 700 }
   const start = createGroup({
@@ -202,14 +200,14 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
       const done = await call<(Row | { refused: Started })[]>({ name: 'begin_attempts', text: 'SELECT @begin_attempts($1)' }, [
         JSON.stringify(calls),
       ])
-      return done.map((one) => ('refused' in one ? one.refused : { outcome: 'started', attempt: recordOf(one) }))
+      return done.map((one) => ('refused' in one ? one.refused : { outcome: 'started', attempt: attemptOf(one) }))
     },
   })
   type Guess = { readonly hash: string; readonly budgets: readonly Budget[] }
   const guess = async (guesses: readonly Guess[]): Promise<readonly Charged[]> => {
     const statement = { name: 'guess_attempts', text: 'SELECT @guess_attempts($1)' }
     const done = await call<([number, Row] | { refused: Charged })[]>(statement, [JSON.stringify(guesses)])
-    return done.map((one) => ('refused' in one ? one.refused : { outcome: 'charged', now: one[0], attempt: recordOf(one[1]) }))
+    return done.map((one) => ('refused' in one ? one.refused : { outcome: 'charged', now: one[0], attempt: attemptOf(one[1]) }))
   }
   const charge = createGroup({
     ...group,
@@ -227,13 +225,13 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
     resend(idHash, { codeHash, linkHash = null, resendAfter, maxSends }, budgets) {
       const values = [idHash, hex(codeHash), linkHash, resendAfter, maxSends, budgetJson(budgets)]
       const resent = call<Row>({ name: 'renew_attempt', text: 'SELECT @renew_attempt($1, $2, $3, $4, $5, $6)' }, values)
-      return orRefusal(resent.then((found) => ({ outcome: 'resent' as const, attempt: recordOf(found) })))
+      return orRefusal(resent.then((found) => ({ outcome: 'resent' as const, attempt: attemptOf(found) })))
     },
     advance(idHash, { sealedIdentifier, codeHash, proven, ...rest }, audit) {
       const bytes = { sealedIdentifier: hex(sealedIdentifier), codeHash: hex(codeHash), proven: JSON.stringify(proven) }
       const values = [idHash, JSON.stringify({ ...rest, ...bytes }), auditJson(audit)]
       const advanced = call<[number, Row]>({ name: 'advance_attempt', text: 'SELECT @advance_attempt($1, $2, $3)' }, values)
-      return orRefusal(advanced.then(([now, found]) => ({ outcome: 'advanced' as const, now, attempt: recordOf(found) })))
+      return orRefusal(advanced.then(([now, found]) => ({ outcome: 'advanced' as const, now, attempt: attemptOf(found) })))
     },
     consume: (idHash) => call({ name: 'consume_attempt', text: 'SELECT @consume_attempt($1)' }, [idHash]),
     sweep: async (limit) => Number(await call({ name: 'sweep_attempts', text: 'SELECT @sweep_attempts($1)' }, [limit])),

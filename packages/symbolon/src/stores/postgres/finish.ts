@@ -40,8 +40,8 @@ ${opens('finish_sessions', 'finish_one')}`
 
 /** The calls, each with its place. */
 const each = 'jsonb_array_elements(calls) WITH ORDINALITY AS e(x, n)'
-/** Those that nothing is special about, as they are kept below. */
-const quickOnes = 'jsonb_array_elements(quick) AS f(q)'
+/** Those that nothing is special about (`q`), as they are kept below: their places, whose they are, and whether that is somebody new. */
+const quickOnes = `unnest(quick, people, fresh) AS f(n, person, made) CROSS JOIN LATERAL (SELECT calls->(f.n::integer - 1) AS q OFFSET 0) t`
 
 /**
  * `@finish_group`: as `@finish_sessions`, of which it keeps every rule. A row that says itself what its user is at is not
@@ -68,8 +68,10 @@ END $$;
 CREATE FUNCTION @finish_group(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
-  quick jsonb;
-  made text[] := '{}';
+  quick bigint[];
+  people text[];
+  fresh boolean[];
+  made text[];
   tokens boolean := EXISTS (SELECT 1 FROM @feed WHERE kind = 'token');
   done json[] := '{}';
   places bigint[] := '{}';
@@ -79,7 +81,7 @@ DECLARE
 BEGIN
 ${holdSignIns}  now := @time();
   -- Each attempt and each person once: a second sign-in of somebody is one that depends on the first.
-  SELECT coalesce(jsonb_agg(a.x || jsonb_build_object('n', a.n, 'person', a.person)), '[]') INTO quick FROM (
+  SELECT array_agg(a.n), array_agg(coalesce(a.person, a.x->'user'->'create'->>'id')), array_agg(a.person IS NULL) INTO quick, people, fresh FROM (
     SELECT e.n, e.x, p.id AS person, p.status,
       row_number() OVER (PARTITION BY e.x->>'attempt' ORDER BY e.n) AS nth,
       row_number() OVER (PARTITION BY coalesce(p.id, e.x->'user'->>'email') ORDER BY e.n) AS nth_of_person
@@ -96,23 +98,25 @@ ${holdSignIns}  now := @time();
   WITH m AS (
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
       SELECT q->'user'->'create'->>'id', 'main', q->'user'->>'email', q->'user'->'create'->>'roles', 'active', 1, now
-      FROM ${quickOnes} WHERE q->>'person' IS NULL ORDER BY 3
+      FROM ${quickOnes} WHERE f.made ORDER BY 3
       ON CONFLICT (tenant, email) DO NOTHING RETURNING id)
   SELECT coalesce(array_agg(id), '{}') INTO made FROM m;
   -- Whom somebody else created meanwhile is one of the special ones.
-  quick := (SELECT coalesce(jsonb_agg(q || jsonb_build_object('person', coalesce(q->>'person', q->'user'->'create'->>'id'), 'made', q->>'person' IS NULL)), '[]')
-    FROM ${quickOnes} WHERE q->>'person' IS NOT NULL OR q->'user'->'create'->>'id' = ANY(made));
+  IF cardinality(made) < cardinality(array_positions(fresh, true)) THEN
+    SELECT array_agg(f.n), array_agg(f.person), array_agg(f.made) INTO quick, people, fresh
+      FROM unnest(quick, people, fresh) AS f(n, person, made) WHERE NOT f.made OR f.person = ANY(made);
+  END IF;
   UPDATE @attempts SET consumed_at = now WHERE id_hash = ANY(ARRAY(SELECT q->>'attempt' FROM ${quickOnes}));
   WITH x AS (
     INSERT INTO @sessions (${firstColumns.join(', ')}, user_now)
       SELECT s->>'sid', 'main', s->>'kind', NULL, s->>'clientId', u.id, u.epoch, app.epoch, now, now, s->>'acr', s->>'amr',
         now + (s->>'absolute')::bigint, (s->>'idle')::bigint, now, s->>'ip', s->>'userAgent', s->>'binding', 1, NULL, NULL, now, 0, 0,
         decode(s->>'credentialHash', 'hex'), decode(s->>'sealedKey', 'hex'), NULL, NULL, u.user_now
-      FROM (SELECT q, q->'session' AS s FROM ${quickOnes}) a
-      CROSS JOIN LATERAL (SELECT u.id, u.epoch, ${userNow('u')} AS user_now FROM @users u WHERE u.id = q->>'person' OFFSET 0) u
+      FROM (SELECT f.person, q->'session' AS s FROM ${quickOnes}) a
+      CROSS JOIN LATERAL (SELECT u.id, u.epoch, ${userNow('u')} AS user_now FROM @users u WHERE u.id = a.person OFFSET 0) u
       CROSS JOIN LATERAL (SELECT k.epoch FROM @clients k WHERE k.tenant = 'main' AND k.id = s->>'clientId' OFFSET 0) app
       RETURNING *)
-  SELECT coalesce(array_agg((q->>'n')::bigint), '{}'), coalesce(array_agg(json_build_object('created', (q->>'made')::boolean, 'ended', '[]'::json, 'now', now,
+  SELECT coalesce(array_agg(f.n), '{}'), coalesce(array_agg(json_build_object('created', f.made, 'ended', '[]'::json, 'now', now,
       'snapshot', json_build_array(json_build_array(${sessionSelection('x', firstColumns)}), json_build_array(${selection(userColumns, 'u')}),
         json_build_array(${selection(clientColumns, 'k')}), tokens))), '{}')
     INTO places, done
@@ -120,10 +124,10 @@ ${holdSignIns}  now := @time();
     CROSS JOIN LATERAL (SELECT u.* FROM @users u WHERE u.id = x.user_id OFFSET 0) u
     CROSS JOIN LATERAL (SELECT k.* FROM @clients k WHERE k.tenant = x.tenant AND k.id = x.client_id OFFSET 0) k;
   PERFORM @write_audit((SELECT coalesce(jsonb_agg(l.line ORDER BY l.n, l.of, l.nth), '[]') FROM (
-      SELECT q->'n' AS n, 1 AS of, nth, line FROM ${quickOnes}, jsonb_array_elements(q->'user'->'create'->'audit') WITH ORDINALITY AS d(line, nth)
-        WHERE (q->>'made')::boolean
+      SELECT f.n, 1 AS of, nth, line FROM ${quickOnes}, jsonb_array_elements(q->'user'->'create'->'audit') WITH ORDINALITY AS d(line, nth)
+        WHERE f.made
       UNION ALL
-      SELECT q->'n', 2, nth, line || jsonb_build_object('userId', q->>'person') FROM ${quickOnes}, jsonb_array_elements(q->'audit') WITH ORDINALITY AS d(line, nth)) l),
+      SELECT f.n, 2, nth, line || jsonb_build_object('userId', f.person) FROM ${quickOnes}, jsonb_array_elements(q->'audit') WITH ORDINALITY AS d(line, nth)) l),
     now, NULL);
   FOR c IN SELECT e.x, e.n FROM ${each} WHERE NOT e.n = ANY(places) ORDER BY e.n LOOP
     BEGIN

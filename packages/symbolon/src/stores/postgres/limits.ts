@@ -4,11 +4,11 @@
 import type { Budget, LimitStore } from '#core'
 import { orRefusal, type Verbs } from './write.ts'
 
-/** `@spend_each`: the same for calls of one moment, one after the other: for each null, or what refuses it. Every row is written once. */
+/** `@spend_each`: the same for calls of one moment, one after the other: for each null, or what refuses it. Every row is written once, or twice where somebody is refused. */
 export const spendFunctions = `
 CREATE FUNCTION @spend_each(lists jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
-  now bigint;
+  now bigint := @time();
   before jsonb;
   held jsonb;
   spent jsonb;
@@ -21,29 +21,22 @@ DECLARE
   one text;
   quick boolean;
 BEGIN
-  PERFORM @hold_budgets((SELECT coalesce(jsonb_agg(x), '[]') FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x));
-  now := @time();
-  -- As long as none is refused, what each finds is what all before it spent: a running sum.
+  -- All of them together, each key once and in order of key. As long as none is refused, what each finds is what all before it spent.
   WITH asked AS (
-    SELECT l.i, y->>'key' AS key, ceil((y->>'window')::numeric / (y->>'limit')::bigint)::bigint AS cost, (y->>'window')::bigint AS span, (y->>'limit')::bigint AS most
+    SELECT l.i, y->>'key' AS key, ceil((y->>'window')::numeric / (y->>'limit')::bigint)::bigint AS cost, (y->>'window')::bigint + (y->>'limit')::bigint AS room
     FROM jsonb_array_elements(lists) WITH ORDINALITY AS l(x, i), jsonb_array_elements(l.x) y),
-  run AS (
-    SELECT a.i, a.key, a.span, a.most, k.place,
-      greatest(now, k.arrival) + sum(a.cost) OVER (PARTITION BY a.key ORDER BY a.i ROWS UNBOUNDED PRECEDING)::bigint AS upto
-    FROM asked a CROSS JOIN LATERAL (SELECT ctid AS place, arrival FROM @budgets WHERE tenant = 'main' AND key = a.key OFFSET 0) k),
-  verdict AS (
-    SELECT coalesce(bool_and(fits), true) AS fit
-    FROM (SELECT max(r.upto - now - r.span) <= max(r.most) AND count(*) = count(DISTINCT r.key) AS fits FROM run r GROUP BY r.i) v),
+  summed AS (
+    SELECT a.key, sum(a.cost)::bigint AS cost, min(a.room) AS room, count(*) = count(DISTINCT a.i) AS once FROM asked a GROUP BY a.key),
   written AS (
-    UPDATE @budgets w SET arrival = f.upto FROM (SELECT r.place, max(r.upto) AS upto FROM run r GROUP BY r.place) f
-    WHERE (SELECT fit FROM verdict) AND w.ctid = f.place)
-  SELECT fit INTO quick FROM verdict;
+    INSERT INTO @budgets AS k (tenant, key, arrival) SELECT 'main', s.key, now + s.cost FROM summed s ORDER BY s.key
+    ON CONFLICT (tenant, key) DO UPDATE SET arrival = greatest(now, k.arrival) + excluded.arrival - now
+    RETURNING k.key, k.arrival)
+  SELECT coalesce(bool_and(s.once AND w.arrival - now <= s.room), true), coalesce(jsonb_object_agg(s.key, w.arrival - s.cost), '{}')
+    INTO quick, before FROM written w JOIN summed s ON s.key = w.key;
   IF quick THEN
-    RETURN jsonb_build_object('now', now, 'done', (SELECT coalesce(jsonb_agg(NULL::text), '[]') FROM jsonb_array_elements(lists)));
+    RETURN jsonb_build_object('now', @time(), 'done', (SELECT coalesce(jsonb_agg(NULL::text), '[]') FROM jsonb_array_elements(lists)));
   END IF;
-  SELECT coalesce(jsonb_object_agg(k.key, k.arrival), '{}') INTO before
-    FROM (SELECT DISTINCT x->>'key' AS key FROM jsonb_array_elements(lists) l, jsonb_array_elements(l) x) w
-    CROSS JOIN LATERAL (SELECT key, arrival FROM @budgets WHERE tenant = 'main' AND key = w.key OFFSET 0) k;
+  -- Somebody is refused: what was there before is spent anew, one after the other.
   held := before;
   FOR i IN 0..jsonb_array_length(lists) - 1 LOOP
     list := lists->i;
@@ -64,10 +57,10 @@ BEGIN
       done := done || 'null'::jsonb;
     END IF;
   END LOOP;
-  FOR one IN SELECT h.key FROM jsonb_each_text(held) h WHERE h.value <> before->>h.key LOOP
+  FOR one IN SELECT jsonb_object_keys(held) LOOP
     UPDATE @budgets SET arrival = (held->>one)::bigint WHERE tenant = 'main' AND key = one;
   END LOOP;
-  RETURN jsonb_build_object('now', now, 'done', to_jsonb(done));
+  RETURN jsonb_build_object('now', @time(), 'done', to_jsonb(done));
 END $$;
 `
 

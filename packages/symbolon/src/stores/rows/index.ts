@@ -26,6 +26,7 @@ export {
 export {
   attemptColumns,
   attemptOf,
+  attemptSelection,
   auditColumns,
   auditOf,
   clientColumns,

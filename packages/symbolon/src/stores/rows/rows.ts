@@ -229,7 +229,12 @@ export const attemptColumns = [
   'action',
 ] as const
 
-/** An attempt from its columns. */
+/** What to select for `attemptOf`, of a driver that has `hex`: bytes as hexadecimal text. */
+export const attemptSelection: readonly string[] = attemptColumns.map((name) =>
+  name === 'sealed_identifier' || name === 'code_hash' ? `hex(${name})` : name,
+)
+
+/** An attempt from its selection. */
 export function attemptOf(row: Row): Attempt {
   const r = row as readonly never[]
   return {
@@ -238,9 +243,9 @@ export function attemptOf(row: Row): Attempt {
     clientId: r[2]!,
     purpose: r[3]!,
     method: r[4]!,
-    sealedIdentifier: r[5]!,
+    sealedIdentifier: bytesOf(r[5]!),
     bindingHash: r[6]!,
-    codeHash: r[7]!,
+    codeHash: bytesOf(r[7]!),
     tries: r[8]!,
     maxTries: r[9]!,
     sends: r[10]!,

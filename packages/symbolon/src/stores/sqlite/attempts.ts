@@ -2,25 +2,31 @@
 // before anybody compares anything.
 
 import type { Attempt, AttemptChange, AttemptStore, AuditDraft, Budget, NewAttempt } from '#core'
-import { attemptColumns, attemptOf, columns } from '#stores/rows'
-import type { Driver } from './driver.ts'
+import { attemptColumns, attemptOf, attemptSelection, columns } from '#stores/rows'
+import type { Driver, Value } from './driver.ts'
 import { spend } from './limits.ts'
 import { Refusal, type Write, writeAudit } from './write.ts'
 
-/** Finds an attempt, whatever became of it. */
-export function findAttempt(db: Driver, idHash: string): Attempt | undefined {
-  const row = db.sql(`SELECT ${columns(attemptColumns)} FROM attempts WHERE id_hash = ?`).get(idHash)
+const selection = attemptSelection.join(', ')
+
+/** The one attempt that a statement tells of. */
+const attemptBy = (db: Driver, text: string, ...values: readonly Value[]): Attempt | undefined => {
+  const row = db.sql(text).get(...values)
   return row === undefined ? undefined : attemptOf(row)
 }
+
+/** Finds an attempt, whatever became of it. */
+export const findAttempt = (db: Driver, idHash: string): Attempt | undefined =>
+  attemptBy(db, `SELECT ${selection} FROM attempts WHERE id_hash = ?`, idHash)
 
 /** Starts an attempt within its budgets. */
 export function startAttempt(write: Write, attempt: NewAttempt, budgets: readonly Budget[], audit: readonly AuditDraft[]) {
   const { db, now } = write
   spend(write, budgets)
   const { need = null, ends = attempt.lifetime } = attempt
-  db.sql(
-    `INSERT INTO attempts (${columns(attemptColumns)}) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?, NULL, ?, 0, ?, ?, ?, ?, ?, NULL, ?, ?, ?)`,
-  ).run(
+  const started = attemptBy(
+    db,
+    `INSERT INTO attempts (${columns(attemptColumns)}) VALUES (?, 'main', ?, ?, ?, ?, ?, ?, 0, ?, 1, ?, ?, ?, NULL, ?, 0, ?, ?, ?, ?, ?, NULL, ?, ?, ?) RETURNING ${selection}`,
     attempt.idHash,
     attempt.clientId,
     attempt.purpose,
@@ -43,7 +49,7 @@ export function startAttempt(write: Write, attempt: NewAttempt, budgets: readonl
     attempt.action ?? null,
   )
   writeAudit(write, audit)
-  return { outcome: 'started', attempt: findAttempt(db, attempt.idHash) as Attempt } as const
+  return { outcome: 'started', attempt: started as Attempt } as const
 }
 
 function alive({ db, now }: Write, idHash: string): Attempt {
@@ -58,8 +64,8 @@ export function chargeAttempt(write: Write, idHash: string, budgets: readonly Bu
   const { db, now } = write
   alive(write, idHash)
   spend(write, budgets)
-  db.sql('UPDATE attempts SET tries = tries + 1 WHERE id_hash = ?').run(idHash)
-  return { outcome: 'charged', now, attempt: findAttempt(db, idHash) as Attempt } as const
+  const charged = attemptBy(db, `UPDATE attempts SET tries = tries + 1 WHERE id_hash = ? RETURNING ${selection}`, idHash)
+  return { outcome: 'charged', now, attempt: charged as Attempt } as const
 }
 
 /** Replaces code and link. Tries are not given back, and the attempt lives no longer. */
@@ -69,49 +75,49 @@ export function resendAttempt(write: Write, idHash: string, change: Parameters<A
   if (attempt.sends >= change.maxSends) throw new Refusal({ outcome: 'limited', retryAfterMs: attempt.expiresAt - now })
   if (now < attempt.resendAt) throw new Refusal({ outcome: 'limited', retryAfterMs: attempt.resendAt - now })
   spend(write, budgets)
-  db.sql('UPDATE attempts SET code_hash = ?, link_hash = ?, sends = sends + 1, resend_at = ? WHERE id_hash = ?').run(
+  const resent = attemptBy(
+    db,
+    `UPDATE attempts SET code_hash = ?, link_hash = ?, sends = sends + 1, resend_at = ? WHERE id_hash = ? RETURNING ${selection}`,
     change.codeHash,
     change.linkHash ?? null,
     now + change.resendAfter,
     idHash,
   )
-  return { outcome: 'resent', attempt: findAttempt(db, idHash) as Attempt } as const
+  return { outcome: 'resent', attempt: resent as Attempt } as const
 }
 
 /** Moves an attempt on, if it lives and still stands where the change was decided. */
 export function advanceAttempt(write: Write, idHash: string, change: AttemptChange, audit: readonly AuditDraft[]) {
   const { db, now } = write
-  const changed = db
-    .sql(
-      `UPDATE attempts SET state = ?, step = step + 1, method = ?, sealed_identifier = ?, binding_hash = ?, code_hash = ?, link_hash = ?, user_id = ?, proven = ?,
-         tries = ?, max_tries = ?, sends = ?, expires_at = min(? + ?, created_at + ?), ends_at = created_at + ?, resend_at = ? + ?
-       WHERE id_hash = ? AND step = ? AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > ?`,
-    )
-    .run(
-      change.state,
-      change.method,
-      change.sealedIdentifier,
-      change.bindingHash,
-      change.codeHash,
-      change.linkHash,
-      change.userId,
-      JSON.stringify(change.proven),
-      change.tries,
-      change.maxTries,
-      change.sends,
-      now,
-      change.lifetime,
-      change.ends,
-      change.ends,
-      now,
-      change.resendAfter,
-      idHash,
-      change.from,
-      now,
-    )
-  if (changed !== 1) throw new Refusal({ outcome: 'gone' })
+  const attempt = attemptBy(
+    db,
+    `UPDATE attempts SET state = ?, step = step + 1, method = ?, sealed_identifier = ?, binding_hash = ?, code_hash = ?, link_hash = ?, user_id = ?, proven = ?,
+       tries = ?, max_tries = ?, sends = ?, expires_at = min(? + ?, created_at + ?), ends_at = created_at + ?, resend_at = ? + ?
+     WHERE id_hash = ? AND step = ? AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > ? RETURNING ${selection}`,
+    change.state,
+    change.method,
+    change.sealedIdentifier,
+    change.bindingHash,
+    change.codeHash,
+    change.linkHash,
+    change.userId,
+    JSON.stringify(change.proven),
+    change.tries,
+    change.maxTries,
+    change.sends,
+    now,
+    change.lifetime,
+    change.ends,
+    change.ends,
+    now,
+    change.resendAfter,
+    idHash,
+    change.from,
+    now,
+  )
+  if (attempt === undefined) throw new Refusal({ outcome: 'gone' })
   writeAudit(write, audit)
-  return { outcome: 'advanced', now, attempt: findAttempt(db, idHash) as Attempt } as const
+  return { outcome: 'advanced', now, attempt } as const
 }
 
 /** Uses up an attempt: once, while it lives. */

@@ -13,6 +13,20 @@ const many = `SELECT json_group_array(json_array(${marks}, s.sid)) FROM json_eac
 const perStatement = 500
 const remembered = 10_000
 
+const whole = `SELECT ${sessionSelection.join(', ')}, ${columns(userColumns, 'u')}, ${columns(clientColumns, 'c')}, EXISTS (SELECT 1 FROM feed WHERE kind = 'token')
+  FROM sessions s ${joined} WHERE s.sid = ?`
+const userAt = sessionColumns.length
+const clientAt = userAt + userColumns.length
+const tokensAt = clientAt + clientColumns.length
+
+/** The snapshot of a session within a transaction that wrote it, of which nothing is remembered: it may be undone. */
+export function readSnapshot(db: Driver, sid: string, now: number): SessionSnapshot | undefined {
+  const row = db.sql(whole).get(sid)
+  if (row === undefined) return undefined
+  const snapshot = { now, session: sessionOf(row), user: userOf(row, userAt), client: clientOf(row, clientAt) }
+  return row[tokensAt] === 1 ? { ...snapshot, tokensRevoked: true } : snapshot
+}
+
 /** Reads snapshots, each as of the moment that its statement began. */
 export interface SnapshotReader {
   read(sid: string, now: () => number): SessionSnapshot | undefined
@@ -21,7 +35,7 @@ export interface SnapshotReader {
 
 /** Prepares it. Columns are read again only when their row moved on since they were read; every update adds to a revision. */
 export function prepareSnapshot(db: Driver): SnapshotReader {
-  const whole = db.sql(`SELECT ${sessionSelection.join(', ')}, revision FROM sessions s WHERE sid = ?`)
+  const single = db.sql(`SELECT ${sessionSelection.join(', ')}, revision FROM sessions s WHERE sid = ?`)
   const sessions = new Map<string, { readonly revision: number; readonly session: Session }>()
   const users = new Map<string, User>()
   const clients = new Map<string, { readonly revision: number; readonly client: Client }>()
@@ -29,7 +43,7 @@ export function prepareSnapshot(db: Driver): SnapshotReader {
   const sessionAs = (sid: string, revision: number): Session | undefined => {
     const known = sessions.get(sid)
     if (known !== undefined && known.revision === revision) return known.session
-    const row = whole.get(sid)
+    const row = single.get(sid)
     if (row === undefined) return undefined
     const session = sessionOf(row)
     if (sessions.size >= remembered) sessions.clear()

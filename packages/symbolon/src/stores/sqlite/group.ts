@@ -23,6 +23,9 @@ export interface Committed {
   readonly logged: readonly Revocation[]
   /** The store's time in this transaction. */
   readonly now: number
+  /** How long the calls took, and the flush after them. Milliseconds. */
+  readonly ran: number
+  readonly flushed: number
 }
 
 /** How long a lock held by another process is waited for, in milliseconds. */
@@ -37,6 +40,7 @@ export function runGroup(
   crashPoint: (step: string) => void,
 ): Committed {
   begin(db, pause)
+  const began = performance.now()
   const answers: Answer[] = []
   const logged: Revocation[] = []
   try {
@@ -47,9 +51,11 @@ export function runGroup(
     // To the second: it saves most commits a page.
     if (now - before >= 1000) db.sql("UPDATE meta SET value = ? WHERE name = 'clock'").run(now)
     crashPoint('commit.before')
+    const ran = performance.now() - began
     db.exec('COMMIT')
+    const flushed = performance.now() - began - ran
     crashPoint('commit.after')
-    return { answers, logged, now }
+    return { answers, logged, now, ran, flushed }
   } catch (error) {
     try {
       db.exec('ROLLBACK')
@@ -77,16 +83,17 @@ function begin(db: Driver, pause: (ms: number) => void): void {
 function runOne(write: Write, { verb, input }: Call): Answer {
   const { db, logged } = write
   const length = logged.length
-  db.exec('SAVEPOINT verb')
+  db.sql('SAVEPOINT verb').run()
   try {
     const run = verbs[verb] as (write: Write, ...input: readonly unknown[]) => unknown
     const value = run(write, ...input)
     if (write.feed.length > 0) writeFeed(write)
-    db.exec('RELEASE verb')
+    db.sql('RELEASE verb').run()
     return { value }
   } catch (error) {
     logged.length = length
-    db.exec('ROLLBACK TO verb; RELEASE verb')
+    db.sql('ROLLBACK TO verb').run()
+    db.sql('RELEASE verb').run()
     if (error instanceof Refusal) return { value: error.outcome }
     const code = String((error as { code?: unknown } | null)?.code ?? '')
     // What one call did wrong is its own fault alone.

@@ -3,21 +3,24 @@
 import type { Budget } from '#core'
 import { Refusal, type Write } from './write.ts'
 
-/** Spends each budget once; throws a refusal that says when to come back. */
+/** Spends each budget once; throws a refusal that says when to come back. One look and one change for all of them. */
 export function spend({ db, now }: Write, budgets: readonly Budget[]): void {
+  if (budgets.length === 0) return
+  const keys = budgets.map(({ key }) => key)
+  const places = (one: string) => keys.map(() => one).join(', ')
+  const row = db.sql(`SELECT json_group_object(key, arrival) FROM budgets WHERE tenant = 'main' AND key IN (${places('?')})`).get(...keys)
+  const found = new Map(Object.entries(JSON.parse(row?.[0] as string) as Record<string, number>))
   let retryAfterMs = 0
   const arrivals = budgets.map(({ key, limit, window }) => {
-    const row = db.sql("SELECT arrival FROM budgets WHERE tenant = 'main' AND key = ?").get(key)
-    const arrival = Math.max(now, (row?.[0] as number | undefined) ?? 0) + Math.ceil(window / limit)
+    const arrival = Math.max(now, found.get(key) ?? 0) + Math.ceil(window / limit)
     retryAfterMs = Math.max(retryAfterMs, arrival - now - window)
-    return { key, arrival }
+    return arrival
   })
   // Rounding up each interval must not take the last unit away.
   if (retryAfterMs > Math.max(0, ...budgets.map((one) => one.limit))) throw new Refusal({ outcome: 'limited', retryAfterMs })
-  for (const { key, arrival } of arrivals)
-    db.sql(
-      "INSERT INTO budgets (tenant, key, arrival) VALUES ('main', ?, ?) ON CONFLICT (tenant, key) DO UPDATE SET arrival = excluded.arrival",
-    ).run(key, arrival)
+  db.sql(
+    `INSERT INTO budgets (tenant, key, arrival) VALUES ${places("('main', ?, ?)")} ON CONFLICT (tenant, key) DO UPDATE SET arrival = excluded.arrival`,
+  ).run(...keys.flatMap((key, at) => [key, arrivals[at] as number]))
 }
 
 /** Notes a key, unless it is there. */

@@ -2,7 +2,7 @@
 // database's write lock; the attempt is not used up when the session is not raised.
 
 import type { Raise, RaiseOutcome, SessionSnapshot } from '#core'
-import { prepareSnapshot } from './finder.ts'
+import { readSnapshot } from './finder.ts'
 import { Refusal, type Write, writeAudit } from './write.ts'
 
 /** Raises a session. */
@@ -47,5 +47,5 @@ export function raise(write: Write, input: Raise): RaiseOutcome {
     )
   if (raised !== 1) throw new Refusal({ outcome: 'lost' })
   writeAudit(write, input.audit)
-  return { outcome: 'raised', snapshot: prepareSnapshot(db).read(input.sid, () => now) as SessionSnapshot }
+  return { outcome: 'raised', snapshot: readSnapshot(db, input.sid, now) as SessionSnapshot }
 }

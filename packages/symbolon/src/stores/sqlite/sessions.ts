@@ -14,7 +14,7 @@ import type {
 import { columns, sessionColumns, sessionOf, sessionSelection } from '#stores/rows'
 import { consumeAttempt } from './attempts.ts'
 import type { Driver } from './driver.ts'
-import { prepareSnapshot } from './finder.ts'
+import { readSnapshot } from './finder.ts'
 import { addPasskey, listPasskeys, userHandle } from './passkeys.ts'
 import { isTaken } from './undos.ts'
 import { feedLife, Refusal, type Write, writeAudit, writeFeed } from './write.ts'
@@ -159,7 +159,7 @@ export function open(write: Write, input: OpenSession): OpenOutcome {
   )
   if (user.created && 'email' in input.user) writeAudit(write, input.user.create?.audit ?? [])
   writeAudit(write, input.audit, { userId: user.id })
-  const snapshot = prepareSnapshot(db).read(s.sid, () => now) as SessionSnapshot
+  const snapshot = readSnapshot(db, s.sid, now) as SessionSnapshot
   return { outcome: 'opened', snapshot, created: user.created, ended: [...given, ...evicted, ...replaced] }
 }
 

@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { isClosed } from '#stores/rows'
 import { openDriver, storeError } from './driver.ts'
-import { type Answer, type Call, runGroup } from './group.ts'
+import { type Call, type Committed, runGroup } from './group.ts'
 import type { Verb } from './verbs.ts'
 
 /** What the writer sends. `end`: close and stop. */
@@ -13,7 +13,7 @@ export type Request =
 
 /** What it gets back; `failed` when nothing was committed. */
 export type Reply =
-  | { readonly answers: readonly Answer[]; readonly logged: readonly unknown[]; readonly now: number }
+  | Committed
   | { readonly failed: { readonly code: 'store_corrupt' | 'store_unavailable'; readonly sentence: string; readonly closed: boolean } }
 
 /** What the worker is started with. */

@@ -4,6 +4,7 @@
 import { Worker } from 'node:worker_threads'
 import { type Revocation, SymbolonError } from '@symbolon/protocol'
 import { closedError } from '#stores/rows'
+import type { Committed } from './group.ts'
 import type { Verb, VerbInput, VerbOutput } from './verbs.ts'
 import type { Reply, Request, WorkerData } from './worker.ts'
 
@@ -32,6 +33,9 @@ interface Waiting {
 
 const most = 10_000
 const perGroup = 256
+/** How much longer the calls of a group take than their flush, where enough of them wait. */
+const worth = 8
+const atLeast = 16
 const patience = 10_000
 
 const unavailable = (detail: string) => new SymbolonError('store_unavailable', { detail, retryAfter: 2 })
@@ -50,6 +54,15 @@ export function createWriter(parts: WriterParts): Writer {
   let closing = false
   let scheduled = false
   let idle = () => {}
+  // What waits beyond `room` runs while the answers of those before it are read. The more a flush costs, the more calls share one.
+  let room = perGroup
+  const measured = { call: 0, flush: 0 }
+  const measure = ({ ran, flushed, answers }: Committed) => {
+    const share = measured.call === 0 ? 1 : 0.2
+    measured.call += share * (ran / answers.length - measured.call)
+    measured.flush += share * (flushed - measured.flush)
+    room = Math.max(atLeast, Math.ceil((worth * measured.flush) / Math.max(0.001, measured.call)))
+  }
 
   const send = () => {
     scheduled = false
@@ -59,7 +72,7 @@ export function createWriter(parts: WriterParts): Writer {
     for (const one of waiting.filter((each) => each.until < now)) one.reject(unavailable('the store is too slow'))
     waiting = waiting.filter((each) => each.until >= now)
     if (waiting.length === 0) return
-    group = waiting.splice(0, perGroup)
+    group = waiting.splice(0, Math.min(perGroup, Math.max(room, Math.ceil(waiting.length / 4))))
     worker.ref()
     worker.postMessage({ calls: group.map(({ verb, input }) => ({ verb, input })), wall: parts.wall() } satisfies Request)
   }
@@ -81,7 +94,8 @@ export function createWriter(parts: WriterParts): Writer {
       error.message = sentence
       for (const one of done) one.reject(error)
     } else {
-      parts.committed(reply.now, reply.logged as readonly Revocation[])
+      measure(reply)
+      parts.committed(reply.now, reply.logged)
       done.forEach((one, i) => {
         const answer = reply.answers[i]
         if (answer !== undefined && 'value' in answer) one.resolve(answer.value as never)
