@@ -84,6 +84,38 @@ storeSuite('PostgreSQL', open)
 feedSuite('PostgreSQL', open)
 
 describe('a node', () => {
+  it('finds people by one look into the index each, though it made its plan while there were few', async () => {
+    const database = await server.create()
+    const store = await openPostgresStore({ url: server.url(database), connections: 4 })
+    try {
+      // Nothing tells the database meanwhile that its plan is an old one.
+      await server.sql(database, 'ALTER TABLE symbolon.users SET (autovacuum_enabled = off)')
+      const emails = Array.from({ length: 50 }, (_, n) => `person${n}@example.com`)
+      const look = () => Promise.all(emails.map((email) => store.users.find({ email })))
+      const counted = async () => {
+        const text = "SELECT sum(idx_scan) AS looks, sum(idx_tup_read) AS found FROM pg_stat_all_indexes WHERE relname = 'users'"
+        const [row] = await server.sql(database, text)
+        return { looks: Number(row?.looks), found: Number(row?.found) }
+      }
+      for (let i = 0; i < 3; i++) await look()
+      await server.sql(
+        database,
+        "INSERT INTO symbolon.users SELECT 'usr_' || n, 'main', 'person' || n || '@example.com', '[]', 'active', 1, 0 FROM generate_series(0, 4999) n",
+      )
+      const before = await counted()
+      const looked = async () => {
+        expect((await look()).every((user) => user !== undefined)).toBe(true)
+        return (await counted()).looks - before.looks
+      }
+      // Counts are told within a second.
+      await expect.poll(looked, { timeout: 10_000 }).toBeGreaterThan(0)
+      const { looks, found } = await counted()
+      expect((found - before.found) / (looks - before.looks)).toBeLessThan(10)
+    } finally {
+      await store.close()
+    }
+  })
+
   it('remembers sessions that come again, and answers from memory only what the database says is as it was', async () => {
     const url = server.url(await server.create())
     const stores = await Promise.all([1, 2].map(() => openPostgresStore({ url })))
