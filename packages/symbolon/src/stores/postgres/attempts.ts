@@ -98,6 +98,31 @@ const each = 'jsonb_array_elements(calls) WITH ORDINALITY AS e(x, n)'
 const refusal = "spent->'done'->(n::integer - 1)"
 const paid = `${refusal} = 'null'`
 
+/** `@guess_attempts`: charges guesses of one moment. */
+export const guessFunctions = `-- Of different attempts: each is charged once.
+CREATE FUNCTION @guess_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  asked text[] := ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x);
+  now bigint;
+  living text[];
+  spent jsonb;
+BEGIN
+  PERFORM 1 FROM @attempts WHERE id_hash = ANY(asked) ORDER BY id_hash FOR UPDATE;
+  now := @time();
+  -- One look into the index for each: as a list, all that live may be walked by the index of their ends.
+  living := ARRAY(SELECT a.id_hash FROM unnest(asked) AS k(hash)
+    CROSS JOIN LATERAL (SELECT id_hash, consumed_at, expires_at, tries, max_tries FROM @attempts WHERE id_hash = k.hash OFFSET 0) a
+    WHERE a.consumed_at IS NULL AND now < a.expires_at AND a.tries < a.max_tries);
+  spent := @spend_each((SELECT jsonb_agg(CASE WHEN x->>'hash' = ANY(living) THEN x->'budgets' ELSE '[]' END ORDER BY n) FROM ${each}));
+  now := (spent->>'now')::bigint;
+  UPDATE @attempts SET tries = tries + 1 WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM ${each} WHERE x->>'hash' = ANY(living) AND ${paid}));
+  RETURN (SELECT json_agg(CASE
+    WHEN NOT x->>'hash' = ANY(living) THEN '{"refused":{"outcome":"gone"}}'
+    WHEN NOT ${paid} THEN json_build_object('refused', ${refusal})
+    ELSE json_build_array(now, (SELECT ${row} FROM @attempts a WHERE a.id_hash = x->>'hash')) END ORDER BY n) FROM ${each});
+END $$;
+`
+
 /** Attempts of several factors, and links: columns that an older node does not know, and verbs beside those that it calls. */
 export const loginFunctions = `
 ALTER TABLE @attempts ADD COLUMN state text, ADD COLUMN step integer NOT NULL DEFAULT 0, ADD COLUMN link_hash text, ADD COLUMN ends_at bigint,
@@ -118,26 +143,7 @@ BEGIN
   RETURN (SELECT json_agg(CASE WHEN ${paid} THEN (SELECT ${row} FROM @attempts a WHERE a.id_hash = x->'attempt'->>'idHash')
     ELSE json_build_object('refused', ${refusal}) END ORDER BY n) FROM ${each});
 END $$;
--- Of different attempts: each is charged once.
-CREATE FUNCTION @guess_attempts(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  asked text[] := ARRAY(SELECT x->>'hash' FROM jsonb_array_elements(calls) x);
-  now bigint;
-  living text[];
-  spent jsonb;
-BEGIN
-  PERFORM 1 FROM @attempts WHERE id_hash = ANY(asked) ORDER BY id_hash FOR UPDATE;
-  now := @time();
-  living := ARRAY(SELECT id_hash FROM @attempts WHERE id_hash = ANY(asked) AND consumed_at IS NULL AND now < expires_at AND tries < max_tries);
-  spent := @spend_each((SELECT jsonb_agg(CASE WHEN x->>'hash' = ANY(living) THEN x->'budgets' ELSE '[]' END ORDER BY n) FROM ${each}));
-  now := (spent->>'now')::bigint;
-  UPDATE @attempts SET tries = tries + 1 WHERE id_hash = ANY(ARRAY(SELECT x->>'hash' FROM ${each} WHERE x->>'hash' = ANY(living) AND ${paid}));
-  RETURN (SELECT json_agg(CASE
-    WHEN NOT x->>'hash' = ANY(living) THEN '{"refused":{"outcome":"gone"}}'
-    WHEN NOT ${paid} THEN json_build_object('refused', ${refusal})
-    ELSE json_build_array(now, (SELECT ${row} FROM @attempts a WHERE a.id_hash = x->>'hash')) END ORDER BY n) FROM ${each});
-END $$;
-CREATE FUNCTION @renew_attempt(hash text, code text, link text, later bigint, most integer, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
+${guessFunctions}CREATE FUNCTION @renew_attempt(hash text, code text, link text, later bigint, most integer, budgets jsonb) RETURNS json LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM @resend_attempt(hash, code, later, most, budgets);
   UPDATE @attempts SET link_hash = link WHERE id_hash = hash;

@@ -4,7 +4,7 @@
 
 import { SymbolonError } from '@symbolon/protocol'
 import { addressFunctions } from './addresses.ts'
-import { attemptFunctions, loginFunctions } from './attempts.ts'
+import { attemptFunctions, guessFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
@@ -148,7 +148,7 @@ const steps: readonly Step[] = [
   { sql: removalFunctions },
   { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
   { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
-  { sql: [again(spendFunctions), again(finishGroupFunctions)].join('\n') },
+  { sql: [again(spendFunctions), again(guessFunctions), again(finishGroupFunctions)].join('\n') },
 ]
 
 /** How many steps this version knows. */
