@@ -88,38 +88,47 @@ describe('a node', () => {
     [
       'people',
       'users',
-      "SELECT 'usr_' || n, 'main', 'person' || n || '@example.com', '[]', 'active', 1, 0 FROM generate_series(0, 4999) n",
+      "SELECT 'usr_' || n, 'main', 'person' || n || '@example.com', '[]', 'active', 1, 0 FROM generate_series(0, 19999) n",
       async (store: PostgresStore, n: number) => (await store.users.find({ email: `person${n}@example.com` })) !== undefined,
     ],
     [
       'attempts that are guessed at',
       'attempts',
-      `SELECT 'hash' || n, 'main', 'app', 'sign_in', 'email_otp', '', NULL, '', 0, 1000, 1, 0, 9999999999999, 0 FROM generate_series(0, 4999) n`,
+      `SELECT 'hash' || n, 'main', 'app', 'sign_in', 'email_otp', '', NULL, '', 0, 1000, 1, 0, 9999999999999, 0 FROM generate_series(0, 19999) n`,
       async (store: PostgresStore, n: number) => (await store.attempts.charge(`hash${n}`, [])).outcome === 'charged',
+    ],
+    [
+      'the sessions that count for a limit',
+      'sessions',
+      `SELECT 'sid' || n, 'main', 'token', NULL, 'app', 'usr_' || n, 1, 1, 0, 0, 'a', '[]', 9999999999999, 9999999999999, 0, NULL, NULL, NULL, 1, NULL, NULL, 0, 0, 0, '', '', NULL, NULL, 0 FROM generate_series(0, 19999) n`,
+      async (store: PostgresStore, n: number) => {
+        const user = { email: `person${n}@example.com`, create: { id: `usr_${n}`, roles: [] } }
+        return (await store.sessions.open(sign({ user, maxSessions: 1000 }))).outcome === 'opened'
+      },
     ],
   ])('finds %s by one look into the index each, though it made its plan while there were few', async (_, table, rows, find) => {
     const database = await server.create()
     const store = await openPostgresStore({ url: server.url(database), connections: 4 })
     try {
+      await store.clients.put(client('app'), null, [])
       // Nothing tells the database meanwhile that its plan is an old one.
       await server.sql(database, `ALTER TABLE symbolon.${table} SET (autovacuum_enabled = off)`)
       const look = () => Promise.all(Array.from({ length: 30 }, (_, n) => find(store, n)))
       const counted = async () => {
-        const text = `SELECT sum(idx_scan) AS looks, sum(idx_tup_read) AS found FROM pg_stat_all_indexes WHERE relname = '${table}'`
-        const [row] = await server.sql(database, text)
-        return { looks: Number(row?.looks), found: Number(row?.found) }
+        const text = `SELECT sum(idx_tup_read) AS found FROM pg_stat_all_indexes WHERE relname = '${table}'`
+        return Number((await server.sql(database, text))[0]?.found)
       }
       for (let i = 0; i < 3; i++) await look()
       await server.sql(database, `INSERT INTO symbolon.${table} ${rows}`)
       const before = await counted()
-      const looked = async () => {
+      // Counts are told at the first look behind a second.
+      for (let i = 0; i < 25; i++) {
         expect(new Set(await look())).toEqual(new Set([true]))
-        return (await counted()).looks - before.looks
+        await new Promise((resolve) => setTimeout(resolve, 100))
       }
-      // Counts are told within a second.
-      await expect.poll(looked, { timeout: 10_000 }).toBeGreaterThan(0)
-      const { looks, found } = await counted()
-      expect((found - before.found) / (looks - before.looks)).toBeLessThan(10)
+      const each = ((await counted()) - before) / (25 * 30)
+      expect(each).toBeGreaterThan(0)
+      expect(each).toBeLessThan(100)
     } finally {
       await store.close()
     }

@@ -148,7 +148,7 @@ const steps: readonly Step[] = [
   { sql: removalFunctions },
   { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
   { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
-  { sql: [again(spendFunctions), again(guessFunctions), again(finishGroupFunctions)].join('\n') },
+  { sql: [again(spendFunctions), again(guessFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
 ]
 
 /** How many steps this version knows. */

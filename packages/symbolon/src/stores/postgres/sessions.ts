@@ -17,6 +17,8 @@ import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, t
 
 /** A condition in which `now` is the time. */
 export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** All of a user, found by whose they are: else all that live may be walked by the index of their ends, as long as a plan lives that was made when they were few. */
+export const sessionsOf = (user: string) => `(SELECT * FROM @sessions WHERE user_id = ${user} OFFSET 0)`
 /** Those that `open_one` was written with. */
 export const firstColumns = sessionColumns.slice(0, firstSessionColumns)
 
@@ -116,8 +118,8 @@ BEGIN
   END IF;
   now := @time();
   IF most > 0 THEN
-    SELECT coalesce(array_agg(sid ORDER BY last_seen_at, created_at), '{}') INTO over FROM @sessions s
-      WHERE user_id = person.id AND client_id = asked->'session'->>'clientId' AND parent IS NULL AND ${live}
+    SELECT coalesce(array_agg(sid ORDER BY last_seen_at, created_at), '{}') INTO over FROM ${sessionsOf('person.id')} s
+      WHERE client_id = asked->'session'->>'clientId' AND parent IS NULL AND ${live}
       AND sid <> coalesce(asked->>'replaces', '');
     IF cardinality(over) >= most THEN
       IF asked->>'onLimit' = 'deny' THEN PERFORM @refuse('{"outcome":"limit"}'); END IF;
