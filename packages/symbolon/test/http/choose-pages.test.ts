@@ -1,8 +1,10 @@
 // The hosted page of a sign-in that can be taken on in several ways: behind a code, and behind a link. Which ones there are
 // says the person's account, and only to who has proven the mailbox.
 
+import { AxeBuilder } from '@axe-core/playwright'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createBrowser } from '../setting/browser.ts'
+import { startChromium } from '../setting/chromium.ts'
 import { keyFactor, wordFactor } from '../setting/factors.ts'
 import { handlerOf } from '../setting/handler.ts'
 import { issuer, openSetting, type Setting } from '../setting/service.ts'
@@ -81,4 +83,24 @@ it('does the same behind a link', async () => {
   const taken = await post('/login/link', { ...fieldsOf(strange.page), method: 'passkey' })
   expect(taken.status).toBe(200)
   expect(taken.page).toContain('data-passkey="sign-in"')
+})
+
+it.each([
+  ['wide', { viewport: { width: 1280, height: 800 } }],
+  ['narrow and dark', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
+] as const)('can be read and pressed by everybody: %s', async (_, options) => {
+  const { post, fields, code } = await begin()
+  const { page: text } = await post('/login/code', { ...fields, code })
+  const chromium = await startChromium()
+  try {
+    const page = await (await chromium.newContext(options)).newPage()
+    await page.setContent(text)
+    expect(await page.textContent('h1')).toBe('One more step')
+    expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([])
+    expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => (document.activeElement as HTMLButtonElement).value)).toBe('passkey')
+  } finally {
+    await chromium.close()
+  }
 })

@@ -314,7 +314,11 @@ it('left no page and no state out', () => {
   const folder = new URL('../../src/http/pages/', import.meta.url)
   const pages = readdirSync(folder)
     .filter((name) => name.endsWith('.tsx'))
-    .flatMap((name) => [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^export function (\w+Page)\b/gm)].map(([, page]) => page))
-  expect([...new Set(Object.values(states).map(([page]) => page))].sort()).toEqual(pages.sort())
+    .flatMap((name) =>
+      [...readFileSync(new URL(name, folder), 'utf8').matchAll(/^(?:export )?function ([A-Z]\w+Page)\b/gm)].map(([, page]) => page),
+    )
+  // What no way of signing in leads to yet that this service has: `choose-pages.test.ts`.
+  const elsewhere = ['ChoosePage']
+  expect([...new Set(Object.values(states).map(([page]) => page)), ...elsewhere].sort()).toEqual(pages.sort())
   expect(seen.toSorted()).toEqual(Object.keys(states).sort())
 })
