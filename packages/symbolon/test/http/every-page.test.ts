@@ -209,6 +209,8 @@ it('more wanted', async () => {
     third.page.waitForEvent('load'),
     third.page.evaluate(() => document.querySelector<HTMLFormElement>('form[data-passkey="enrol"]')?.submit()),
   ])
+  // The page's script moves the focus; what it did not do by then is found by the look.
+  await third.page.waitForFunction(() => document.activeElement !== document.body, undefined, { timeout: 5000 }).catch(() => {})
   await look(third, 'a passkey that was refused')
   await ask(third, '?client_id=shop', 'carol@example.com')
   await type(third, await code())
