@@ -87,7 +87,7 @@ function answersSince(history: readonly HistoryEvent[], since: number): string {
   const counts = new Map<string, number>()
   for (const { kind, node, startedAt, answer, endedAt } of history) {
     if (startedAt <= since) continue
-    const name = `${kind} at ${node}: ${answer === undefined ? (endedAt === null ? 'under way' : 'lost') : (answer.code ?? answer.status)}`
+    const name = `${kind} at ${node}: ${answer?.code ?? answer?.status ?? (endedAt === null ? 'under way' : 'lost')}`
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
   return [...counts].map(([name, count]) => `${count} × ${name}`).join(', ')

@@ -135,8 +135,15 @@ function answerOf(given: Readonly<Record<string, unknown>>): LoginAnswer | undef
 }
 
 /** The same from a page's form, which has what a browser answers as text. */
-export const pageAnswer = ({ response, ...rest }: Readonly<Record<'code' | 'end' | 'method' | 'response', string | undefined>>) =>
-  answerOf({ ...rest, response: response === undefined ? undefined : (readJsonObject(response) ?? {}) })
+export const pageAnswer = ({
+  response,
+  ...rest
+}: {
+  readonly code: string | undefined
+  readonly response: string | undefined
+  readonly end?: string | undefined
+  readonly method?: string | undefined
+}) => answerOf({ ...rest, response: response === undefined ? undefined : (readJsonObject(response) ?? {}) })
 
 /** Gives a cookie client its cookies. */
 export function giveSession(c: Http, site: Site, { minted, snapshot, credential, device }: SignedIn): void {

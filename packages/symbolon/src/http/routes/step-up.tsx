@@ -9,7 +9,7 @@ import { type Http, refusal, type Site } from '../context.ts'
 import { StepUpCodePage, type StepUpFields, StepUpKeyPage, StepUpPage } from '../pages/step-up.tsx'
 import { passkeyAsked } from '../pages/steps.tsx'
 import { action as actionSchema } from '../schemas/login.ts'
-import { browserOf, completeLogin, needOf } from './login.ts'
+import { browserOf, completeLogin, needOf, pageAnswer } from './login.ts'
 import { createShowing, expected, statusOf } from './showing.ts'
 
 /** The ways that these pages can go. */
@@ -158,8 +158,8 @@ export function stepUpRoutes(site: Site) {
     /** `POST /login/step-up/code`: the code, or what the passkey said. */
     code: async (c: Http) => {
       const { form_token, login_id, code, response, ...form } = await readForm(c, answerForm)
-      if ((code === undefined) === (response === undefined)) throw new SymbolonError('invalid_request')
-      const answer = code !== undefined ? { code } : { response: readJsonObject(response ?? '') ?? {} }
+      const answer = pageAnswer({ code, response })
+      if (answer === undefined) throw new SymbolonError('invalid_request')
       const snapshot = await sessionOf(c)
       if (snapshot === undefined) return toLogin(c, form)
       ownForm(c, subject(snapshot.session.sid), form_token)

@@ -35,7 +35,11 @@ const most = 10_000
 const perGroup = 256
 /** How much longer the calls of a group take than their flush, where enough of them wait. */
 const worth = 8
+/** Of what waits a quarter goes together, and never fewer than these: a group costs something beside its flush. */
+const share = 4
 const atLeast = 16
+/** How much of what was measured last counts. */
+const newest = 0.2
 const patience = 10_000
 
 const unavailable = (detail: string) => new SymbolonError('store_unavailable', { detail, retryAfter: 2 })
@@ -58,9 +62,9 @@ export function createWriter(parts: WriterParts): Writer {
   let room = perGroup
   const measured = { call: 0, flush: 0 }
   const measure = ({ ran, flushed, answers }: Committed) => {
-    const share = measured.call === 0 ? 1 : 0.2
-    measured.call += share * (ran / answers.length - measured.call)
-    measured.flush += share * (flushed - measured.flush)
+    const counts = measured.call === 0 ? 1 : newest
+    measured.call += counts * (ran / answers.length - measured.call)
+    measured.flush += counts * (flushed - measured.flush)
     room = Math.max(atLeast, Math.ceil((worth * measured.flush) / Math.max(0.001, measured.call)))
   }
 
@@ -72,7 +76,7 @@ export function createWriter(parts: WriterParts): Writer {
     for (const one of waiting.filter((each) => each.until < now)) one.reject(unavailable('the store is too slow'))
     waiting = waiting.filter((each) => each.until >= now)
     if (waiting.length === 0) return
-    group = waiting.splice(0, Math.min(perGroup, Math.max(room, Math.ceil(waiting.length / 4))))
+    group = waiting.splice(0, Math.min(perGroup, Math.max(room, Math.ceil(waiting.length / share))))
     worker.ref()
     worker.postMessage({ calls: group.map(({ verb, input }) => ({ verb, input })), wall: parts.wall() } satisfies Request)
   }
