@@ -95,7 +95,9 @@ export function openDriver(options: DriverOptions): Driver {
         )
       },
     } as ConstructorParameters<typeof Pool>[0])
-    // Idle connections end when the server does; the next use opens another one.
+    // Connections end when the server does: idle ones, those of a job between its statements, and those that are being set up. Whoever
+    // asks something of one is told so; what nobody heard would end the process.
+    made.on('connect', (client) => void client.on('error', () => {}))
     made.on('error', () => {})
     return made
   }

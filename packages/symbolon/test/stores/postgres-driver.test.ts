@@ -1,0 +1,77 @@
+// Connections that end while nobody's statement runs on them, or while they are set up: the call is refused, and the process
+// lives on. An error that no connection's owner hears would end it.
+
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { openDriver } from '../../src/stores/postgres/driver.ts'
+
+let server: Postgres
+let url: string
+const unheard: unknown[] = []
+const note = (error: unknown) => void unheard.push(error)
+beforeAll(async () => {
+  server = await startPostgres(['fsync=off'])
+  url = server.url(await server.create())
+  process.on('uncaughtException', note)
+})
+beforeEach(() => void unheard.splice(0))
+afterAll(() => {
+  process.off('uncaughtException', note)
+  server.stop()
+})
+
+const open = (address: string) => openDriver({ url: address, schema: 'symbolon', connections: 4, patience: 900, observe: () => {} })
+const one = { name: 'one', text: 'SELECT 1' }
+
+it('of a job, between two of its statements', async () => {
+  const driver = open(url)
+  try {
+    const done = driver.alone(async (query) => {
+      const [row] = await query('SELECT pg_backend_pid()')
+      await server.sql('postgres', 'SELECT pg_terminate_backend($1)', [row?.[0]])
+      await expect.poll(async () => server.sql('postgres', 'SELECT 1 FROM pg_stat_activity WHERE pid = $1', [row?.[0]])).toEqual([])
+      // The end of the connection is read before the next statement is sent.
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return query('SELECT 1')
+    })
+    await expect(done).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(unheard).toEqual([])
+    await expect.poll(() => driver.alone((query) => query('SELECT 2')).catch(() => 'refused')).toEqual([[2]])
+  } finally {
+    await driver.close()
+  }
+})
+
+it('that is being set up', async () => {
+  const target = new URL(url)
+  const port = Number(target.port)
+  let cut = true
+  // Everything passes but the first question of ours.
+  const way = createServer((socket) => {
+    const on = connect(port, '127.0.0.1')
+    for (const [from, to] of [
+      [socket, on],
+      [on, socket],
+    ] as const) {
+      from.on('error', () => to.destroy())
+      from.on('close', () => to.destroy())
+    }
+    socket.on('data', (bytes) => (cut && bytes.includes('statement_timeout') ? on.destroy() : on.write(bytes)))
+    on.on('data', (bytes) => socket.write(bytes))
+  }).listen(0, '127.0.0.1')
+  await once(way, 'listening')
+  target.port = String((way.address() as AddressInfo).port)
+  const driver = open(target.href)
+  try {
+    await expect(driver.read(one, [])).rejects.toMatchObject({ code: 'store_unavailable' })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(unheard).toEqual([])
+    cut = false
+    await expect.poll(() => driver.read(one, []).catch(() => 'refused'), { timeout: 5000 }).toEqual([[1]])
+  } finally {
+    await driver.close()
+    way.close()
+  }
+})
