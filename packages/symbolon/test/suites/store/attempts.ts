@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { AttemptChange, NewAttempt } from '#core'
+import type { AttemptChange, Budget, NewAttempt } from '#core'
 import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
 
 const minute = 60_000
@@ -59,6 +59,45 @@ export function attemptSuite(name: string, open: (clock: () => number) => Promis
       expect(full).toMatchObject({ purpose: 'step_up', ...wanted, endsAt: set.time + 15 * minute, expiresAt: set.time + 10 * minute })
       await set.under.reopen()
       expect(plain([await read(bare.idHash), await read(full.idHash)])).toEqual(plain([bare, full]))
+    })
+
+    it.each([
+      [
+        'starts',
+        async (budgets: readonly Budget[]) => {
+          const one = attempt()
+          const { outcome } = await set.under.store.attempts.start(one, budgets, [])
+          return { outcome, left: (await read(one.idHash)) !== undefined }
+        },
+        'started',
+      ],
+      [
+        'guesses',
+        async (budgets: readonly Budget[]) => {
+          const { idHash } = await start()
+          const { outcome } = await set.under.store.attempts.charge(idHash, budgets)
+          return { outcome, left: (await read(idHash))?.tries === 1 }
+        },
+        'charged',
+      ],
+    ] as const)('spends for %s all budgets or none, exactly when many come at once, and gives back with time', async (_, act, done) => {
+      const common = { key: 'all', limit: 6, window: 60_000 }
+      const own = (at: number) => ({ key: `own ${at}`, limit: 1, window: 60_000 })
+      // Whose own is used up is refused, and keeps nobody else of the same moment from theirs.
+      expect((await act([own(0)])).outcome).toBe(done)
+      const acts = await Promise.all(Array.from({ length: 20 }, (_, at) => act([common, own(at)])))
+      expect(acts[0]).toEqual({ outcome: 'limited', left: false })
+      expect(acts.filter(({ outcome }) => outcome === done)).toHaveLength(6)
+      // Nothing is left of what was refused.
+      expect(acts.map(({ left }) => left)).toEqual(acts.map(({ outcome }) => outcome === done))
+      const [allowed, refused] = [done, 'limited'].map((one) => acts.findIndex(({ outcome }, at) => at > 0 && outcome === one))
+      expect((await act([own(refused as number)])).outcome).toBe(done)
+      expect((await act([own(allowed as number)])).outcome).toBe('limited')
+      set.time += 10_000
+      const later = await Promise.all(Array.from({ length: 5 }, (_, at) => act([common, own(100 + at)])))
+      expect(later.filter(({ outcome }) => outcome === done)).toHaveLength(1)
+      set.time += 50_000
+      expect((await act([own(allowed as number)])).outcome).toBe(done)
     })
 
     it('moves on once, however many decided on the same step, and forgets what was waited for before', async () => {
