@@ -280,6 +280,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     store: () => (opened as Opened).store,
     onRevoked: (apply) => (opened as Opened).store.onRevocations(apply),
     onHint: (look) => (opened as Opened).store.onHint(look),
+    renewed: ({ seq }) => observe({ event: 'feed.renewed', seq }),
     ready: async () => void (await ready()),
     opened: () => opened !== undefined,
   })

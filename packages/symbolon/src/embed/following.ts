@@ -13,6 +13,8 @@ export interface FollowingParts {
   readonly onHint?: (look: () => void) => () => void
   readonly ready: () => Promise<void>
   readonly apply: (entries: readonly Revocation[]) => void
+  /** Told when the log was given another id, since the store was behind what had come from it. */
+  readonly renewed?: (head: FeedHead) => void
 }
 
 const look = 100
@@ -46,13 +48,18 @@ export function followStore(parts: FollowingParts): Feed {
   const read = async (): Promise<void> => {
     const began = { monotonic: performance.now(), wall: Date.now() }
     const { feed } = parts.store()
+    // What is heard while the head is on its way may be newer than it.
+    const known = position
     let head = await feed.head()
-    // This process knows of more than its store does: an older copy was put in its place.
-    if (position?.feedId === head.feedId && head.seq < position.seq) head = await feed.renew(head.feedId)
+    // This process knew of more than its store does now: an older copy was put in its place.
+    if (known?.feedId === head.feedId && head.seq < known.seq) {
+      head = await feed.renew(head.feedId)
+      parts.renewed?.(head)
+    }
     // A log of another id is read from its beginning; what was known stays known.
     if (position?.feedId !== head.feedId) position = undefined
     let seq = position?.seq ?? 0
-    heard = head.seq
+    heard = position === undefined ? head.seq : Math.max(heard, head.seq)
     while (seq < head.seq && !ended) {
       const entries = await feed.after(seq, feedPage)
       if (entries.length > 0) parts.apply(entries)

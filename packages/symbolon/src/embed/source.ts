@@ -1,7 +1,7 @@
 // The source behind a guard in the service's own process: keys and live answers straight from core, revocations from
 // the log in the store.
 
-import type { AccessTokenClaims, ErrorCode, Revocation } from '@symbolon/protocol'
+import type { AccessTokenClaims, ErrorCode, FeedHead, Revocation } from '@symbolon/protocol'
 import type { Feed, LiveAnswer, LiveSession, Source } from '@symbolon/verifier'
 import { type Checked, type ClientPolicy, type Core, type SessionGlance, type Store, standingOf } from '#core'
 import { followStore } from './following.ts'
@@ -15,6 +15,8 @@ export interface SourceParts {
   readonly onRevoked: (apply: (entries: readonly Revocation[]) => void) => () => void
   /** The store's hints that another node may have logged something; returns the function that ends it. */
   readonly onHint?: (look: () => void) => () => void
+  /** Told when the log was given another id here. */
+  readonly renewed?: (head: FeedHead) => void
   readonly ready: () => Promise<void>
   /** Whether `ready` has come: then nothing waits. */
   readonly opened: () => boolean
@@ -88,8 +90,9 @@ export function createSource(parts: SourceParts): Source {
       }
     },
     follow: (apply) => {
-      const { store, onRevoked, onHint, ready } = parts
-      const feed = followStore({ store, onRevoked, ready, apply, ...(onHint !== undefined && { onHint }) })
+      const { store, onRevoked, onHint, renewed, ready } = parts
+      const optional = { ...(onHint !== undefined && { onHint }), ...(renewed !== undefined && { renewed }) }
+      const feed = followStore({ store, onRevoked, ready, apply, ...optional })
       feeds.add(feed)
       return feed
     },

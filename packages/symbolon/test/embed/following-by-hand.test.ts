@@ -18,6 +18,7 @@ let reads: { end(): void }[]
 let hear: (entries: readonly Revocation[]) => void
 let applied: number[]
 let feed: Feed
+let told: FeedHead[]
 const settle = () => vi.advanceTimersByTimeAsync(0)
 /** Lets the oldest read end. */
 const end = async () => {
@@ -31,6 +32,7 @@ beforeEach(async () => {
   renewals = []
   reads = []
   applied = []
+  told = []
   const store = {
     head: () => {
       const seen = log
@@ -50,6 +52,7 @@ beforeEach(async () => {
       return () => {}
     },
     ready: async () => {},
+    renewed: (head) => void told.push(head),
     apply: (entries) => void applied.push(...entries.map(({ seq }) => seq)),
   })
   await settle()
@@ -108,12 +111,22 @@ describe('a store that is behind what came from it', () => {
     await end()
     await vi.advanceTimersByTimeAsync(100)
     await end()
-    expect(renewals).toEqual([])
+    expect([renewals, told]).toEqual([[], []])
     // An older copy: its next entries will have numbers that this process has seen.
     log = { feedId, seq: 4 }
     applied.length = 0
     await vi.advanceTimersByTimeAsync(100)
     await end()
     expect([renewals, feed.position(), applied]).toEqual([[feedId], { feedId: otherFeed, seq: 4 }, [1, 2, 3, 4]])
+    expect(told).toEqual([{ feedId: otherFeed, seq: 4 }])
+  })
+
+  it('is no store whose head was read before an own commit, and comes after it', async () => {
+    await end()
+    await vi.advanceTimersByTimeAsync(100)
+    log = { feedId, seq: 11 }
+    hear([entry(11)])
+    await end()
+    expect([renewals, told, feed.position(), feed.status().head]).toEqual([[], [], { feedId, seq: 11 }, 11])
   })
 })
