@@ -56,15 +56,18 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       const outcome = passed.verdict !== 'pass' ? passed.verdict : snapshot.session.kind === 'cookie' ? 'minted' : 'rotated'
       return { ok: true, outcome, lifetime, trace }
     },
-    async mint(credential) {
+    async mint(text) {
       const at = clock.now()
-      const checked = await checks.whole.check(credential, 'cookie', { background: true })
+      const credential = parseCredential(text)
+      const checked = await checks.whole.check(text, 'cookie', { background: true })
       if (!checked.ok) return checked
+      if (credential === undefined) return refuse('session_unknown')
       const { snapshot } = checked
       const passed = await pipeline(snapshot, nobody)
       if (passed.verdict !== 'pass')
         return refuse(passed.verdict === 'expired' ? 'session_expired' : passed.verdict === 'revoked' ? 'session_revoked' : passed.verdict)
-      const minted = mint({ snapshot, at }, snapshot.session.generation, passed.shape)
+      // Of the credential that was shown, which may not be the newest: a token must not say that the newest one has arrived.
+      const minted = mint({ snapshot, at }, credential.generation, passed.shape)
       if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
       return { ok: true, minted: minted(), snapshot }
     },

@@ -110,6 +110,37 @@ describe('a session cookie', () => {
   })
 })
 
+describe('a token that is minted for a guard', () => {
+  it('says that the credential it was asked with has arrived, not the newest one: a lost answer is still recovered', async () => {
+    const rotating = await openSetting({ policy: { rotate: 3_600_000 } })
+    try {
+      const { sessions } = rotating.core
+      const { credential } = await signIn(rotating)
+      const ask = (of: string) => sessions.refresh({ credential: of, kind: 'cookie', background: false, caller })
+      const use = async (of: string) => {
+        const minted = await sessions.mint(of)
+        if (!minted.ok) throw new Error(minted.code)
+        expect(await sessions.checkToken(minted.minted.claims)).toMatchObject({ ok: true })
+        await sessions.flush()
+        return minted.minted.claims.jti.split('.')[0]
+      }
+      rotating.time += 3_600_000
+      // The answer is lost: the browser keeps what it had.
+      expect(await ask(credential)).toMatchObject({ outcome: 'rotated' })
+      rotating.time += 11_000
+      expect(await use(credential)).toBe('1')
+      const recovered = await ask(credential)
+      expect(recovered).toMatchObject({ ok: true, outcome: 'recovered' })
+      // One minted for the newest does say so, and an older copy is found out.
+      expect(await use(recovered.ok ? recovered.credential : '')).toBe('3')
+      rotating.time += 11_000
+      expect(await ask(credential)).toMatchObject({ ok: false, outcome: 'reused' })
+    } finally {
+      await rotating.close()
+    }
+  })
+})
+
 describe('an ended session', () => {
   it('is refused at once, at every door', async () => {
     const { credential, snapshot } = await signIn(setting)
