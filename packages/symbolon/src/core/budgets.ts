@@ -36,10 +36,12 @@ export interface Spender {
 
 /** Creates the makers of budget lists. */
 export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
-  const budget = (name: string, subject: string, rate: Rate): Budget => ({
-    key: toBase64url((crypto.keyed('budget', `${name}\n${subject}`)[0] as Uint8Array).subarray(0, 16)),
-    ...rate,
-  })
+  /**
+   * One under each secret that there is. While secrets change, nodes do not all seal with the same one: what is spent on one counts
+   * on all, and is not forgotten with the secret that goes.
+   */
+  const budget = (name: string, subject: string, rate: Rate): readonly Budget[] =>
+    crypto.keyed('budget', `${name}\n${subject}`).map((key) => ({ key: toBase64url(key.subarray(0, 16)), ...rate }))
   return {
     /**
      * For a start or a resend. A known device has its own, which nobody else can use up. A start that names nobody sends
@@ -48,33 +50,32 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
     start: ({ mailbox, ip, device }: Spender): readonly Budget[] =>
       mailbox === null
         ? [
-            budget('ask address', networkOf(ip), { ...rates.startPerAddress, limit: rates.startPerAddress.limit * 10 }),
-            budget('ask overall', '', rates.startOverall),
+            ...budget('ask address', networkOf(ip), { ...rates.startPerAddress, limit: rates.startPerAddress.limit * 10 }),
+            ...budget('ask overall', '', rates.startOverall),
           ]
         : [
-            device === null
+            ...(device === null
               ? budget('start account', mailbox, rates.startPerAccount)
-              : budget('start device', device, rates.startPerAccount),
-            budget('start address', networkOf(ip), rates.startPerAddress),
-            budget('start overall', '', rates.startOverall),
+              : budget('start device', device, rates.startPerAccount)),
+            ...budget('start address', networkOf(ip), rates.startPerAddress),
+            ...budget('start overall', '', rates.startOverall),
           ],
     /** For a guess. */
     verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
       ...(device !== null
-        ? [budget('verify device', device, rates.verifyPerDevice)]
+        ? budget('verify device', device, rates.verifyPerDevice)
         : mailbox === null
           ? []
-          : [budget('verify account', mailbox, rates.verifyPerAccount)]),
-      budget('verify address', networkOf(ip), rates.verifyPerAddress),
+          : budget('verify account', mailbox, rates.verifyPerAccount)),
+      ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
     /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */
-    enrol: (userId: string): readonly Budget[] => [
+    enrol: (userId: string): readonly Budget[] =>
       budget('enrol user', userId, { ...rates.verifyPerAccount, limit: rates.verifyPerAccount.limit * 2 }),
-    ],
     /** For a client's secret. By client and address together: a stranger elsewhere cannot lock the client out. */
     secret: ({ clientId, ip }: { readonly clientId: string; readonly ip: string | null }): readonly Budget[] => [
-      budget('secret client', `${clientId.slice(0, 100)}\n${networkOf(ip)}`, rates.secretPerClient),
-      budget('secret address', networkOf(ip), rates.secretPerAddress),
+      ...budget('secret client', `${clientId.slice(0, 100)}\n${networkOf(ip)}`, rates.secretPerClient),
+      ...budget('secret address', networkOf(ip), rates.secretPerAddress),
     ],
   }
 }

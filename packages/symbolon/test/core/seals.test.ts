@@ -9,6 +9,7 @@ import { type Core, createCore, defaultBudgets, defaultPolicy, type Ports, type 
 import { openPostgresStore } from '#stores/postgres'
 import { openSqliteStore } from '#stores/sqlite'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { createBudgets } from '../../src/core/budgets.ts'
 import { newCredential } from '../../src/core/credential.ts'
 import { createCrypto } from '../../src/embed/crypto.ts'
 import { createSigner } from '../../src/embed/signer.ts'
@@ -213,5 +214,22 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('%s', (name) => {
     expect((await core.keys.list()).map(({ state }) => state).sort()).toEqual(['active', 'next', 'revoked', 'revoked'])
     expect((await core.seals.status()).map(({ secret, sessions, keys }) => [secret, sessions, keys])).toEqual([[idOf(y), 2, 2]])
     await refreshAll(kept, [...kept.keys()], [core])
+  })
+})
+
+describe('budgets while secrets change', () => {
+  it.each(Object.keys(places) as (keyof typeof places)[])('are one for all nodes, and outlive the secret that goes: %s', async (place) => {
+    const store = await (await places[place]())()
+    stores.push(store)
+    const rates = { ...defaultBudgets, verifyPerAccount: { limit: 4, window: 86_400_000 } }
+    const guess = async (...secrets: string[]) => {
+      const budgets = createBudgets(createCrypto(secrets), rates).verify({ mailbox: 'ada@example.com', ip: '192.0.2.1', device: null })
+      return (await store.limits.spend(budgets)).outcome
+    }
+    // A node that has not heard of the new one; one that has; one where it seals.
+    expect([await guess(x), await guess(x, y), await guess(y, x), await guess(y, x)]).toEqual(Array(4).fill('spent'))
+    expect([await guess(x), await guess(x, y), await guess(y, x)]).toEqual(Array(3).fill('limited'))
+    // The old one is gone. What was spent since the new one was known counts on.
+    expect([await guess(y), await guess(y)]).toEqual(['spent', 'limited'])
   })
 })
