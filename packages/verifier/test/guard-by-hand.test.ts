@@ -64,7 +64,7 @@ describe('an opaque token', () => {
     'and the cookie of another session are a conflict; of the same one they are not (%s)',
     async (level) => {
       const set = start(session, { cookies: true })
-      const both = (one: string) => ({ authorization: `Bearer ${opaque}`, cookie: `symbolon=syc_${one}.1.x` })
+      const both = (one: string) => ({ authorization: `Bearer ${opaque}`, cookie: `symbolon=syc_${one}.1.${'x'.repeat(32)}` })
       expect(await ask(set, level, {}, both(otherSid))).toBe('credential_conflict')
       expect(await ask(set, level, {}, both(sid))).toBe('user')
     },

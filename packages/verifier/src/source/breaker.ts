@@ -1,6 +1,9 @@
 // A circuit breaker: after some failures in a row nothing is asked for a while, so that callers are refused at once and
 // the service can recover; then one try decides. Must never let anything pass as known.
 
+import type { SymbolonError } from '@symbolon/protocol'
+import { unknown } from './transport.ts'
+
 /** Closed: asks go out. Open: none. Half open: one is under way to decide. */
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -63,3 +66,7 @@ export function createBreaker(now: () => number, random: () => number, changed: 
     opensIn: () => (state === 'closed' ? 0 : Math.max(0, until - now())),
   }
 }
+
+/** The refusal of a call that the breaker does not let out. */
+export const shed = (breaker: Breaker): SymbolonError =>
+  unknown('the issuer did not answer lately; the next try is on its way', undefined, Math.ceil(breaker.opensIn() / 1000) || 1)

@@ -2,23 +2,14 @@
 // (RFC 7662), revocations from the feed. Every call has a deadline and a size limit; a failure to know is a 503, never
 // an answer.
 
-import {
-  type AccessTokenClaims,
-  backgroundHeader,
-  cookieName,
-  fromBase64url,
-  isOpaque,
-  issuerPath,
-  routes,
-  SymbolonError,
-} from '@symbolon/protocol'
-import { sidOf } from '../identity.ts'
+import { fromBase64url, isOpaque, routes, SymbolonError } from '@symbolon/protocol'
 import { createKeep, type Keep } from '../keep.ts'
 import { createKeySet } from '../keys.ts'
 import { createObserver, type Observe } from '../observe.ts'
-import type { Feed, MintAnswer, Source } from '../source.ts'
-import { claimsIn, liveAnswerOf, sessionOf } from './answers.ts'
+import type { Feed, Source } from '../source.ts'
+import { claimsIn, liveAnswerOf } from './answers.ts'
 import { createBreaker } from './breaker.ts'
+import { createCookieChecks } from './cookies.ts'
 import { type FollowMode, follow } from './follow.ts'
 import { createIntrospection } from './introspection.ts'
 import { createTransport, unknown } from './transport.ts'
@@ -50,8 +41,6 @@ export function createHttpSource(options: HttpSourceOptions): Source {
   const { issuer, audience = issuer, deadline = 1000, random = Math.random, keep = createKeep(undefined) } = options
   const monotonic = options.monotonic ?? (() => performance.now())
   const observe = createObserver(options.observe)
-  const secure = issuer.startsWith('https:')
-  const origin = issuer.slice(0, issuer.length - issuerPath(issuer).length)
   const transport = createTransport({
     issuer,
     clientId: options.clientId,
@@ -69,28 +58,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     const answer = transport.credential === undefined ? undefined : await introspection.ask(token)
     return answer?.active === true ? claimsIn(answer) : undefined
   }
-  const byCookie = async (credential: string): Promise<MintAnswer> => {
-    const { status, body } = await transport.json(routes.sessionToken, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        cookie: `${cookieName('session', secure)}=${credential}`,
-        origin,
-        [backgroundHeader]: '1',
-      },
-      // A guard reads: nobody would receive the next credential.
-      body: '{"rotate":false}',
-    })
-    if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
-    const { access_token: accessToken } = body
-    const claims = typeof accessToken === 'string' ? await read(accessToken) : undefined
-    const session = claims === undefined ? undefined : sessionOf(claims)
-    if (status !== 200 || typeof accessToken !== 'string' || claims === undefined || session === undefined)
-      throw unknown(`mint answered ${status}`)
-    if (session.sid !== sidOf(credential)) throw unknown('mint answered about another session')
-    return { minted: true, accessToken, claims: claims as AccessTokenClaims, session }
-  }
-
+  const byCookie = createCookieChecks({ issuer, transport, breaker, read })
   const keySet = createKeySet({
     now: monotonic,
     fetchJson: async () => {
@@ -144,9 +112,6 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     },
   }
 }
-
-const refusals = ['session_unknown', 'session_expired', 'session_revoked', 'session_superseded', 'step_up_required'] as const
-const isRefusal = (code: unknown): code is (typeof refusals)[number] => refusals.some((one) => one === code)
 
 function payloadOf(token: string): Record<string, unknown> | undefined {
   const bytes = fromBase64url(token.split('.')[1] ?? '')

@@ -5,7 +5,7 @@
 import { routes, type SymbolonError } from '@symbolon/protocol'
 import type { Keep } from '../keep.ts'
 import { later } from '../timers.ts'
-import type { Breaker } from './breaker.ts'
+import { type Breaker, shed } from './breaker.ts'
 import { type JsonAnswer, type Transport, unknown } from './transport.ts'
 
 /** An answer about one token, as it came. */
@@ -108,7 +108,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
       const inSingles = now() < singlesUntil
       if (underWay >= (inSingles ? mostSingles : mostBatches)) return
       if (!breaker.allows()) {
-        const error = shed()
+        const error = shed(breaker)
         for (const ask of unsent.values()) for (const one of [...ask.waiters]) one.failed(error)
         unsent = new Map()
         return
@@ -143,13 +143,10 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
         })
     }
   }
-  const shed = () =>
-    unknown('the issuer did not answer lately; the next try is on its way', undefined, Math.ceil(breaker.opensIn() / 1000) || 1)
-
   return {
     ask(token) {
       if (ended) return Promise.reject(unknown('the verifier was closed'))
-      if (breaker.state() !== 'closed' && (breaker.state() === 'half_open' || breaker.opensIn() > 0)) return Promise.reject(shed())
+      if (breaker.state() !== 'closed' && (breaker.state() === 'half_open' || breaker.opensIn() > 0)) return Promise.reject(shed(breaker))
       if (waiting >= mostWaiting) return Promise.reject(unknown('too many checks wait for the issuer'))
       return new Promise((resolve, reject) => {
         const ask = unsent.get(token) ?? { token, waiters: [] }

@@ -8,6 +8,7 @@ import { createHttpSource } from '../../src/source/http.ts'
 const issuer = 'http://localhost:3000'
 const sid = 'AAECAwQFBgcICQoLDA0ODw'
 const claims = { sub: `usr_${sid}`, sid, client_id: 'app', epoch: 1, client_epoch: 1, auth_time: 1, acr: 'a', amr: [], iat: 1, exp: 2 }
+const credential = (of: string) => `syc_${of}.1.${'x'.repeat(32)}`
 const token = `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`
 
 const start = (answer: () => Response) => {
@@ -31,7 +32,7 @@ const outcome = (asked: unknown) => Promise.resolve(asked).catch((error: { code:
 const unknown = ['try_later', 503]
 
 describe('a token from a session cookie', () => {
-  const mint = (answer: () => Response, of = sid) => outcome(start(answer).source.mint?.(`syc_${of}.1.x`))
+  const mint = (answer: () => Response, of = sid) => outcome(start(answer).source.mint?.(credential(of)))
   it('is one when it comes with 200, and says of whom', async () => {
     expect(await mint(json({ access_token: token }))).toMatchObject({ minted: true, session: { sid } })
     expect(await mint(json({ access_token: token }), sid.replace('AAE', 'BBE'))).toEqual(unknown)
@@ -53,11 +54,66 @@ describe('a token from a session cookie', () => {
   })
 })
 
+describe('session cookies', () => {
+  it.each(['', 'syc_x', `syc_${sid}.0.${'x'.repeat(32)}`, `syt_${sid}.1.${'x'.repeat(32)}`, `${credential(sid)}.`, `${credential(sid)}\n`])(
+    'that cannot be one are refused here, and nobody is asked: %j',
+    async (text) => {
+      const { source, calls } = start(json({ access_token: token }))
+      expect([await source.mint?.(text), calls.length]).toEqual([{ minted: false, code: 'session_unknown' }, 0])
+      expect(await source.mint?.(credential(sid))).toMatchObject({ minted: true })
+      expect(calls).toHaveLength(1)
+    },
+  )
+
+  it('are asked about no more after five failures, until the next try', async () => {
+    let [status, now] = [500, 0]
+    let calls = 0
+    const source = createHttpSource({
+      issuer,
+      monotonic: () => now,
+      random: () => 0,
+      fetch: async () => {
+        calls++
+        return Response.json({ access_token: token }, { status })
+      },
+    })
+    const ask = () => outcome(source.mint?.(credential(sid)))
+    for (let i = 0; i < 8; i++) expect(await ask()).toEqual(unknown)
+    expect([calls, source.status?.().breaker]).toEqual([5, 'open'])
+    status = 200
+    now = 5000
+    expect(await ask()).toMatchObject({ minted: true })
+    expect([calls, source.status?.().breaker]).toEqual([6, 'closed'])
+  })
+
+  it('open no breaker by what is said of them', async () => {
+    const { source, calls } = start(json({}, 403))
+    for (let i = 0; i < 8; i++) await outcome(source.mint?.(credential(sid)))
+    expect([calls.length, source.status?.().breaker]).toEqual([8, 'closed'])
+  })
+
+  it('are under way in a bounded number', async () => {
+    const held: (() => void)[] = []
+    const source = createHttpSource({
+      issuer,
+      fetch: () => new Promise((resolve) => void held.push(() => resolve(Response.json({ access_token: token })))),
+    })
+    const ask = () => outcome(source.mint?.(credential(sid)))
+    const all = Array.from({ length: 512 }, ask)
+    expect([await ask(), held.length]).toEqual([unknown, 512])
+    for (const answer of held) answer()
+    for (const one of await Promise.all(all)) expect(one).toMatchObject({ minted: true })
+    const next = ask()
+    held.at(-1)?.()
+    expect(await next).toMatchObject({ minted: true })
+  })
+})
+
 describe('every call', () => {
   it('follows no redirect, with which its credential would go elsewhere', async () => {
     const { source, calls } = start(() => new Response(null, { status: 302, headers: { location: 'https://b.example' } }))
     await outcome(source.keys('k'))
-    await outcome(source.mint?.('syc_x'))
+    await outcome(source.mint?.(credential(sid)))
     await outcome(source.check({ by: 'opaque', token: 'syo_x' }))
     const feed = source.follow?.(() => {})
     await expect.poll(() => calls.length).toBeGreaterThanOrEqual(4)
@@ -78,7 +134,7 @@ describe('every call', () => {
           },
         }),
       )
-    expect(await outcome(start(endless).source.mint?.('syc_x'))).toEqual(unknown)
+    expect(await outcome(start(endless).source.mint?.(credential(sid)))).toEqual(unknown)
     expect(chunks).toBeLessThan(100)
   })
 })
