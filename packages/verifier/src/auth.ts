@@ -72,6 +72,8 @@ export interface GuardRequest {
   readonly method: string
   /** Path and query as they came in, for a return address. */
   readonly url: string
+  /** The same as the framework routes by, which something before the guard may have rewritten; `url` unless said. */
+  readonly routed?: string
   /** The value of a header, its name in lower case; several values joined by `, ` (Cookie by `; `). */
   header(name: string): string | undefined
 }

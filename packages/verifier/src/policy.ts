@@ -57,7 +57,7 @@ const targetOf = (url: string): string | undefined => {
 }
 
 /** What a framework, or what stands before it, may take a request's path for. */
-function spellings(target: string): readonly [string, ...string[]] {
+function spellings(target: string): readonly string[] {
   const path = target.split(/[?#]/, 1)[0] as string
   const first = even(bySegments(path))
   if (!path.includes('%') && !path.includes(';')) return [first]
@@ -119,12 +119,13 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
   }
   const unnamed: Guard = (request) => (options.strict === true && !isSafeMethod(request.method) ? refuse('denied') : open(request))
   return (request: GuardRequest) => {
-    const target = targetOf(request.url)
-    if (target === undefined) return refuse('invalid_request')
-    const [path, ...others] = spellings(target)
-    const guard = guardOf(request, path)
-    if (others.length === 0) return (guard ?? unnamed)(request)
-    const asked = [guard, ...others.map((other) => guardOf(request, other))].filter((one) => one !== undefined)
+    // As it is routed, and as it came in: where something rewrites addresses, either may be the one that the policy names.
+    const { url, routed = url } = request
+    const targets = (routed === url ? [url] : [routed, url]).map(targetOf)
+    if (!targets.every((target) => target !== undefined)) return refuse('invalid_request')
+    const paths = targets.flatMap(spellings)
+    if (paths.length === 1) return (guardOf(request, paths[0] as string) ?? unnamed)(request)
+    const asked = paths.map((path) => guardOf(request, path)).filter((one) => one !== undefined)
     return asked.length === 0 ? unnamed(request) : all(new Set(asked), request)
   }
 }

@@ -113,10 +113,13 @@ const handlers: Record<string, (port: (listening: number) => void) => Promise<()
   },
 }
 
+/** `target` may have its method before it. */
 const ask = (port: number, target: string) =>
   new Promise<string>((resolve, reject) => {
     let heard = ''
-    const socket = connect(port, '127.0.0.1', () => socket.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 'utf8'))
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write(`${/^[A-Z]+ /.test(target) ? '' : 'GET '}${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, 'utf8'),
+    )
     socket.on('data', (chunk) => {
       heard += chunk
     })
@@ -138,6 +141,60 @@ describe.each(Object.entries(handlers))('under %s', (_, start) => {
     expect(await ask(port, target)).toContain('open'),
   )
   it.each(spellings)('reaches no guarded route by %j', async (target) => expect(await ask(port, target)).not.toContain('reached'))
+})
+
+describe('an address that something rewrote', () => {
+  const table: Policy = { 'GET /feed': 'token', 'POST /transfers': 'token', 'GET /v2/old': 'token', 'POST /open': 'public' }
+  const rewrite = (url: string) => url.replace(/^\/v2(?=\/)/, '')
+  const apps: Record<string, () => Promise<readonly [number, () => void]>> = {
+    express: async () => {
+      const app = express()
+      app.use((request, _response, next) => {
+        request.url = rewrite(request.url)
+        next()
+      })
+      app.use(forExpress(verifier).policy(table, { strict: true }))
+      for (const path of ['/feed', '/transfers', '/old', '/open'])
+        app.all(path, (_request, response) => void response.send(path === '/open' ? 'open' : 'reached'))
+      const server = createServer(app)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      return [(server.address() as AddressInfo).port, () => void server.close()]
+    },
+    'a router of express': async () => {
+      const app = express()
+      const router = express.Router()
+      router.use(
+        forExpress(verifier).policy(
+          { 'GET /v2/feed': 'token', 'POST /v2/transfers': 'token', 'POST /v2/open': 'public' },
+          { strict: true },
+        ),
+      )
+      for (const path of ['/feed', '/transfers', '/open'])
+        router.all(path, (_request, response) => void response.send(path === '/open' ? 'open' : 'reached'))
+      app.use('/v2', router)
+      const server = createServer(app)
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      return [(server.address() as AddressInfo).port, () => void server.close()]
+    },
+    fastify: async () => {
+      const app = Fastify({ rewriteUrl: (request) => rewrite(request.url ?? '/') })
+      app.addHook('onRequest', forFastify(verifier).policy(table, { strict: true }))
+      for (const path of ['/feed', '/transfers', '/old', '/open']) app.all(path, async () => (path === '/open' ? 'open' : 'reached'))
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      return [(app.server.address() as AddressInfo).port, () => void app.close()]
+    },
+  }
+  it.each(Object.entries(apps))('is guarded by what it is routed to, and by what came in: %s', async (_, start) => {
+    const [port, stop] = await start()
+    try {
+      for (const target of ['GET /v2/feed', 'HEAD /v2/feed', 'POST /v2/transfers', 'GET /v2/old', 'POST /v2/new'])
+        expect(await ask(port, target), target).not.toContain('reached')
+      for (const target of ['GET /v2/feed', 'POST /v2/transfers']) expect(await ask(port, target), target).toContain(' 401 ')
+      expect(await ask(port, 'POST /v2/open')).toContain('open')
+    } finally {
+      stop()
+    }
+  })
 })
 
 describe('a table', () => {

@@ -20,12 +20,13 @@ export interface OutgoingLike {
   end(body?: string): unknown
 }
 
-/** The request as guards read it. */
-export function guardRequestOf(request: IncomingLike & { readonly originalUrl?: string }): GuardRequest {
-  const { headers } = request
+/** The request as guards read it. Frameworks that rewrite `url` keep the `originalUrl`; Express takes off where a router is mounted. */
+export function guardRequestOf(request: IncomingLike & { readonly originalUrl?: string; readonly baseUrl?: string }): GuardRequest {
+  const { headers, url = '/', baseUrl = '' } = request
   return {
     method: request.method ?? 'GET',
-    url: request.originalUrl ?? request.url ?? '/',
+    url: request.originalUrl ?? url,
+    routed: baseUrl + url,
     header(name) {
       const value = headers[name]
       return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value
