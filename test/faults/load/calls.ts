@@ -215,7 +215,10 @@ export function createCalls(record: (event: HistoryEvent) => void, clientId: str
       return cameOf(sent.answer)
     },
 
-    /** Reads a user and, after that, their sessions: one event from the start of the first to the end of the second. */
+    /**
+     * Reads a user and, after that, their sessions: one event from the start of the first to the end of the second. What failed
+     * is the event of the call that failed.
+     */
     async read(node: LoadNode, sub: string): Promise<Came> {
       const user = await admin(node, 'GET', `/users/${sub}`)
       const listed = await admin(node, 'GET', `/users/${sub}/sessions`)
@@ -229,8 +232,9 @@ export function createCalls(record: (event: HistoryEvent) => void, clientId: str
             sessions: sessions.map(({ sid, generation }) => ({ sid, generation })),
           } as never)
         : null
-      const { endedAt, answer } = user.answer?.status === 200 ? listed : user
-      record({ kind: 'read', node: node.name, startedAt: user.startedAt, endedAt, answer, sub, state })
+      const last = user.answer?.status === 200 ? listed : user
+      const { endedAt, answer } = last
+      record({ kind: 'read', node: node.name, startedAt: good ? user.startedAt : last.startedAt, endedAt, answer, sub, state })
       return cameOf(answer)
     },
   }

@@ -1,9 +1,10 @@
 // The operator's handler: a listener of its own, admin keys compared by hash, no cookies, no CORS.
 
-import { type ErrorCode, errors, problemHeaders, problemOf, SymbolonError } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSafeMethod, problemHeaders, problemOf, SymbolonError } from '@symbolon/protocol'
 import { Hono } from 'hono'
 import { createAllowed } from './allowed.ts'
 import { bearerOf, type Env, type Http, siteOf } from './context.ts'
+import { answerInTime, tooLate } from './deadline.ts'
 import { secureHeaders } from './guard.ts'
 import type { AdminParts, HttpHandler } from './parts.ts'
 import { adminRoutes } from './routes/admin.ts'
@@ -24,6 +25,7 @@ export function createAdminHttp(parts: AdminParts): HttpHandler {
     const hash = parts.crypto.hash(key ?? '')
     const known = parts.adminKeyHashes().map((one) => parts.crypto.equal(one, hash))
     if (key === undefined || !known.includes(true)) throw new SymbolonError('invalid_admin_key')
+    if (c.env.late === true) throw tooLate()
     await next()
   })
   adminRoutes(app, parts)
@@ -43,8 +45,9 @@ export function createAdminHttp(parts: AdminParts): HttpHandler {
     return refuse(c, 'internal')
   })
 
+  const look = answerInTime(parts.foreign, (request, env) => app.fetch(request, env))
   return async (request, from) => {
-    const response = await app.fetch(request, from)
+    const response = await (isSafeMethod(request.method) ? look(request, from) : app.fetch(request, from))
     secureHeaders(response.headers, site)
     return response
   }

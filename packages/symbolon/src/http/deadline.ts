@@ -1,6 +1,6 @@
 // How long a request may wait for the store, all its statements together: whoever called is refused in time to try
-// elsewhere. What a process was held up itself counts little: nobody is refused for that. An operator's calls
-// have none: whoever creates something waits a little longer rather than to lose the answer, and masses take their time.
+// elsewhere. What a process was held up itself counts little: nobody is refused for that. What an operator
+// changes has none: whoever creates something waits a little longer rather than to lose the answer, and masses take their time.
 
 import { SymbolonError } from '@symbolon/protocol'
 import type { Env } from './context.ts'

@@ -77,6 +77,31 @@ it('refuses in under two seconds what takes many slow statements, none of them t
   expect(page.ms).toBeLessThan(2000)
 })
 
+it('refuses an operator who looks at something in the same time', {
+  timeout: 30_000,
+}, async () => {
+  service = await startService({ database: postgres.url(await postgres.create(), proxy.port) })
+  await (await begin('ada@example.com'))()
+  const admin = (method: string, path: string, body?: unknown) =>
+    fetch(`${service.admin}/admin/v1/users${path}`, {
+      method,
+      headers: { authorization: `Bearer ${service.adminKey}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+  const { users } = (await (await admin('GET', '?email=ada@example.com')).json()) as { users: { id: string }[] }
+  const path = `/${users[0]?.id}`
+  expect((await admin('GET', `${path}/sessions`)).status).toBe(200)
+
+  // Who it is, and what they have: two statements.
+  proxy.become({ as: 'delay', ms: 500 })
+  const { answer, ms } = await timed(() => admin('GET', `${path}/sessions`))
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
+  expect(ms).toBeLessThan(2000)
+  proxy.become({ as: 'pass' })
+  expect((await admin('GET', `${path}/sessions`)).status).toBe(200)
+  expect((await admin('PUT', `${path}/roles`, { roles: ['member'] })).status).toBe(200)
+})
+
 it('waits for a body that is slow on its way, and for an application’s own code', { timeout: 30_000 }, async () => {
   service = await startService({
     hooks: {
