@@ -10,10 +10,10 @@ const elsewhere = 'BBBBBBBBBBBBBBBBBBBBBB'
 const minute = 60_000
 
 /** A service whose sign-ins need a key beside the mailbox; people may have a word too. */
-async function openStrict() {
+async function openStrict(proves?: 'passkey_presence') {
   const keys = new Set<string>()
   const words = new Set<string>()
-  const key = keyFactor(keys)
+  const key = keyFactor(keys, proves)
   const setting = await openSetting({
     policy: { methods: ['email_otp', 'email_link', 'passkey', 'word'], acr: 'urn:symbolon:acr:passkey', newDeviceNotice: false },
     factors: [key.factor, wordFactor(words)],
@@ -41,6 +41,35 @@ const linkOf = (setting: Setting) => {
 }
 const byLink = (setting: Setting, token: string, answer: LoginAnswer | { press: true }, by: string) =>
   setting.core.login.takeLink({ token, browser: by, device: null, replaces: null, caller, ...answer })
+
+it('sends a code as a second factor within the budgets of its mailbox, however often it is chosen', async () => {
+  const { setting, key, people } = await openStrict('passkey_presence')
+  try {
+    const by = { browser, device: null, caller }
+    const started = await setting.core.login.start({ method: 'passkey', identifier: '', clientId: 'app', ...by })
+    if (!started.ok) throw new Error(started.code)
+    const { loginId, challenge } = started
+    const step = stepOf(await take(setting, loginId, { response: key.sign(challenge, people.both ?? '') }))
+    expect([step.state, step.methods]).toEqual(['choose', ['email_otp', 'passkey', 'word']])
+    const choose = async () => {
+      const taken = await take(setting, loginId, { method: 'email_otp' })
+      return taken.ok ? 'sent' : taken.code
+    }
+    const chosen: string[] = []
+    while (chosen.length < 60 && chosen.at(-1) !== 'rate_limited') chosen.push(await choose())
+    expect([chosen[0], chosen.at(-1), setting.sent.length]).toEqual(['sent', 'rate_limited', chosen.length - 1])
+    // The same ones that a start spends.
+    expect(await setting.core.login.start({ method: 'email_otp', identifier: 'both@example.com', clientId: 'app', ...by })).toMatchObject({
+      code: 'rate_limited',
+    })
+    // Nothing was sent, and the attempt stands where it stood.
+    expect(await choose()).toBe('rate_limited')
+    setting.time += 20 * minute
+    expect([await choose(), setting.sent.length]).toEqual(['sent', chosen.length])
+  } finally {
+    await setting.close()
+  }
+})
 
 describe('two factors', () => {
   let strict: Awaited<ReturnType<typeof openStrict>>

@@ -3,8 +3,8 @@
 
 import type { ChallengeFactor, SecretFactor } from '#core'
 
-/** A key whose answer to a question is the question, signed by a word. */
-export function keyFactor(owners: Set<string>) {
+/** A key whose answer to a question is the question, signed by a word; `proves`: a passkey, or one that did not look who is there. */
+export function keyFactor(owners: Set<string>, proves: 'passkey' | 'passkey_presence' = 'passkey') {
   let asked = 0
   const factor: ChallengeFactor = {
     kind: 'challenge',
@@ -21,7 +21,7 @@ export function keyFactor(owners: Set<string>) {
     finish({ state, response }) {
       const { answer, of } = response as { answer?: unknown; of?: unknown }
       if (answer !== `signed ${state}` || typeof of !== 'string' || !owners.has(of)) return { ok: false, reason: 'signature' }
-      return { ok: true, userId: of, method: 'passkey', amr: ['hwk'] }
+      return { ok: true, userId: of, method: proves, amr: ['hwk'] }
     },
   }
   /** The right answer to what the browser was asked. */

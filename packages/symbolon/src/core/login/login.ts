@@ -34,7 +34,9 @@ export function createLogin(parts: LoginParts): Login {
   const attempts = createAttempts(ports, clients)
   const sending = createSending(parts, attempts)
   const finish = createFinish(parts)
-  const next = createNext(parts, attempts, sending)
+  const next = createNext(parts, attempts, sending, (identifier, { client, attempt }, taker) =>
+    budgets.start(spenderOf(identifier, taker, knownBy(client, attempt))),
+  )
   const captcha = ports.captcha ?? createProofOfWork(ports)
   const [asking, judging] = [createForeign(ports.clock, mostCaptchas), createForeign(ports.clock, mostCaptchas)]
   const pace = createPace(ports.clock, parts.options.budgets.startOverall)

@@ -4,13 +4,13 @@
 import type { Caller } from '../answers.ts'
 import type { LoginState, LoginStep, Refused } from '../api.ts'
 import type { Factor } from '../factors/factor.ts'
-import type { Attempt, Client, Proof, User } from '../model.ts'
+import type { Attempt, Budget, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
 import { type Enrollable, toEnrol } from './enrol.ts'
 import { reaches } from './levels.ts'
-import type { LoginParts, Taker } from './parts.ts'
+import { type LoginParts, limited, type Taker } from './parts.ts'
 import type { Sending } from './sending.ts'
 
 /** An attempt of several steps lives no longer than this, whatever its steps would take. */
@@ -32,8 +32,16 @@ type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'>
   readonly caller: Caller
 }
 
+/** What a message costs that is sent for an attempt. */
+type BudgetsOf = (identifier: string, found: Found, taker: Taker) => readonly Budget[]
+
 /** Creates what takes attempts on. */
-export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'policyOf'>, attempts: Attempts, sending: Sending) {
+export function createNext(
+  { ports, policyOf }: Pick<LoginParts, 'ports' | 'policyOf'>,
+  attempts: Attempts,
+  sending: Sending,
+  budgetsOf: BudgetsOf,
+) {
   const { store, crypto } = ports
 
   /** Begins a factor: what is to be stored, what the browser is asked, and what is sent once that is stored. */
@@ -105,6 +113,10 @@ export function createNext({ ports, policyOf }: Pick<LoginParts, 'ports' | 'poli
     const { idHash, attempt, client } = found
     const { caller } = taker
     const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? found.identifier) : found.identifier
+    if (factor.kind === 'sent') {
+      const spent = await store.limits.spend(budgetsOf(identifier, found, taker))
+      if (spent.outcome === 'limited') return limited(spent)
+    }
     const made = await begin(factor, { ...attempt, idHash, client, identifier, user, caller })
     const { ends: _, ...row } = made.row
     const maxTries = Math.min(mostTries, tries + factor.maxTries)
