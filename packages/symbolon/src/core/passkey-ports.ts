@@ -10,6 +10,12 @@ type Line = Omit<AuditEntry, 'at' | 'tenant'>
 /** A passkey to be stored; the store adds the times. */
 export type NewPasskey = Omit<Passkey, 'tenant' | 'createdAt' | 'lastUsedAt'>
 
+/** By what a passkey was made: an attempt, and the session that it is of. */
+export interface PasskeyProof {
+  readonly attempt: string
+  readonly sid: string
+}
+
 /** A passkey with its owner, as one read saw them. */
 export interface PasskeyFound {
   readonly now: number
@@ -23,12 +29,20 @@ export interface PasskeyFound {
 export interface PasskeyStore {
   /** The user handle (WebAuthn §5.4.3) of a person: this one if there was none before, for good; undefined for an unknown person. */
   handle(userId: string, fresh: string): Promise<string | undefined>
-  /** Adds one to a person who is active and has fewer than `most`. `conflict`: the id is taken, whoever has it. */
+  /**
+   * Adds one to a person who is active and has fewer than `most`. `conflict`: the id is taken, whoever has it. `proof`: who
+   * made it: an attempt for this, of this person and session, which is used up, and that session, which must live; null where
+   * nobody is signed in. Anything but `added` has changed nothing.
+   */
   add(
     passkey: NewPasskey,
     most: number,
     audit: readonly Line[],
-  ): Promise<{ readonly outcome: 'added'; readonly passkey: Passkey } | { readonly outcome: 'conflict' | 'limit' | 'user_gone' }>
+    proof: PasskeyProof | null,
+  ): Promise<
+    | { readonly outcome: 'added'; readonly passkey: Passkey }
+    | { readonly outcome: 'conflict' | 'limit' | 'user_gone' | 'attempt_gone' | 'session_gone' }
+  >
   find(id: string): Soon<PasskeyFound | undefined>
   /** Oldest first, and the person's handle if they have one. */
   list(userId: string): Soon<{ readonly handle: string | null; readonly passkeys: readonly Passkey[] }>

@@ -154,10 +154,12 @@ export function createPasskeys(parts: PasskeyParts): Passkeys {
       }
       const called = calledAs(name ?? '', made.passkey.aaguid, caller)
       const by = { actor: user.id, caller }
-      const added = await store.passkeys.add({ ...made.passkey, userId: user.id, name: called }, mostPasskeys, [
-        lineBy('passkey.added', user.id, by, session, { passkey: made.passkey.id, synced: made.passkey.backupEligible }),
-      ])
-      if (added.outcome === 'user_gone') return refuse('session_revoked')
+      const line = lineBy('passkey.added', user.id, by, session, { passkey: made.passkey.id, synced: made.passkey.backupEligible })
+      // The session is asked for once more where it is stored: who ended it meanwhile was told that nothing more comes of it.
+      const proof = { attempt: idHash, sid: session.sid }
+      const added = await store.passkeys.add({ ...made.passkey, userId: user.id, name: called }, mostPasskeys, [line], proof)
+      if (added.outcome === 'user_gone' || added.outcome === 'session_gone') return refuse('session_revoked')
+      if (added.outcome === 'attempt_gone') return refuse('passkey_refused')
       // Also for an id that somebody else has: it tells nobody that they do.
       if (added.outcome !== 'added') return refuse('conflict')
       ports.observe({ event: 'passkey.added', userId: user.id })

@@ -38,7 +38,7 @@ it('lists and removes passkeys', async () => {
   const store = await openSqliteStore({ path: join(folder, 'data', 'symbolon.db') })
   const [one, two] = [passkey(String(user?.id), { name: 'Laptop' }), passkey(String(user?.id), { name: 'Phone', counter: 7 })]
   await store.passkeys.handle(String(user?.id), handle())
-  for (const each of [one, two]) await store.passkeys.add(each, 20, [])
+  for (const each of [one, two]) await store.passkeys.add(each, 20, [], null)
   await store.close()
   expect(await rows('users', 'factors', 'ada@example.com')).toMatchObject([
     { id: one.id, kind: 'passkey', name: 'Laptop', synced: true, counter: 0, last_used: '' },

@@ -5,8 +5,7 @@ import type { AddressChanged, AddressStore } from '#core'
 import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { createLookup } from './lookup.ts'
-import { live } from './sessions.ts'
-import { auditLines, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
+import { auditLines, feedLife, headOf, type Logged, live, orRefusal, selection, type Verbs } from './write.ts'
 
 /** What both verbs do: another address, a greater epoch, and an end to every session but one. */
 const readdress = `

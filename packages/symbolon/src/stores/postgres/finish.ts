@@ -6,8 +6,8 @@ import { clientColumns, userColumns } from '#stores/rows'
 import { refusalCode } from './faults.ts'
 import { sessionSelection } from './finder.ts'
 import { userNow } from './glance.ts'
-import { firstColumns, holdSignIns, live, opens, sessionsOf } from './sessions.ts'
-import { selection } from './write.ts'
+import { firstColumns, holdSignIns, opens, sessionsOf } from './sessions.ts'
+import { live, selection } from './write.ts'
 
 /** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
 export const finishFunctions = `
@@ -43,19 +43,24 @@ const each = 'jsonb_array_elements(calls) WITH ORDINALITY AS e(x, n)'
 /** Those that nothing is special about (`q`), as they are kept below: their places, whose they are, and whether that is somebody new. */
 const quickOnes = `unnest(quick, people, fresh) AS f(n, person, made) CROSS JOIN LATERAL (SELECT calls->(f.n::integer - 1) AS q OFFSET 0) t`
 
-/**
- * `@finish_group`: as `@finish_sessions`, of which it keeps every rule. A row that says itself what its user is at is not
- * asked for that by the trigger.
- */
-export const finishGroupFunctions = `
-CREATE OR REPLACE TRIGGER note_user BEFORE INSERT ON @sessions FOR EACH ROW WHEN (NEW.user_now IS NULL) EXECUTE FUNCTION @note_user();
--- With a key that the person made while signing in, who must have none: else an e-mail's code would get past theirs.
+/** A sign-in with a key that the person made during it. Their row is held by now. */
+export const enrolOne = `
+-- They must have none: else an e-mail's code would get past theirs. Asked first, before any session is counted or shown to be ended.
 CREATE FUNCTION @enrol_one(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   key jsonb := asked->'enrols';
-  opened json := @finish_one(asked);
-  person text := opened->'snapshot'->1->>${userColumns.indexOf('id')};
+  opened json;
+  person text := coalesce(asked->'user'->>'id', (SELECT u.id FROM @users u WHERE u.tenant = 'main' AND u.email = asked->'user'->>'email'));
 BEGIN
+  IF EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND user_id = person)
+    OR EXISTS (SELECT 1 FROM @user_handles WHERE tenant = 'main' AND user_id = person AND handle <> key->>'handle') THEN
+    PERFORM @refuse('{"outcome":"enrolled"}');
+  END IF;
+  IF EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND id = key->'passkey'->>'id') THEN
+    PERFORM @refuse('{"outcome":"key_taken"}');
+  END IF;
+  opened := @finish_one(asked);
+  person := opened->'snapshot'->1->>${userColumns.indexOf('id')};
   IF @user_handle(person, key->>'handle') IS DISTINCT FROM key->>'handle' OR EXISTS (SELECT 1 FROM @passkeys WHERE tenant = 'main' AND user_id = person) THEN
     PERFORM @refuse('{"outcome":"enrolled"}');
   END IF;
@@ -65,7 +70,15 @@ BEGIN
   END IF;
   RETURN opened;
 END $$;
-CREATE FUNCTION @finish_group(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
+`
+
+/**
+ * `@finish_group`: as `@finish_sessions`, of which it keeps every rule. A row that says itself what its user is at is not
+ * asked for that by the trigger.
+ */
+export const finishGroupFunctions = `
+CREATE OR REPLACE TRIGGER note_user BEFORE INSERT ON @sessions FOR EACH ROW WHEN (NEW.user_now IS NULL) EXECUTE FUNCTION @note_user();
+${enrolOne}CREATE FUNCTION @finish_group(calls jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
   quick bigint[];

@@ -4,7 +4,7 @@
 import type { NewPasskey, PasskeyStore } from '#core'
 import { passkeyColumns, passkeyOf, type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { auditJson, auditLines, hex, selection, type Verbs, withBytes } from './write.ts'
+import { auditJson, auditLines, hex, live, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
 const row = `json_build_array(${selection(passkeyColumns, 'p', ['public_key'])})`
 
@@ -74,6 +74,34 @@ BEGIN
 END $$;
 `
 
+/** `@enrol_passkey`: adds one that its owner, who is signed in, made just now. Rows are locked as everywhere: attempt, user, session. */
+export const passkeyFunctions = `
+CREATE FUNCTION @enrol_passkey(asked jsonb, most integer) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  person text := asked->>'userId';
+  proof jsonb := asked->'proof';
+  now bigint;
+  added json;
+BEGIN
+  IF proof <> 'null' THEN
+    PERFORM 1 FROM @attempts WHERE id_hash = proof->>'attempt' FOR UPDATE;
+    now := @time();
+    UPDATE @attempts SET consumed_at = now WHERE id_hash = proof->>'attempt' AND purpose = 'enrol' AND user_id = person AND sid = proof->>'sid'
+      AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
+    PERFORM 1 FROM @users WHERE id = person AND status = 'active' FOR NO KEY UPDATE;
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+    PERFORM 1 FROM @sessions WHERE sid = proof->>'sid' FOR NO KEY UPDATE;
+    now := @time();
+    PERFORM 1 FROM @sessions s WHERE s.sid = proof->>'sid' AND s.user_id = person AND ${live};
+    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+  END IF;
+  added := @add_passkey(asked, most);
+  IF added->>'outcome' <> 'added' THEN PERFORM @refuse(added::jsonb); END IF;
+  RETURN added;
+END $$;
+`
+
 const recordOf = (found: Row) => passkeyOf(withBytes(found, [3]))
 
 /** A passkey as the database takes it. */
@@ -92,14 +120,11 @@ export function createPasskeys(driver: Driver, { call }: Verbs): PasskeyStore {
   return {
     handle: async (userId, fresh) =>
       (await call<string | null>({ name: 'user_handle', text: 'SELECT @user_handle($1, $2)' }, [userId, fresh])) ?? undefined,
-    async add(passkey, most, audit) {
-      const asked = { ...askedOf(passkey), audit: auditLines(audit) }
-      const statement = { name: 'add_passkey', text: 'SELECT @add_passkey($1, $2)' }
-      const added = await call<Exclude<Added, { outcome: 'added' }> | { outcome: 'added'; passkey: Row }>(statement, [
-        JSON.stringify(asked),
-        most,
-      ])
-      return added.outcome === 'added' ? { outcome: 'added', passkey: recordOf(added.passkey) } : added
+    add(passkey, most, audit, proof) {
+      const asked = { ...askedOf(passkey), audit: auditLines(audit), proof }
+      const statement = { name: 'enrol_passkey', text: 'SELECT @enrol_passkey($1, $2)' }
+      const added = call<{ outcome: 'added'; passkey: Row }>(statement, [JSON.stringify(asked), most])
+      return orRefusal<Added, Added>(added.then((one) => ({ outcome: 'added', passkey: recordOf(one.passkey) })))
     },
     async find(id) {
       const text = `SELECT @time()::float8, h.handle, ${row}, json_build_array(${selection(userColumns, 'u')}) FROM @passkeys p

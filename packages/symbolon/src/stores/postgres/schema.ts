@@ -9,12 +9,12 @@ import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver } from './driver.ts'
 import { feedFunctions } from './feed.ts'
-import { finishFunctions, finishGroupFunctions } from './finish.ts'
+import { enrolOne, finishFunctions, finishGroupFunctions } from './finish.ts'
 import { userNow } from './glance.ts'
 import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions, spendFunctions } from './limits.ts'
-import { passkeySchema } from './passkeys.ts'
+import { passkeyFunctions, passkeySchema } from './passkeys.ts'
 import { raiseFunctions } from './raise.ts'
 import { removalFunctions } from './removal.ts'
 import { restoreFunctions } from './restores.ts'
@@ -149,6 +149,7 @@ const steps: readonly Step[] = [
   { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
   { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
   { sql: [again(spendFunctions), again(guessFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
+  { sql: [again(enrolOne), passkeyFunctions].join('\n') },
 ]
 
 /** How many steps this version knows. */

@@ -13,10 +13,8 @@ import { createGroup } from './group.ts'
 import { askedOf as passkeyAsked } from './passkeys.ts'
 import { createRaise } from './raise.ts'
 import { sweepSessions } from './sweep.ts'
-import { auditJson, auditLines, feedLife, headOf, hex, type Logged, selection, type Verbs } from './write.ts'
+import { auditJson, auditLines, feedLife, headOf, hex, type Logged, live, selection, type Verbs } from './write.ts'
 
-/** A condition in which `now` is the time. */
-export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
 /** All of a user, found by whose they are: else all that live may be walked by the index of their ends, as long as a plan lives that was made when they were few. */
 export const sessionsOf = (user: string) => `(SELECT * FROM @sessions WHERE user_id = ${user} OFFSET 0)`
 /** Those that `open_one` was written with. */

@@ -10,6 +10,9 @@ import { type PgFault, refusalCode } from './faults.ts'
 /** Access tokens of sessions and users live 900 s at most, clients' own 3,600 s; 120 s of room. A new key is news for a day. Milliseconds. */
 export const feedLife = { user: 1_020_000, client: 3_720_000, published: 86_400_000 } as const
 
+/** Whether a session `s` lives; `now` is the time. */
+export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+
 /** `@time()`: milliseconds since 1970 by the database's clock, never less than was noted. `@refuse`: ends a verb without a trace. `@log`: gives entries their numbers. */
 export const writeFunctions = `
 CREATE FUNCTION @wall() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint';

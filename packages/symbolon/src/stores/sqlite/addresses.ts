@@ -3,6 +3,7 @@
 
 import type { AddressChange, AddressStore, User } from '#core'
 import { columns, undoColumns } from '#stores/rows'
+import { holdProof } from './proof.ts'
 import { endSessionsOf } from './sessions.ts'
 import { findUndo, isTaken } from './undos.ts'
 import { findUser } from './users.ts'
@@ -17,29 +18,11 @@ function readdress(write: Write, id: string, email: string): { user: User; befor
   return { user: findUser(db, { id }) as User, before }
 }
 
-/** Holds what a change was proven by: its attempt, used up now, and its session. */
-function holdProof({ db, now }: Write, userId: string, { attempt, sid }: NonNullable<AddressChange['proof']>): void {
-  const used = db
-    .sql(
-      `UPDATE attempts SET consumed_at = ? WHERE id_hash = ? AND purpose = 'change_email' AND user_id = ? AND sid = ? AND consumed_at IS NULL
-       AND coalesce(ends_at, expires_at) > ?`,
-    )
-    .run(now, attempt, userId, sid, now)
-  if (used !== 1) throw new Refusal({ outcome: 'attempt_gone' })
-  const alive = db
-    .sql(
-      `SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.sid = ? AND s.user_id = ? AND u.status = 'active'
-       AND s.revoked_at IS NULL AND s.expires_at > ? AND s.last_seen_at + s.idle > ?`,
-    )
-    .get(sid, userId, now, now)
-  if (alive === undefined) throw new Refusal({ outcome: 'session_gone' })
-}
-
 /** Changes an address. */
 export function changeAddress(write: Write, input: AddressChange) {
   const { db, now } = write
   const { userId, email, proof } = input
-  if (proof !== null) holdProof(write, userId, proof)
+  if (proof !== null) holdProof(write, 'change_email', userId, proof)
   const user = findUser(db, { id: userId })
   if (user === undefined) throw new Refusal({ outcome: 'user_gone' })
   if (user.email === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })

@@ -2,7 +2,8 @@
 // It binds numbers, texts, bytes and null only, and always as one array: libsql aborts the whole process on a boolean, and
 // on bytes that stand alone (it takes them for an object of names).
 
-import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fchownSync, openSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { SymbolonError } from '@symbolon/protocol'
 import Libsql from 'libsql'
 import type { Row } from '#stores/rows'
@@ -52,12 +53,23 @@ export function storeError(error: unknown, path: string): SymbolonError {
   return say('store_unavailable', `The database ${path} failed (${code || String(error)}).`)
 }
 
+/** Made by root, for a command of an operator, it is its directory's owner's: the service runs as them. SQLite gives them the files beside it. */
+function makeFile(path: string): void {
+  const file = openSync(path, 'a', 0o600)
+  try {
+    const { uid, gid } = statSync(dirname(resolve(path)))
+    if (process.geteuid?.() === 0) fchownSync(file, uid, gid)
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** Opens a database file (mode 0600), in WAL mode, every commit flushed. Throws as `storeError` says. */
 export function openDriver(path: string): Driver {
   try {
     // The file is ours alone from its first moment on, and so are the files that SQLite puts beside it.
-    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
-    else chmodSync(path, 0o600)
+    if (existsSync(path)) chmodSync(path, 0o600)
+    else makeFile(path)
   } catch (error) {
     const code = codeOf(error)
     throw storeError({ code: code === 'EACCES' || code === 'EROFS' || code === 'EPERM' ? 'SQLITE_READONLY' : 'SQLITE_CANTOPEN' }, path)

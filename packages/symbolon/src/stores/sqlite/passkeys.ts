@@ -1,10 +1,11 @@
 // Passkeys: public keys and counters, each a row. A counter only grows, decided by the row itself; a person's last one
 // can be kept, decided in the one transaction that counts them.
 
-import type { AuditDraft, NewPasskey, Passkey, PasskeyFound } from '#core'
+import type { AuditDraft, NewPasskey, Passkey, PasskeyFound, PasskeyProof } from '#core'
 import { columns, passkeyColumns, passkeyOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { type Write, writeAudit } from './write.ts'
+import { holdProof } from './proof.ts'
+import { Refusal, type Write, writeAudit } from './write.ts'
 
 const select = `SELECT ${columns(passkeyColumns)} FROM passkeys WHERE tenant = 'main'`
 
@@ -68,6 +69,20 @@ export function addPasskey(
   if (added === 0) return { outcome: 'conflict' }
   writeAudit(write, audit)
   return { outcome: 'added', passkey: passkeyOf(db.sql(`${select} AND id = ?`).get(passkey.id) as readonly unknown[]) }
+}
+
+/** Adds one that its owner, who is signed in, made just now. */
+export function enrolPasskey(
+  write: Write,
+  passkey: NewPasskey,
+  most: number,
+  audit: readonly AuditDraft[],
+  proof: PasskeyProof | null,
+): { outcome: 'added'; passkey: Passkey } {
+  if (proof !== null) holdProof(write, 'enrol', passkey.userId, proof)
+  const added = addPasskey(write, passkey, most, audit)
+  if (added.outcome !== 'added') throw new Refusal(added)
+  return added
 }
 
 /** Notes a use; a counter that does not grow changes nothing and is audited. */

@@ -138,7 +138,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       find: (id) => guarded(path, () => findPasskey(db, id, now())),
       list: (userId) => guarded(path, () => listPasskeys(db, userId)),
       handle: (userId, fresh) => writer.call('passkeys.handle', userId, fresh),
-      add: (passkey, most, audit) => writer.call('passkeys.add', passkey, most, audit),
+      add: (passkey, most, audit, proof) => writer.call('passkeys.add', passkey, most, audit, proof),
       use: (id, seen, whenBack) => writer.call('passkeys.use', id, seen, whenBack),
       rename: (userId, id, name, audit) => writer.call('passkeys.rename', userId, id, name, audit),
       remove: (userId, id, keepOne, audit) => writer.call('passkeys.remove', userId, id, keepOne, audit),

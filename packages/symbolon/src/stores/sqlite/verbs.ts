@@ -8,7 +8,7 @@ import { compactFeed, renewFeed, revokeToken } from './feed.ts'
 import { changeKeys } from './keys.ts'
 import { releaseLease, takeLease } from './leases.ts'
 import { once, spend, sweepBudgets } from './limits.ts'
-import { addPasskey, removePasskey, renamePasskey, usePasskey, userHandle } from './passkeys.ts'
+import { enrolPasskey, removePasskey, renamePasskey, usePasskey, userHandle } from './passkeys.ts'
 import { raise } from './raise.ts'
 import { removeUser } from './removal.ts'
 import { beginRestore, dropAttempts, endRestore, growEpochs } from './restores.ts'
@@ -42,7 +42,7 @@ export const verbs = {
   'attempts.consume': consumeAttempt,
   'attempts.sweep': sweepAttempts,
   'passkeys.handle': userHandle,
-  'passkeys.add': addPasskey,
+  'passkeys.add': enrolPasskey,
   'passkeys.use': usePasskey,
   'passkeys.rename': renamePasskey,
   'passkeys.remove': removePasskey,

@@ -212,14 +212,14 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
       const ada = await person('ada@example.com')
       await store().passkeys.handle(ada.user.id, handle())
       const keys = [passkey(ada.user.id), passkey(ada.user.id), passkey(ada.user.id)] as const
-      await store().passkeys.add(keys[0], 20, [])
+      await store().passkeys.add(keys[0], 20, [], null)
       set.time += day + 1
-      await store().passkeys.add(keys[1], 20, [])
+      await store().passkeys.add(keys[1], 20, [], null)
       set.time += day
       const undoHash = id()
       const { sid } = (await opened({ user: { id: ada.user.id } })).snapshot.session
       expect(await change({ ...ada, sid }, 'thief@example.com', { undoHash })).toMatchObject({ outcome: 'changed' })
-      await store().passkeys.add(keys[2], 20, [])
+      await store().passkeys.add(keys[2], 20, [], null)
       const { seq } = await store().feed.head()
       set.time += 7 * day - 1
       const done = await Promise.all([undo(undoHash), undo(undoHash), undo(undoHash)])

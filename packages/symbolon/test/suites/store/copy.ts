@@ -72,7 +72,7 @@ async function fill(store: Store) {
   const { user } = (await store.sessions.find(plainOne)) ?? {}
   await store.passkeys.handle(user?.id ?? '', handle())
   const held = passkey(user?.id ?? '', { counter: 3 })
-  await store.passkeys.add(held, 20, [])
+  await store.passkeys.add(held, 20, [], null)
   await store.passkeys.use(held.id, { counter: 4, backedUp: true }, [])
   const y = await open({ user: { email: 'y@example.com', create: { id: 'usr_y', roles: [] } } })
   const changing = { ...attempt, idHash: id(), purpose: 'change_email' as const, state: 'address' as const, userId: 'usr_y', sid: y }

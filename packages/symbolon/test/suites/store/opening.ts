@@ -107,9 +107,10 @@ export function openingSuite(name: string, open: (clock: () => number) => Promis
       const owner = (await opened({ user: person('owner@example.com') })).snapshot.user
       const { publicKey, ...rest } = key().passkey
       await store.passkeys.handle(owner.id, 'handle')
-      await store.passkeys.add({ ...rest, publicKey, userId: owner.id }, 20, [])
+      await store.passkeys.add({ ...rest, publicKey, userId: owner.id }, 20, [], null)
       const handled = (await opened({ user: person('handled@example.com') })).snapshot.user
       const handle = (await store.passkeys.handle(handled.id, 'own')) as string
+      const full = (await opened({ user: person('full@example.com') })).snapshot.user
       const signIns: readonly (readonly [OpenSession, string])[] = [
         [await ready({ user: person('new@example.com'), enrols: key() }), 'opened'],
         [await ready({ user: { id: owner.id }, enrols: { ...key(), handle: 'handle' } }), 'enrolled'],
@@ -117,6 +118,10 @@ export function openingSuite(name: string, open: (clock: () => number) => Promis
         [await ready({ user: { id: handled.id }, enrols: { ...key(), handle } }), 'opened'],
         [await ready({ user: person('thief@example.com'), enrols: key({ id: rest.id }) }), 'key_taken'],
         [await ready({ user: person('plain@example.com') }), 'opened'],
+        // At their limit of sessions, too: who may not store a key is not asked which session ends for it.
+        [await ready({ user: { id: owner.id }, enrols: key(), maxSessions: 1 }), 'enrolled'],
+        [await ready({ user: { id: full.id }, enrols: key({ id: rest.id }), maxSessions: 1 }), 'key_taken'],
+        [await ready({ user: { id: full.id }, enrols: key(), maxSessions: 1 }), 'limit'],
       ]
       const outcomes = await Promise.all(signIns.map(([one]) => store.sessions.open(one)))
       expect(outcomes.map(({ outcome }) => outcome)).toEqual(signIns.map(([, outcome]) => outcome))

@@ -51,7 +51,7 @@ export function removalSuite(name: string, open: (clock: () => number) => Promis
       const before = (await opened({ replaces: two, user: { email: 'eve@example.com', create: { id: 'usr_eve', roles: [] } } })).snapshot
       const own = passkey(userId)
       await store().passkeys.handle(userId, handle())
-      await store().passkeys.add(own, 20, [])
+      await store().passkeys.add(own, 20, [], null)
       const begun = attempt({ purpose: 'enrol', userId, sid: one.session.sid })
       await store().attempts.start(begun, [], [])
       await store().users.change(userId, { bump: true }, [])
@@ -171,7 +171,7 @@ export function removalSuite(name: string, open: (clock: () => number) => Promis
           store().sessions.rotate(rotation(first, 1, { audit: [line('session.recovered', userId)] })),
           store().sessions.raise(raise),
           store().sessions.touch([{ sid: third, lastSeenAt: set.time, seenGeneration: 1, ...place }]),
-          store().passkeys.add(own, 20, [line('passkey.added', userId)]),
+          store().passkeys.add(own, 20, [line('passkey.added', userId)], null),
           store().passkeys.handle(userId, handle()),
           remove(userId),
         ])
@@ -183,7 +183,7 @@ export function removalSuite(name: string, open: (clock: () => number) => Promis
         // What comes after finds nobody.
         expect((await store().sessions.rotate(rotation(first, rotated.outcome === 'rotated' ? 2 : 1))).outcome).toBe('lost')
         await store().sessions.touch([{ sid: third, lastSeenAt: set.time, seenGeneration: 1, ...place }])
-        expect(await store().passkeys.add(passkey(userId), 20, [])).toEqual({ outcome: 'user_gone' })
+        expect(await store().passkeys.add(passkey(userId), 20, [], null)).toEqual({ outcome: 'user_gone' })
         expect(await store().passkeys.handle(userId, handle())).toBeUndefined()
         expect(await store().passkeys.find(own.id)).toBeUndefined()
         for (const row of await left(userId, sids)) expect(row).toMatchObject({ ip: null, userAgent: null })
