@@ -6,6 +6,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fchownSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -90,17 +91,35 @@ export function readSecretFile(path: string): string | undefined {
   }
 }
 
-/** Writes a new secret file (mode 0600) whole or not at all; the content that stands there wins over ours. */
-export function writeSecretFile(path: string, text: string): string {
+/**
+ * Whose a file that is written here should be: that of the one it replaces, else of its directory. An operator's command runs as
+ * root beside a service that does not: what it leaves there, the service has to read. Undefined for everybody but root, who can
+ * give nothing away.
+ */
+export function ownerFor(path: string): Pick<Stats, 'uid' | 'gid'> | undefined {
+  if (process.geteuid?.() !== 0) return undefined
+  return statSync(path, { throwIfNoEntry: false }) ?? statSync(dirname(resolve(path)))
+}
+
+/** Writes one beside its place (mode 0600), to the disk. */
+function writePart(path: string, text: string): string {
   const part = `${path}.${randomBytes(6).toString('hex')}`
-  makeDirectory(dirname(resolve(path)))
   const file = openSync(part, 'wx', 0o600)
   try {
+    const owner = ownerFor(path)
+    if (owner !== undefined) fchownSync(file, owner.uid, owner.gid)
     writeSync(file, `${text}\n`)
     fsyncSync(file)
   } finally {
     closeSync(file)
   }
+  return part
+}
+
+/** Writes a new secret file (mode 0600) whole or not at all; the content that stands there wins over ours. */
+export function writeSecretFile(path: string, text: string): string {
+  makeDirectory(dirname(resolve(path)))
+  const part = writePart(path, text)
   try {
     linkSync(part, path)
     return text
@@ -114,15 +133,7 @@ export function writeSecretFile(path: string, text: string): string {
 
 /** Replaces a secret file (mode 0600), whole or not at all. */
 export function rewriteSecretFile(path: string, text: string): void {
-  const part = `${path}.${randomBytes(6).toString('hex')}`
-  const file = openSync(part, 'wx', 0o600)
-  try {
-    writeSync(file, `${text}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(part, path)
+  renameSync(writePart(path, text), path)
 }
 
 /** A secret from its file, made there when it is missing: 256 random bits, base64url. */

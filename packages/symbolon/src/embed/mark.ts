@@ -8,6 +8,7 @@ import { open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FeedHead } from '@symbolon/protocol'
 import type { Store } from '#core'
+import { ownerFor } from './data.ts'
 import { refuseOption } from './options.ts'
 
 /** What the file holds. */
@@ -47,6 +48,8 @@ export async function writeMark(directory: string, { feedId, seq, kids }: Mark):
   const part = `${path}.${randomBytes(6).toString('hex')}`
   const file = await open(part, 'wx', 0o600)
   try {
+    const owner = ownerFor(path)
+    if (owner !== undefined) await file.chown(owner.uid, owner.gid)
     await file.writeFile(`${JSON.stringify({ feed: feedId, seq, kids })}\n`)
     await file.datasync()
   } finally {
