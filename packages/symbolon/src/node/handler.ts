@@ -14,6 +14,8 @@ export interface Mountable {
   readonly issuer: string
   /** How many proxies in front are trusted to append to X-Forwarded-For. */
   readonly trustedProxies: number
+  /** Paths at the host's root that it answers, wherever the issuer's is. */
+  readonly wellKnown?: readonly string[]
   handler(request: Request, info?: { readonly ip?: string | null; readonly host?: string | null }): Promise<Response>
 }
 
@@ -25,28 +27,26 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse, n
 
 /** Whether a path belongs to the service: below the issuer's path, or a well-known place at the host's root that names it. */
 function isOurs(path: string, mount: string): boolean {
-  if (mount === '' || path === mount || path.startsWith(`${mount}/`)) return true
-  return rootMetadata.some((place) => path === place + mount)
+  // The metadata stands before the issuer's path (RFC 8414 §3.1).
+  return mount === '' || path === mount || path.startsWith(`${mount}/`) || path === routes.metadata + mount
 }
-
-/** Well-known places that a standard puts at the host's root, before the issuer's path (RFC 8414 §3.1). */
-const rootMetadata = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
 
 /** Methods that no Request can have (Fetch §2.2.1). */
 const unspoken: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
 /** More are refused, never dropped: what would be missing might be the one that forbids. */
 const mostHeaders = 100
 
-const own: ReadonlySet<string> = new Set([
-  ...['/healthz', '/readyz', '/openapi.json', '/login', '/account', '/.well-known/jwks.json'],
-  ...rootMetadata,
-])
-const ownFolders = ['/v1/', '/oauth/', '/dev/', '/login/', '/account/', '/assets/']
+/** The paths of the service, and what belongs to its pages. A well-known place that others use too is ours only where it is said. */
+const own = [
+  ...Object.values(routes)
+    .filter((path) => path !== routes.webauthn)
+    .map((path) => new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`)),
+  /^\/(?:login|account|dev)\//,
+  /^\/assets\/(?:page|passkeys)-[^/]+$/,
+]
 
 /** With an issuer at the root and a framework behind us, only the service's own paths are taken from it. */
-function isOursAtRoot(path: string): boolean {
-  return own.has(path) || ownFolders.some((folder) => path.startsWith(folder))
-}
+const isOursAtRoot = (path: string): boolean => own.some((pattern) => pattern.test(path))
 
 /**
  * Mounts an auth object.
@@ -56,11 +56,12 @@ function isOursAtRoot(path: string): boolean {
 export function toNodeHandler(auth: Mountable): NodeHandler {
   const { origin } = new URL(auth.issuer)
   const mount = issuerPath(auth.issuer)
+  const { wellKnown = [] } = auth
   return (request: Arrived, response, next) => {
     // A proxy may write the whole address (RFC 9112 §3.2.2); its host is not believed either.
     const target = (request.originalUrl ?? request.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '')
     const path = target.split('?', 1)[0] as string
-    const ours = mount === '' && next !== undefined ? isOursAtRoot(path) : isOurs(path, mount)
+    const ours = wellKnown.includes(path) || (mount === '' && next !== undefined ? isOursAtRoot(path) : isOurs(path, mount))
     if (!ours) {
       if (next !== undefined) return next()
       return refuse(response, 'not_found', origin)

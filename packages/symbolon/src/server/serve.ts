@@ -89,7 +89,8 @@ export async function serve(configuration: Configuration, options: ServeOptions 
     clearTimeout(late)
   }
   try {
-    const mountable = { issuer: auth.issuer, trustedProxies: auth.trustedProxies, handler }
+    const { issuer, trustedProxies, wellKnown } = auth
+    const mountable = { issuer, trustedProxies, wellKnown, handler }
     const open = await listen(mountable, { host, port, variable: 'SYMBOLON_PORT' }, seen('public'))
     opened.push(open)
     const operator = { issuer: 'http://127.0.0.1', trustedProxies: 0, handler: auth.adminHandler }

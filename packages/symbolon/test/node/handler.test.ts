@@ -2,6 +2,7 @@
 
 import { createServer, type Server, request as send } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { routes } from '@symbolon/protocol'
 import express from 'express'
 import { afterEach, describe, expect, it } from 'vitest'
 import { canonicalAddress, clientAddress } from '../../src/node/address.ts'
@@ -122,6 +123,36 @@ describe('under Express', () => {
     const base = await listen(createServer(app))
     expect(await (await fetch(`${base}/.well-known/security.txt`)).text()).toBe('mine')
     expect(await (await fetch(`${base}/.well-known/jwks.json`)).json()).toMatchObject({ method: 'GET' })
+  })
+
+  it('takes the service’s own paths at the root, and leaves every other to the application', async () => {
+    const app = express()
+    app.use(toNodeHandler({ ...echo, issuer: 'http://auth.example:3000' }))
+    app.use((_request, response) => void response.send('mine'))
+    const base = await listen(createServer(app))
+    const of = async (path: string) => ((await (await fetch(base + path)).text()) === 'mine' ? 'mine' : 'theirs')
+    const parameters = (path: string) => path.replace(/\{\w+\}/g, 'x-1')
+    for (const path of Object.values(routes))
+      expect([path, await of(parameters(path))]).toEqual([path, path === routes.webauthn ? 'mine' : 'theirs'])
+    for (const path of ['/login/code?x', '/account/email/code', '/assets/page-abc.js', '/assets/passkeys-abc.js', '/v1/session?x=1'])
+      expect([path, await of(path)]).toEqual([path, 'theirs'])
+    const others = ['/', '/v1/orders', '/v1/sessions/a/b', '/oauth/authorize', '/assets/index-abc.js', '/.well-known/openid-configuration']
+    for (const path of [...others, '/loginx', '/accounts', '/openapiXjson']) expect([path, await of(path)]).toEqual([path, 'mine'])
+  })
+
+  it('takes a well-known place at the host’s root where it is said to answer there, wherever the issuer is', async () => {
+    for (const issuer of ['http://auth.example:3000', 'http://auth.example:3000/auth'])
+      for (const wellKnown of [[], [routes.webauthn]]) {
+        const app = express()
+        app.use(toNodeHandler({ ...echo, issuer, wellKnown }))
+        app.use((_request, response) => void response.send('mine'))
+        const base = await listen(createServer(app))
+        const text = await (await fetch(base + routes.webauthn)).text()
+        expect(text === 'mine').toBe(wellKnown.length === 0)
+        const alone = await listen(createServer(toNodeHandler({ ...echo, issuer, wellKnown })))
+        const { status } = await fetch(alone + routes.webauthn)
+        expect(status).toBe(wellKnown.length === 0 && issuer.endsWith('/auth') ? 404 : 200)
+      }
   })
 
   it('reads originalUrl when mounted below a path', async () => {
