@@ -92,9 +92,10 @@ export const failOvers: readonly Scenario[] = [
         const stopped = performance.now()
         await until('much is acknowledged that it does not have', () => {
           const { history } = stage.load
-          return (
-            history.filter(({ kind, startedAt, answer }) => kind === 'refresh' && startedAt > stopped && answer?.status === 200).length > 20
-          )
+          const told = (what: string) =>
+            history.filter(({ kind, startedAt, answer }) => kind === what && startedAt > stopped && answer?.status === 200).length
+          // What is lost is found by a user whose roles were changed.
+          return told('refresh') > 20 && told('role_change') > 3
         })
         primary.halt('immediate')
         standby.promote()
