@@ -10,7 +10,7 @@ const template = (issuer: string, data: string) => `{
   // Where this service is reached. Its path is the mount prefix; it is the tokens' default audience.
   "issuer": ${JSON.stringify(issuer)},
 
-  // Sessions, keys and budgets live here, in one SQLite file. Back it up together with the secrets file.
+  // Sessions, keys and budgets live here, in one SQLite file. Back it up, and keep the secrets file apart from the backups.
   "data": ${JSON.stringify(data)},
 
   // For several nodes: everything in PostgreSQL instead (beside symbolon, install the package pg).

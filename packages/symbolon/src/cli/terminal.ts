@@ -31,7 +31,7 @@ export function failure(sentence: string): Error {
   return new Error(sentence)
 }
 
-/** Development is taken from the configuration, from `--dev`, or, for commands beside a development server, from its data directory. */
+/** Development is taken from the configuration or from `--dev`. */
 export function configurationOf(terminal: Terminal, options: CommonOptions): Configuration {
   return readConfiguration({ env: terminal.env, dev: options.dev === true, file: options.config })
 }
