@@ -203,7 +203,8 @@ const database = z.strictObject({
   tls: z.union([z.literal('off'), z.strictObject({ ca: z.string().optional() })]).optional(),
 })
 
-const schema = z.strictObject({
+/** All of them: docs/options.md has a line for each. */
+export const schema = z.strictObject({
   issuer: z.string(),
   dev: z.boolean().default(false),
   data: z.string().min(1).default('.symbolon'),

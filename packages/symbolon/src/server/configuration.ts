@@ -169,6 +169,9 @@ const variables: Readonly<Record<string, (settings: Settings, value: string, nam
 /** Read elsewhere: where the configuration is, and the key a command calls the operator's listener with. */
 const notSettings: ReadonlySet<string> = new Set(['SYMBOLON_CONFIG', 'SYMBOLON_ADMIN_KEY'])
 
+/** All there are: docs/options.md has a line for each. */
+export const variableNames: readonly string[] = [...Object.keys(variables), ...notSettings]
+
 /** Reads the configuration; throws `invalid_option` with one sentence. */
 export function readConfiguration({ env, dev, file: wanted }: ConfigurationInput): Configuration {
   const named = wanted ?? env.SYMBOLON_CONFIG

@@ -64,6 +64,9 @@ const clientChange = z.strictObject({
 })
 const auditQuery = z.strictObject({ user_id: z.string().max(60).optional(), limit: z.coerce.number().int().min(1).max(1000).default(100) })
 
+/** What the routes take, by the names below: docs/options.md has a line for each route, with its fields. */
+export const adminInputs = { newUser, userQuery, address, roles, status, policy, newClient, clientChange, auditQuery }
+
 /** Leaves out what was not said. */
 function said<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined)) as never
