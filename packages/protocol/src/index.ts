@@ -17,7 +17,7 @@ export type {
   SessionView,
   TokenAnswer,
 } from './wire/answers.ts'
-export { type CookieName, cookieName, type OurCookies, readCookies, setCookie, trimmed } from './wire/cookies.ts'
+export { type CookieName, cookieName, type OurCookies, readCookies, setCookie, trimCookie } from './wire/cookies.ts'
 export { type CrossSiteQuestion, isLoopbackHost, isSafeMethod, isSameSite } from './wire/cross-site.ts'
 export {
   type FeedEvents,

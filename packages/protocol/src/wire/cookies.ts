@@ -26,7 +26,7 @@ export type OurCookies = Readonly<Partial<Record<CookieName, string>>>
  * Without the spaces and tabs around it, as browsers read a name (RFC 6265 §5.2), and nothing more: to a browser `\u00a0__Host-x`
  * is no name with a prefix, and a sibling host may set it.
  */
-export const trimmed = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
+export const trimCookie = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
 
 /** Reads our cookies from a Cookie header. */
 export function readCookies(header: string | undefined, secure: boolean): OurCookies | 'conflict' {
@@ -35,11 +35,11 @@ export function readCookies(header: string | undefined, secure: boolean): OurCoo
   for (const part of header.split(';')) {
     const equals = part.indexOf('=')
     if (equals < 0) continue
-    const wireName = trimmed(part.slice(0, equals))
+    const wireName = trimCookie(part.slice(0, equals))
     for (const name of cookieNames) {
       if (wireName !== cookieName(name, secure)) continue
       if (found[name] !== undefined) return 'conflict'
-      found[name] = trimmed(part.slice(equals + 1))
+      found[name] = trimCookie(part.slice(equals + 1))
     }
   }
   return found

@@ -85,6 +85,7 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
         )
       const keys = await auth.keys.list()
       note('keys', true, `${keys.filter((key) => key.state !== 'retired' && key.state !== 'revoked').length} open, one signs`)
+      // One that others can enter was refused, or closed, before it came to this.
       note('data', true, `${auth.settings.data}, for its owner alone`)
       const faults = await auth.examine()
       for (const { of, says } of faults) note(of, false, says)

@@ -59,9 +59,9 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     async mint(text) {
       const at = clock.now()
       const credential = parseCredential(text)
+      if (credential === undefined) return refuse('session_unknown')
       const checked = await checks.whole.check(text, 'cookie', { background: true })
       if (!checked.ok) return checked
-      if (credential === undefined) return refuse('session_unknown')
       const { snapshot } = checked
       const passed = await pipeline(snapshot, nobody)
       if (passed.verdict !== 'pass')

@@ -1,7 +1,7 @@
 // Guards for Next: route handlers, middleware (`proxy.ts`), server components and server actions. Typed structurally: Next
 // itself is not imported. A page only reads: where no cookie can be written, a missing token is minted and not written back.
 
-import { trimmed } from '@symbolon/protocol'
+import { trimCookie } from '@symbolon/protocol'
 import { type Guarding, verifierOf } from '../adapter.ts'
 import type { Auth, GuardRequest, Level, Requirement } from '../auth.ts'
 import { createPolicyGuard, type Policy } from '../policy.ts'
@@ -74,7 +74,7 @@ function forwarded(request: Request, setCookies: readonly string[]): Headers {
   const names = pairs.map((pair) => pair.slice(0, pair.indexOf('=') + 1))
   const kept = (headers.get('cookie') ?? '')
     .split(';')
-    .map(trimmed)
+    .map(trimCookie)
     .filter((pair) => pair !== '' && !names.some((name) => pair.startsWith(name)))
   headers.set('cookie', [...kept, ...pairs].join('; '))
   return headers

@@ -59,6 +59,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     return answer?.active === true ? claimsIn(answer) : undefined
   }
   const byCookie = createCookieChecks({ issuer, transport, breaker, read })
+
   const keySet = createKeySet({
     now: monotonic,
     fetchJson: async () => {

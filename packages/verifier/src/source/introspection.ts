@@ -143,6 +143,7 @@ export function createIntrospection(parts: IntrospectionParts): Introspection {
         })
     }
   }
+
   return {
     ask(token) {
       if (ended) return Promise.reject(unknown('the verifier was closed'))

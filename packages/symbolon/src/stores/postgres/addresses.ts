@@ -5,7 +5,7 @@ import type { AddressChanged, AddressStore } from '#core'
 import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { createLookup } from './lookup.ts'
-import { auditLines, feedLife, headOf, type Logged, live, orRefusal, selection, type Verbs } from './write.ts'
+import { auditLines, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
 
 /** What both verbs do: another address, a greater epoch, and an end to every session but one. */
 const readdress = `
@@ -28,6 +28,36 @@ BEGIN
     'entries', jsonb_build_array(jsonb_build_object('kind', 'user', 'id', person, 'epoch', before.epoch + 1, 'expires', now + ${feedLife.user})) || @ended_entries(ended, now));
 END $$;`
 
+/** `@change_address`. */
+export const changeAddress = `
+CREATE FUNCTION @change_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+DECLARE
+  person text := asked->>'userId';
+  wanted text := asked->>'email';
+  proof jsonb := asked->'proof';
+  now bigint;
+  before record;
+  changed jsonb;
+BEGIN
+  IF proof <> 'null' THEN
+    PERFORM @use_proof('change_email', person, proof);
+  END IF;
+  SELECT status, email INTO before FROM @users WHERE id = person FOR UPDATE;
+  IF NOT FOUND THEN PERFORM @refuse(CASE WHEN proof = 'null' THEN '{"outcome":"user_gone"}' ELSE '{"outcome":"session_gone"}' END::jsonb); END IF;
+  IF proof <> 'null' THEN
+    IF before.status <> 'active' THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+    PERFORM @hold_session(person, proof->>'sid');
+  END IF;
+  now := @time();
+  IF before.email = wanted OR @is_kept_address(wanted, person) THEN PERFORM @refuse('{"outcome":"taken"}'); END IF;
+  changed := @readdress(person, wanted, coalesce(proof->>'sid', ''));
+  INSERT INTO @address_undos (${undoColumns.join(', ')})
+    VALUES (asked->>'undoHash', 'main', person, changed->>'before', now, now + (asked->>'undoLife')::bigint);
+  PERFORM @write_audit(asked->'audit', now, NULL);
+  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'changed', 'log', @log(changed->'entries', now));
+END $$;
+`
+
 /** The step that brings it. A new user cannot have an address that somebody may still put back. */
 export const addressFunctions = `
 CREATE TABLE @address_undos (
@@ -46,39 +76,7 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER keep_address BEFORE INSERT ON @users FOR EACH ROW EXECUTE FUNCTION @keep_address();${readdress}
-CREATE FUNCTION @change_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
-DECLARE
-  person text := asked->>'userId';
-  wanted text := asked->>'email';
-  proof jsonb := asked->'proof';
-  now bigint;
-  before record;
-  changed jsonb;
-BEGIN
-  IF proof <> 'null' THEN
-    PERFORM 1 FROM @attempts WHERE id_hash = proof->>'attempt' FOR UPDATE;
-    now := @time();
-    UPDATE @attempts SET consumed_at = now WHERE id_hash = proof->>'attempt' AND purpose = 'change_email' AND user_id = person AND sid = proof->>'sid'
-      AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
-    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
-  END IF;
-  SELECT status, email INTO before FROM @users WHERE id = person FOR UPDATE;
-  IF NOT FOUND THEN PERFORM @refuse(CASE WHEN proof = 'null' THEN '{"outcome":"user_gone"}' ELSE '{"outcome":"session_gone"}' END::jsonb); END IF;
-  IF proof <> 'null' THEN
-    PERFORM 1 FROM @sessions WHERE sid = proof->>'sid' FOR NO KEY UPDATE;
-    now := @time();
-    PERFORM 1 FROM @sessions s WHERE s.sid = proof->>'sid' AND s.user_id = person AND before.status = 'active' AND ${live};
-    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
-  END IF;
-  now := @time();
-  IF before.email = wanted OR @is_kept_address(wanted, person) THEN PERFORM @refuse('{"outcome":"taken"}'); END IF;
-  changed := @readdress(person, wanted, coalesce(proof->>'sid', ''));
-  INSERT INTO @address_undos (${undoColumns.join(', ')})
-    VALUES (asked->>'undoHash', 'main', person, changed->>'before', now, now + (asked->>'undoLife')::bigint);
-  PERFORM @write_audit(asked->'audit', now, NULL);
-  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'changed', 'log', @log(changed->'entries', now));
-END $$;
-CREATE FUNCTION @undo_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
+${changeAddress}CREATE FUNCTION @undo_address(asked jsonb) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
   one record;

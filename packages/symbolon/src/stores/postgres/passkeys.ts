@@ -4,7 +4,7 @@
 import type { NewPasskey, PasskeyStore } from '#core'
 import { passkeyColumns, passkeyOf, type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
-import { auditJson, auditLines, hex, live, orRefusal, selection, type Verbs, withBytes } from './write.ts'
+import { auditJson, auditLines, hex, orRefusal, selection, type Verbs, withBytes } from './write.ts'
 
 const row = `json_build_array(${selection(passkeyColumns, 'p', ['public_key'])})`
 
@@ -80,21 +80,13 @@ CREATE FUNCTION @enrol_passkey(asked jsonb, most integer) RETURNS json LANGUAGE 
 DECLARE
   person text := asked->>'userId';
   proof jsonb := asked->'proof';
-  now bigint;
   added json;
 BEGIN
   IF proof <> 'null' THEN
-    PERFORM 1 FROM @attempts WHERE id_hash = proof->>'attempt' FOR UPDATE;
-    now := @time();
-    UPDATE @attempts SET consumed_at = now WHERE id_hash = proof->>'attempt' AND purpose = 'enrol' AND user_id = person AND sid = proof->>'sid'
-      AND consumed_at IS NULL AND coalesce(ends_at, expires_at) > now;
-    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"attempt_gone"}'); END IF;
+    PERFORM @use_proof('enrol', person, proof);
     PERFORM 1 FROM @users WHERE id = person AND status = 'active' FOR NO KEY UPDATE;
     IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
-    PERFORM 1 FROM @sessions WHERE sid = proof->>'sid' FOR NO KEY UPDATE;
-    now := @time();
-    PERFORM 1 FROM @sessions s WHERE s.sid = proof->>'sid' AND s.user_id = person AND ${live};
-    IF NOT FOUND THEN PERFORM @refuse('{"outcome":"session_gone"}'); END IF;
+    PERFORM @hold_session(person, proof->>'sid');
   END IF;
   added := @add_passkey(asked, most);
   IF added->>'outcome' <> 'added' THEN PERFORM @refuse(added::jsonb); END IF;

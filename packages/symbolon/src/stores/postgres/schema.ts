@@ -3,7 +3,7 @@
 // cannot. So a function that is there keeps its meaning, and a new meaning gets a new name.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { addressFunctions } from './addresses.ts'
+import { addressFunctions, changeAddress } from './addresses.ts'
 import { attemptFunctions, guessFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
@@ -15,6 +15,7 @@ import { keyFunctions } from './keys.ts'
 import { leaseFunctions } from './leases.ts'
 import { limitFunctions, spendFunctions } from './limits.ts'
 import { passkeyFunctions, passkeySchema } from './passkeys.ts'
+import { proofFunctions } from './proof.ts'
 import { raiseFunctions } from './raise.ts'
 import { removalFunctions } from './removal.ts'
 import { restoreFunctions } from './restores.ts'
@@ -149,7 +150,7 @@ const steps: readonly Step[] = [
   { sql: [again(spendFunctions), finishGroupFunctions].join('\n') },
   { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
   { sql: [again(spendFunctions), again(guessFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
-  { sql: [again(enrolOne), passkeyFunctions].join('\n') },
+  { sql: [again(enrolOne), proofFunctions, again(changeAddress), passkeyFunctions].join('\n') },
 ]
 
 /** How many steps this version knows. */
