@@ -14,7 +14,8 @@ import { rateOf } from './rates.ts'
 import { connections, openCore, openPostgresCore } from './rooms.ts'
 
 const inFlight = 64
-const signIns = 640
+/** Sign-ins in a round; on PostgreSQL as many raw commits stand against them, so that both sides are as warm. */
+const signIns = 3000
 const wide = { limit: 1_000_000, window: 60_000 }
 // Everybody comes from everywhere: what bounds guessing is spent and written as always, and never used up.
 const budgets = Object.fromEntries(
@@ -104,7 +105,7 @@ async function measurePostgres(figures: Figures): Promise<void> {
       const bytes = Buffer.alloc(64)
       const text = 'UPDATE raw SET n = n + 1, b = $2 WHERE id = $1'
       const rates = await sideBySide(5, {
-        commit: () => rateOf(inFlight, 3000, async (_, at) => void (await pool.query({ name: 'raw', text, values: [at, bytes] }))),
+        commit: () => rateOf(inFlight, signIns, async (_, at) => void (await pool.query({ name: 'raw', text, values: [at, bytes] }))),
         ours: signingIn(login),
       })
       figures.put('login.code.pg.per_s', rates.ours, '/s')
