@@ -7,6 +7,7 @@ import { tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { freePort } from './free-port.ts'
+import { reserveHugePages } from './huge-pages.ts'
 
 /** Where the server's programs are: the newest of Debian's packages, or `POSTGRES_BIN`; `undefined` where there are none. */
 export function findPrograms(): string | undefined {
@@ -18,10 +19,11 @@ export function findPrograms(): string | undefined {
 
 const asRoot = process.getuid?.() === 0
 
-function run(program: string, args: readonly string[]): void {
+function run(program: string, args: readonly string[]): string {
   const [command, all] = asRoot ? ['runuser', ['-u', 'postgres', '--', program, ...args]] : [program, [...args]]
   const done = spawnSync(command, all as string[], { encoding: 'utf8', cwd: '/' })
   if (done.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${done.stderr || done.stdout || done.error}`)
+  return done.stdout
 }
 
 /** A server that runs. */
@@ -35,8 +37,8 @@ export interface PostgresServer {
   stop(): void
 }
 
-/** Starts a durable server; `share` of the memory is for its buffers. */
-export async function startServer(share = 0.25): Promise<PostgresServer> {
+/** Starts a durable server; `share` of the memory is for its buffers, `huge`: in huge pages where they can be had. */
+export async function startServer({ share = 0.25, huge = false } = {}): Promise<PostgresServer> {
   const bin = findPrograms()
   if (bin === undefined)
     throw new Error('This part needs PostgreSQL: install it (Debian: apt-get install postgresql), or name its programs in POSTGRES_BIN.')
@@ -55,15 +57,22 @@ export async function startServer(share = 0.25): Promise<PostgresServer> {
     'max_wal_size=8GB',
     'max_connections=100',
   ]
+  let giveBack: (() => void) | undefined
   const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
   const stop = () => {
     const file = join(data, 'postmaster.pid')
     if (existsSync(file) && Number(readFileSync(file, 'utf8').split('\n')[0]) > 0)
       run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', '-m', 'immediate', 'stop'])
+    giveBack?.()
     rmSync(folder, { recursive: true, force: true })
   }
   const port = await freePort()
   run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N'])
+  if (huge) {
+    const asked = [...told, 'huge_pages=on'].flatMap((one) => ['-c', one])
+    giveBack = reserveHugePages(Number(run(join(bin, 'postgres'), ['-D', data, '-C', 'shared_memory_size_in_huge_pages', ...asked])))
+    told.push(giveBack === undefined ? 'huge_pages=try' : 'huge_pages=on')
+  }
   const options = [
     '-p',
     `${port}`,

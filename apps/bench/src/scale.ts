@@ -155,8 +155,8 @@ async function putSizes(figures: Figures, server: PostgresServer, size: string, 
 }
 
 async function measurePostgresScale(figures: Figures, sessions: number): Promise<void> {
-  // As much as a server is given whose tables are to stay in memory.
-  const server = await startServer(0.4)
+  // As a server is set up whose tables are to stay in memory.
+  const server = await startServer({ share: 0.4, huge: true })
   const size = short(sessions)
   try {
     figures.note(`${server.settings}; ${connections} connections`)
