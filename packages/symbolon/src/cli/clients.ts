@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type Duration, milliseconds, type PublicJwk, parseDuration } from '@symbolon/protocol'
 import type { Command } from 'commander'
 import type { AuthObject } from '#embed'
-import { failure, show, type Terminal } from './terminal.ts'
+import { failure, Misuse, show, type Terminal } from './terminal.ts'
 import { createVerb, granted } from './verb.ts'
 
 type Client = Awaited<ReturnType<AuthObject['clients']['list']>>[number]
@@ -39,12 +39,12 @@ function keysOf(file: string): readonly PublicJwk[] {
 /** What an option changes; only what was said. `before`: the policy that a change of a part of it leaves standing. */
 function changesOf(options: Readonly<Record<string, string | undefined>>, before: Client['policy'] = {}) {
   const { origins, returnTo, audiences, scopes, keys, format, lifetime, targets } = options
-  if (lifetime !== undefined && parseDuration(lifetime) === undefined) throw failure("--lifetime is a duration like '5m'.")
+  if (lifetime !== undefined && parseDuration(lifetime) === undefined) throw new Misuse("--lifetime is a duration like '5m'.")
   const policy = {
     ...(lifetime !== undefined && { tokenLifetime: milliseconds(lifetime as Duration) }),
     ...(targets !== undefined && { targets: listed(targets) }),
   }
-  if (format !== undefined && format !== 'jwt' && format !== 'opaque') throw failure('--format is jwt or opaque.')
+  if (format !== undefined && format !== 'jwt' && format !== 'opaque') throw new Misuse('--format is jwt or opaque.')
   return {
     ...(origins !== undefined && { origins: listed(origins) }),
     ...(returnTo !== undefined && { returnTo: listed(returnTo) }),
@@ -84,7 +84,7 @@ export function addClients(program: Command, terminal: Terminal): void {
       const said = options as Record<string, string | undefined>
       const { id, transport = 'service' } = said
       if (transport !== 'cookie' && transport !== 'native' && transport !== 'service')
-        throw failure('--transport is cookie, native or service.')
+        throw new Misuse('--transport is cookie, native or service.')
       const made = await auth.clients.create({ ...(id !== undefined && { id }), name, transport, ...changesOf(said) }, 'cli')
       const { client, secret } = granted(made)
       show(terminal, options, [{ ...row(client), ...(secret !== null && { client_secret: secret }) }], '')

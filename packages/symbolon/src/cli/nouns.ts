@@ -3,8 +3,11 @@
 import type { Command } from 'commander'
 import { type AuthObject, createAdminKey, listAdminKeys, removeAdminKey } from '#embed'
 import { addClients } from './clients.ts'
-import { type CommonOptions, configurationOf, failure, show, type Terminal, time } from './terminal.ts'
+import { type CommonOptions, configurationOf, failure, Misuse, show, type Terminal, time } from './terminal.ts'
 import { common, createVerb, granted, optionsOf } from './verb.ts'
+
+/** Users that are listed at once. */
+const listed = 1000
 
 async function userOf(auth: AuthObject, who: string) {
   const user = await auth.users.find(who.includes('@') ? { email: who } : { id: who })
@@ -27,8 +30,18 @@ export function addNouns(program: Command, terminal: Terminal): void {
   const users = program
     .command('users')
     .description('people: list, create, show, roles, email, disable, enable, bump-epoch, factors, delete')
-  verb(users, 'list', 'list users in order of id', async (auth, _, options) =>
-    show(terminal, options, (await auth.users.list(null, 1000)).map(userRow), 'No users yet.'),
+  verb(
+    users,
+    'list',
+    `list users in order of id, ${listed} at most`,
+    async (auth, _, options) => {
+      const { after } = options as { readonly after?: string }
+      const found = await auth.users.list(after ?? null, listed)
+      show(terminal, options, found.map(userRow), after === undefined ? 'No users yet.' : 'No more users.')
+      const last = found.at(-1)
+      if (last !== undefined && found.length === listed) terminal.err(`There may be more: go on with --after ${last.id}`)
+    },
+    (command) => command.option('--after <id>', 'those that come after this one'),
   )
   verb(
     users,
@@ -146,7 +159,7 @@ export function addNouns(program: Command, terminal: Terminal): void {
     'end every session of a user, or of a client',
     async (auth, [who], options) => {
       const { client } = options as { readonly client?: string }
-      if ((who === undefined) === (client === undefined)) throw failure('Name a user, or a client by --client.')
+      if ((who === undefined) === (client === undefined)) throw new Misuse('Name a user, or a client by --client.')
       if (client !== undefined && (await auth.clients.find(client)) === undefined) throw failure('There is no such client.')
       const target = client === undefined ? { user: (await userOf(auth, who ?? '')).id } : { client }
       const { sids, count } = await auth.sessions.revoke(target, 'admin', { actor: 'cli' })

@@ -11,7 +11,7 @@ import { addNouns } from './nouns.ts'
 import { addRestore } from './restore.ts'
 import { addSecrets } from './secrets.ts'
 import { addStore } from './store.ts'
-import { type CommonOptions, configurationOf, exit, failure, sentence, type Terminal } from './terminal.ts'
+import { type CommonOptions, configurationOf, exit, Misuse, sentence, type Terminal } from './terminal.ts'
 import { inspect } from './token.ts'
 import { addWebhooks } from './webhooks.ts'
 
@@ -105,7 +105,7 @@ export async function run(
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exit.done : exit.usage
     terminal.err(sentence(error))
-    return exit.failed
+    return error instanceof Misuse ? exit.usage : exit.failed
   }
 }
 
@@ -114,7 +114,7 @@ const longestDrain = 300_000
 
 function drainOf(text: string): number {
   const drain = parseDuration(text)
-  if (drain === undefined || drain > longestDrain) throw failure('--drain must be a duration of at most 5m, such as 4s.')
+  if (drain === undefined || drain > longestDrain) throw new Misuse('--drain must be a duration of at most 5m, such as 4s.')
   return drain
 }
 

@@ -31,6 +31,9 @@ export function failure(sentence: string): Error {
   return new Error(sentence)
 }
 
+/** A command that was used wrongly; its message says how it is used. */
+export class Misuse extends Error {}
+
 /** Development is taken from the configuration or from `--dev`. */
 export function configurationOf(terminal: Terminal, options: CommonOptions): Configuration {
   return readConfiguration({ env: terminal.env, dev: options.dev === true, file: options.config })

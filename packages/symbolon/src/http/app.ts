@@ -1,10 +1,11 @@
 // The public handler: every route on one screen, and what stands before and behind them all.
 
-import { OpenAPIHono, type z } from '@hono/zod-openapi'
+import { OpenAPIHono } from '@hono/zod-openapi'
 import { type ErrorCode, errors, isLoopbackHost, nonceHeader, problemHeaders, problemOf, routes, SymbolonError } from '@symbolon/protocol'
 import { createAllowed, type KnownRoute } from './allowed.ts'
 import { type Env, type Http, readContext, siteOf } from './context.ts'
 import { answerInTime, tooLate } from './deadline.ts'
+import { type By, type Described, describe, documentOf, type Method } from './documented.ts'
 import { applyCors, letRead, refuseCrossSite, secureHeaders } from './guard.ts'
 import type { HttpHandler, HttpParts } from './parts.ts'
 import * as account from './routes/account.ts'
@@ -21,24 +22,16 @@ import * as passkeys from './routes/passkeys.ts'
 import * as session from './routes/session.ts'
 import * as accountSchemas from './schemas/account.ts'
 import * as loginSchemas from './schemas/login.ts'
+import * as oauthSchemas from './schemas/oauth.ts'
 import * as passkeySchemas from './schemas/passkeys.ts'
 import * as schemas from './schemas/session.ts'
 
-type Method = 'get' | 'post' | 'delete'
 type Handler = (c: Http) => Response | Promise<Response>
 
-/** What a route takes and gives, for the documentation. */
-interface Described {
-  readonly summary: string
-  readonly body?: z.ZodObject
-  /** The body's media type; JSON unless said. */
-  readonly type?: string
-  readonly query?: z.ZodObject
-  readonly answer?: z.ZodType
-  /** The media type of an answer that is text in lines. */
-  readonly stream?: string
-  readonly status?: number
-}
+const byUser: readonly By[] = ['cookie', 'token']
+const byClient: readonly By[] = ['client', 'body']
+const byFollower: readonly By[] = ['client', 'clientToken']
+const byAnybody: readonly By[] = ['anybody']
 
 const byTransport: ReadonlySet<string> = new Set([routes.loginStart, routes.loginResend, routes.loginVerify, routes.sessionRefresh])
 
@@ -56,35 +49,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   const add = (method: Method, path: string, handler: Handler, described?: Described) => {
     app[method](mount + path.replace(/\{(\w+)\}/g, ':$1'), handler)
     known.push({ method, path: mount + path })
-    if (described === undefined) return
-    const { summary, body, type = 'application/json', query, answer, stream, status = 200 } = described
-    const names = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string)
-    const content = {
-      ...(answer !== undefined && { 'application/json': { schema: answer } }),
-      ...(stream !== undefined && { [stream]: { schema: schemas.lines } }),
-    }
-    app.openAPIRegistry.registerPath({
-      method,
-      path,
-      summary,
-      request: {
-        ...(body !== undefined && { body: { required: true, content: { [type]: { schema: body } } } }),
-        ...(names.length > 0 && { params: schemas.parameters(names) }),
-        ...(query !== undefined && { query }),
-      },
-      responses: {
-        [status]: { description: 'Done.', ...(Object.keys(content).length > 0 && { content }) },
-        // Below `/oauth` refusals speak as the standard of that door does; what never reached its route is a problem as ever.
-        ...(path.startsWith('/oauth/') &&
-          Object.fromEntries(
-            oauth.refusedWith.map((refused) => [
-              refused,
-              { description: 'Refused; `error` says why (RFC 6749 §5.2).', content: { 'application/json': { schema: oauth.refusedAs } } },
-            ]),
-          )),
-        default: { description: 'Refused; `code` says why.', content: { 'application/problem+json': { schema: schemas.problem } } },
-      },
-    })
+    if (described !== undefined) describe(app, method, path, described)
   }
 
   // Before every route: cookies read once, cross-site rule, CORS. What clients call in their own name ignores cookies.
@@ -117,114 +82,164 @@ export function createHttp(parts: HttpParts): HttpHandler {
 
   add('post', routes.loginStart, login.start(site), {
     summary: 'Start a sign-in, or a step-up of a session: a code is sent.',
+    by: ['anybody', 'cookie', 'body'],
     body: loginSchemas.loginStart,
     answer: loginSchemas.loginStarted,
   })
   add('post', routes.loginResend, login.resend(site), {
     summary: 'Send a new code.',
+    by: ['body'],
     body: loginSchemas.loginResend,
     answer: loginSchemas.loginStarted,
   })
   add('post', routes.loginVerify, login.verify(site), {
     summary: 'Take the next step of a sign-in: the session, or what is still wanted.',
+    by: ['body'],
     body: loginSchemas.loginVerify,
     answer: schemas.signedIn.or(loginSchemas.loginStep),
   })
   add('post', routes.sessionToken, session.mint(site), {
     summary: 'Mint an access token from the session cookie.',
+    by: ['cookie'],
     body: schemas.mint,
     answer: schemas.token,
   })
   add('post', routes.sessionRefresh, session.refresh(site), {
     summary: 'Refresh a session without cookies.',
+    by: ['body'],
     body: schemas.refresh,
     answer: schemas.refreshed,
   })
   add('post', routes.confirmationConsume, confirmations.consume(site), {
     summary: 'Take a confirmation of one act, once; client-authenticated.',
+    by: ['client'],
     body: loginSchemas.confirmationConsume,
     answer: loginSchemas.confirmationConsumed,
   })
-  add('get', routes.session, session.read(site), { summary: 'Read this session.', answer: schemas.session })
-  add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', status: 204 })
-  add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.', answer: schemas.sessions })
+  add('get', routes.session, session.read(site), { summary: 'Read this session.', by: byUser, answer: schemas.session })
+  add('delete', routes.session, session.signOut(site), { summary: 'Sign out.', by: byUser, status: 204 })
+  add('get', routes.sessions, session.list(site), { summary: 'List this user’s sessions.', by: byUser, answer: schemas.sessions })
   add('delete', routes.sessions, session.revokeMany(site), {
     summary: 'End the other sessions, or all.',
+    by: byUser,
     query: schemas.scope,
     answer: schemas.ended,
   })
-  add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', status: 204 })
+  add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', by: byUser, status: 204 })
   add('delete', routes.accountDelete, account.remove(site), {
     summary: 'Delete this user for good; only for who has just signed in.',
+    by: byUser,
     status: 204,
   })
   add('get', routes.accountEvents, account.events(site), {
     summary: 'What happened to this account lately, newest first.',
+    by: byUser,
     answer: accountSchemas.events,
   })
   add('get', routes.accountExport, account.exported(site), {
     summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
+    by: byUser,
     answer: accountSchemas.exported,
   })
   add('post', routes.accountEmail, account.changeEmail(site), {
     summary: 'Begin to change this user’s e-mail address: a code is sent to the new one; only who has just signed in.',
+    by: ['cookie', 'body'],
     body: accountSchemas.emailChange,
     answer: accountSchemas.emailChanging,
   })
   add('post', routes.accountEmailVerify, account.verifyEmail(site), {
     summary: 'Change the address by the code that came to it; every other session ends.',
+    by: ['cookie', 'body'],
     body: accountSchemas.emailVerify,
     answer: accountSchemas.emailChanged,
   })
-  add('get', routes.passkeys, passkeys.list(site), { summary: 'List this user’s passkeys.', answer: passkeySchemas.passkeys })
+  add('get', routes.passkeys, passkeys.list(site), {
+    summary: 'List this user’s passkeys.',
+    by: ['cookie'],
+    answer: passkeySchemas.passkeys,
+  })
   add('post', routes.passkeyStart, passkeys.start(site), {
     summary: 'Begin to add a passkey; only who has just signed in.',
+    by: ['cookie'],
     body: passkeySchemas.passkeyStart,
     answer: passkeySchemas.passkeyStarted,
   })
   add('post', routes.passkeyFinish, passkeys.finish(site), {
     summary: 'Add the passkey that the browser made.',
+    by: ['cookie'],
     body: passkeySchemas.passkeyFinish,
     answer: passkeySchemas.passkey,
     status: 201,
   })
-  add('post', routes.passkeyName, passkeys.rename(site), { summary: 'Name a passkey.', body: passkeySchemas.passkeyName, status: 204 })
-  add('delete', routes.passkeyById, passkeys.remove(site), { summary: 'Remove a passkey.', status: 204 })
+  add('post', routes.passkeyName, passkeys.rename(site), {
+    summary: 'Name a passkey.',
+    by: ['cookie'],
+    body: passkeySchemas.passkeyName,
+    status: 204,
+  })
+  add('delete', routes.passkeyById, passkeys.remove(site), { summary: 'Remove a passkey.', by: ['cookie'], status: 204 })
   add('get', routes.webauthn, passkeys.related(site), {
     summary: 'Other origins that use the same passkeys (WebAuthn §5.11).',
+    by: byAnybody,
     answer: passkeySchemas.relatedOrigins,
   })
   // Browsers look for it at the host's root only.
   if (mount !== '') app.get(routes.webauthn, passkeys.related(site))
   const form = 'application/x-www-form-urlencoded'
-  add('post', routes.token, oauth.token(site), { summary: 'A token for a client in its own name.', body: oauth.grant, type: form })
-  add('post', routes.revoke, oauth.revoke(site), { summary: 'End a token (RFC 7009).', body: oauth.aboutToken, type: form })
+  add('post', routes.token, oauth.token(site), {
+    summary: 'A token for a client in its own name.',
+    by: byClient,
+    body: oauthSchemas.grant,
+    type: form,
+    answer: oauthSchemas.granted,
+  })
+  add('post', routes.revoke, oauth.revoke(site), {
+    summary: 'End a token (RFC 7009).',
+    by: byClient,
+    body: oauthSchemas.aboutToken,
+    type: form,
+  })
   add('post', routes.introspect, oauth.introspect(site), {
     summary: 'Ask about a token (RFC 7662): only its audience, or its client, is told.',
-    body: oauth.aboutToken,
+    by: byClient,
+    body: oauthSchemas.aboutToken,
     type: form,
+    answer: oauthSchemas.introspected,
   })
   add('post', routes.introspectBatch, oauth.introspectBatch(site), {
     summary: 'Introspect many access tokens at once; client-authenticated.',
-    body: oauth.batch,
+    by: byClient,
+    body: oauthSchemas.batch,
+    answer: oauthSchemas.introspectedBatch,
   })
   const metadata = oauth.metadata(site)
-  add('get', routes.metadata, metadata, { summary: 'Where clients find all of this (RFC 8414).' })
+  add('get', routes.metadata, metadata, {
+    summary: 'Where clients find all of this (RFC 8414).',
+    by: byAnybody,
+    answer: oauthSchemas.metadata,
+  })
   // The standard puts it at the host's root, before the issuer's path (RFC 8414 §3.1).
   if (mount !== '') app.get(routes.metadata + mount, metadata)
   add('get', routes.revocations, feed.follow(site), {
     summary: 'Follow revocations: a stream of server-sent events, or with `wait` a long poll.',
+    by: byFollower,
     query: feed.feedQuery,
     answer: schemas.feedPage,
     stream: 'text/event-stream',
   })
   add('get', routes.revocationsSnapshot, feed.snapshot(site), {
     summary: 'Every live revocation, complete up to a head; JSON, one a line.',
+    by: byFollower,
     stream: 'application/x-ndjson',
   })
-  add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.', answer: meta.jwkSet })
-  add('get', routes.health, meta.health(), { summary: 'Whether the process answers.' })
-  add('get', routes.ready, meta.ready(site), { summary: 'Whether store and keys answer.' })
+  add('get', routes.jwks, meta.jwks(site), { summary: 'The public signing keys.', by: byAnybody, answer: meta.jwkSet })
+  add('get', routes.health, meta.health(), { summary: 'Whether the process answers.', by: byAnybody, answer: meta.fine })
+  add('get', routes.ready, meta.ready(site), {
+    summary: 'Whether store and keys answer.',
+    by: byAnybody,
+    answer: meta.fine,
+    other: { status: 503, description: 'Not now.', answer: meta.unavailable },
+  })
   add('get', routes.openapi, (c) => c.json(document()))
   add('get', routes.login, pages.login)
   add('post', routes.login, pages.start)
@@ -267,11 +282,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
 
   let made: object | undefined
   const document = () => {
-    made ??= app.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: { title: 'Symbolon', version: '1', description: 'Session truth at token speed.' },
-      servers: [{ url: parts.issuer }],
-    })
+    made ??= documentOf(app, parts.issuer, site.secure)
     return made
   }
 

@@ -6,6 +6,10 @@ import type { Http, Site } from '../context.ts'
 /** A key set (RFC 7517 §5). */
 export const jwkSet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.string() })) })
 
+/** What health and readiness answer. */
+export const fine = z.object({ status: z.literal('ok') })
+export const unavailable = z.object({ status: z.literal('unavailable') })
+
 /** `GET /.well-known/jwks.json` (RFC 7517 §5) */
 export const jwks = (site: Site) => (c: Http) => {
   c.header('cache-control', 'public, max-age=300')

@@ -1,52 +1,18 @@
 // What clients do in their own name: tokens (RFC 6749 §4.4), introspection (RFC 7662, and a batch of it), revocation (RFC 7009),
 // and where all of it is found (RFC 8414). Client-authenticated, cookies ignored, errors as RFC 6749 §5.2.
 
-import { z } from '@hono/zod-openapi'
+import type { z } from '@hono/zod-openapi'
 import { formatPosition, positionHeader, routes, SymbolonError } from '@symbolon/protocol'
 import { acrValues, type Client } from '#core'
 import { readForm, readJson } from '../body.ts'
 import { type ClientForm, clientOf, isTwofold } from '../client.ts'
 import type { Http, Site } from '../context.ts'
+import { aboutToken, batch, grant, type refusedAs, type refusedWith } from '../schemas/oauth.ts'
 
-const sender = {
-  client_id: z.string().max(100).optional(),
-  client_secret: z.string().max(200).optional(),
-  client_assertion: z.string().max(4096).optional(),
-  client_assertion_type: z.string().max(100).optional(),
-}
-/** The form of introspection (RFC 7662 §2.1) and of revocation (RFC 7009 §2.1). */
-export const aboutToken = z.object({ token: z.string().max(8192), token_type_hint: z.string().max(60).optional(), ...sender })
-/** The form of `POST /oauth/token`. */
-export const grant = z.object({
-  grant_type: z.string().max(100),
-  scope: z.string().max(4000).optional(),
-  audience: z.string().max(200).optional(),
-  resource: z.string().max(200).optional(),
-  ...sender,
-})
-
-/** How many tokens one batch may ask about, and how large its body may be. */
-const batchMost = 256
+/** How large the body of a batch may be. */
 const batchBytes = 2_500_000
 /** Who proves itself in the body is a stranger until that is read: it may not be as large. */
 const strangersBytes = 524_288
-/** The body of a batch; of its sender it says what the forms say. */
-export const batch = z.strictObject({ tokens: z.array(z.string().max(8192)).min(1).max(batchMost), ...sender })
-
-/** What a refusal says (RFC 6749 §5.2): a word, and no more, so that nothing is told to who guesses. */
-export const refusedAs = z.object({
-  error: z.enum([
-    'invalid_request',
-    'invalid_client',
-    'unauthorized_client',
-    'unsupported_grant_type',
-    'invalid_scope',
-    'invalid_target',
-    'temporarily_unavailable',
-  ]),
-})
-/** The statuses that it comes with. */
-export const refusedWith = [400, 401, 413, 429, 503] as const
 
 /** Refuses as RFC 6749 §5.2. */
 function refuse(
