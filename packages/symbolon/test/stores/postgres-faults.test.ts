@@ -1,6 +1,7 @@
 // The store for many nodes on a database that misbehaves: it answers in time that it cannot, never that something was done,
 // and goes on by itself when the database does.
 
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '#core'
 import { openMigrations, openPostgresStore, type PostgresStore } from '#stores/postgres'
@@ -181,20 +182,23 @@ it('refuses while the database takes no more connections, with a sentence, and g
 
 describe('rights', () => {
   afterAll(closeAll)
+  const page = readFileSync(new URL('../../../../docs/postgres.md', import.meta.url), 'utf8')
+  const rightsPage = page.slice(page.indexOf('## Rights'), page.indexOf('## When the database'))
   it('suffice as documented: the service changes rows, and no table', async () => {
     const database = await server.create()
-    await server.sql(database, `CREATE ROLE service_${database} LOGIN`)
-    const migrations = await openMigrations({ url: server.url(database) })
+    const as = (role: string) => server.url(database).replace('postgres@', `${role}@`)
+    const url = as('symbolon_service')
+    // The page's own lines, in their order: the superuser's, the migration by the owner, the owner's.
+    const [roles, rights] = [...rightsPage.matchAll(/```sql\n(.*?)```/gs)].map(([, sql = '']) =>
+      sql.replace('DATABASE symbolon', `DATABASE ${database}`),
+    )
+    await server.sql(database, roles ?? '')
+    const migrations = await openMigrations({ url: as('symbolon_owner') })
     await migrations.up()
     await migrations.close()
-    const url = server.url(database).replace('postgres@', `service_${database}@`)
     await expect(open(url, { migrate: false })).rejects.toThrow(/lacks rights/)
-    await server.sql(
-      database,
-      `GRANT USAGE ON SCHEMA symbolon TO service_${database};
-       GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA symbolon TO service_${database};`,
-    )
-    const store = await open(url)
+    await server.sql(database, `SET ROLE symbolon_owner; ${rights}`)
+    const store = await open(url, { migrate: false })
     await store.clients.put(client('app'), null, [])
     const sid = await signedIn(store)
     expect((await store.sessions.revoke({ sid }, 'admin', [])).sids).toEqual([sid])
@@ -209,7 +213,13 @@ describe('rights', () => {
     expect(await store.sessions.sweep(10)).toBe(0)
     expect(await store.leases.take('job', 'me', 1000)).toBe(true)
     expect(await store.examine()).toEqual([expect.stringContaining('fsync')])
-    await expect(server.sql(database, `SET ROLE service_${database}; DROP TABLE symbolon.sessions`)).rejects.toThrow(/must be owner/)
+    await expect(server.sql(database, 'SET ROLE symbolon_service; DROP TABLE symbolon.sessions')).rejects.toThrow(/must be owner/)
+    await expect(server.sql(database, 'SET ROLE symbolon_service; CREATE TABLE symbolon.more (id text)')).rejects.toThrow(
+      /permission denied/,
+    )
+    // Of tables that come later, too.
+    await server.sql(database, 'SET ROLE symbolon_owner; CREATE TABLE symbolon.later (id text)')
+    await server.sql(database, "SET ROLE symbolon_service; INSERT INTO symbolon.later VALUES ('x'); DELETE FROM symbolon.later")
   })
 })
 
