@@ -34,7 +34,7 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
           figures.begin(`${framework} ${path}, PostgreSQL`)
           return target.cpuOf(path, bearer)
         }
-        const us = await sideBySide(3, { bare: asking('/bare'), session: asking('/session') })
+        const us = await sideBySide(7, { bare: asking('/bare'), session: asking('/session') })
         figures.put(`http.${framework}.session_pg.us`, us.session, 'µs CPU')
         figures.put(`http.${framework}.session_pg.vs_bare`, us.bare / us.session, '×', `≥ ${floors[framework]}`)
       } finally {
