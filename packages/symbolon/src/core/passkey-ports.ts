@@ -106,6 +106,8 @@ export interface PasskeyRules {
     readonly have: readonly Pick<Passkey, 'id' | 'transports'>[]
     /** Milliseconds. */
     readonly timeout: number
+    /** The device must verify who is there, whatever the service asks for otherwise. */
+    readonly verify?: boolean
   }): PasskeyJson
   /**
    * Options for `navigator.credentials.get`. Without `have` they name no passkey, and tell nothing about anybody; with it, to
@@ -116,11 +118,13 @@ export interface PasskeyRules {
     readonly have: readonly Pick<Passkey, 'id' | 'transports'>[]
     /** Milliseconds. */
     readonly timeout: number
+    /** The device must verify who is there, whatever the service asks for otherwise. */
+    readonly verify?: boolean
   }): PasskeyJson
   /** Judges the answer to `creation` (WebAuthn §7.1). */
   made(
     response: unknown,
-    expected: { readonly challenge: string },
+    expected: { readonly challenge: string; readonly verify?: boolean },
   ): Promise<{ readonly ok: true; readonly passkey: PasskeyMade } | { readonly ok: false; readonly fault: PasskeyFault }>
   /** The passkey that an answer to `request` names; undefined when it cannot be one. */
   named(response: unknown): string | undefined
@@ -129,6 +133,7 @@ export interface PasskeyRules {
     response: unknown,
     expected: {
       readonly challenge: string
+      readonly verify?: boolean
       /** The owner's; a response may leave it out only where `named`: somebody who is known by now was asked for one of theirs. */
       readonly handle: string
       readonly named: boolean

@@ -52,7 +52,7 @@ const faultOf = (error: unknown): PasskeyFault => ((error as Error | null)?.name
 export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
   const fault = passkeyPartyFault(party)
   if (fault !== undefined) throw new SymbolonError('invalid_option', { detail: fault })
-  const { verification } = party
+  const wanted = (verify = false) => (verify ? 'required' : party.verification)
   const rpId = party.rpId ?? hostOf(party.issuer)
   const origins = [new URL(party.issuer).origin, ...party.origins]
 
@@ -61,7 +61,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
     rpId,
     origins: party.origins,
 
-    creation: ({ challenge, owner, have, timeout }): PasskeyJson => ({
+    creation: ({ challenge, owner, have, timeout, verify }): PasskeyJson => ({
       challenge,
       rp: { id: rpId, name: party.name },
       user: { id: owner.handle, name: owner.name, displayName: owner.name },
@@ -70,19 +70,19 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
       attestation: 'none',
       excludeCredentials: have.map(descriptor),
       // Sign-in asks for no name first, so a passkey must be found by itself.
-      authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: verification },
+      authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: wanted(verify) },
       extensions: { credProps: true },
     }),
 
-    request: ({ challenge, have, timeout }): PasskeyJson => ({
+    request: ({ challenge, have, timeout, verify }): PasskeyJson => ({
       challenge,
       rpId,
       timeout,
       allowCredentials: have.map(descriptor),
-      userVerification: verification,
+      userVerification: wanted(verify),
     }),
 
-    async made(response, { challenge }) {
+    async made(response, { challenge, verify }) {
       const answered = answeredOf(response)
       if (answered === undefined) return refused('malformed')
       const wrong = dataFault(answered, { type: 'webauthn.create', challenge, origins })
@@ -94,7 +94,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
         const { fmt, authData, hasCertificate } = await readAttestation(attestationObject)
         // Certificates are asked for by nobody here, and following them would fetch addresses that a stranger wrote.
         if ((fmt !== 'none' && fmt !== 'packed') || hasCertificate) return refused('attestation')
-        const flags = flagsFault(authData, verification)
+        const flags = flagsFault(authData, wanted(verify))
         if (flags !== undefined) return refused(flags)
         const { verified, registrationInfo } = await library.verifyRegistrationResponse({
           response: {
@@ -107,7 +107,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
           expectedChallenge: challenge,
           expectedOrigin: origins,
           expectedRPID: rpId,
-          requireUserVerification: verification === 'required',
+          requireUserVerification: wanted(verify) === 'required',
           supportedAlgorithmIDs: algorithms,
         })
         if (!verified || registrationInfo === undefined) return refused('attestation')
@@ -133,7 +133,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
 
     named: idOf,
 
-    async used(response, { challenge, handle, named, passkey }) {
+    async used(response, { challenge, verify, handle, named, passkey }) {
       const answered = answeredOf(response)
       if (answered === undefined || answered.id !== passkey.id) return refused('malformed')
       const wrong = dataFault(answered, { type: 'webauthn.get', challenge, origins })
@@ -146,7 +146,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
       if (authenticatorData === undefined || signature === undefined) return refused('malformed')
       // Where nobody was named before, the passkey must say whose it is (WebAuthn §7.2).
       if (sent.userHandle !== handle && !(named && (sent.userHandle === undefined || sent.userHandle === null))) return refused('handle')
-      const flags = flagsFault(fromBase64url(authenticatorData) ?? new Uint8Array(), verification)
+      const flags = flagsFault(fromBase64url(authenticatorData) ?? new Uint8Array(), wanted(verify))
       if (flags !== undefined) return refused(flags)
       const library = await load()
       try {
@@ -161,7 +161,7 @@ export function createPasskeyRules(party: PasskeyParty): PasskeyRules {
           expectedChallenge: challenge,
           expectedOrigin: origins,
           expectedRPID: rpId,
-          requireUserVerification: verification === 'required',
+          requireUserVerification: wanted(verify) === 'required',
           // The counter is judged by the store, behind a good signature: here it is told of none.
           credential: { id: passkey.id, publicKey: new Uint8Array(passkey.publicKey), counter: 0 },
         })

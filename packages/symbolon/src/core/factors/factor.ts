@@ -52,6 +52,8 @@ export interface ChallengeContext {
   readonly clientId: string
   readonly user: User | null
   readonly caller: Caller
+  /** Whether a proof by this method would be enough, with what was proven before: a factor need not ask for more. */
+  readonly isEnough: (method: string) => boolean
 }
 
 /** What a checked answer says. */

@@ -5,7 +5,7 @@ import { toBase64url } from '@symbolon/protocol'
 import type { PasskeyRules } from '../passkey-ports.ts'
 import { calledAs, passkeyPatience } from '../passkeys.ts'
 import type { Ports } from '../ports.ts'
-import type { ChallengeFactor } from './factor.ts'
+import type { ChallengeContext, ChallengeFactor } from './factor.ts'
 
 /** What it stands on. */
 export interface PasskeyFactorParts {
@@ -22,6 +22,8 @@ export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): Chall
   const { store, crypto, observe } = ports
   const amrOf = (copied: boolean, verified: boolean) => [copied ? 'swk' : 'pop', 'user', ...(verified ? ['mfa'] : [])]
   const methodOf = (verified: boolean) => (verified ? 'passkey' : 'passkey_presence')
+  /** Whether who is there must be verified: where that somebody is there would not be enough. */
+  const mustVerify = (isEnough: ChallengeContext['isEnough']) => !isEnough(methodOf(false))
   return {
     kind: 'challenge',
     method: 'passkey',
@@ -30,18 +32,21 @@ export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): Chall
     // A challenge is answered once.
     maxTries: 1,
     has: async (user) => (await store.passkeys.list(user.id)).passkeys.length > 0,
-    async begin({ user }) {
+    async begin({ user, isEnough }) {
       const challenge = toBase64url(crypto.random(32))
       const have = user === null ? [] : (await store.passkeys.list(user.id)).passkeys
-      return { options: { public_key: rules.request({ challenge, have, timeout: passkeyPatience }) }, state: challenge }
+      return {
+        options: { public_key: rules.request({ challenge, have, timeout: passkeyPatience, verify: mustVerify(isEnough) }) },
+        state: challenge,
+      }
     },
-    async finish({ clientId, user, caller, state, response }) {
+    async finish({ clientId, user, caller, isEnough, state, response }) {
       const id = rules.named(response)
       const found = id === undefined ? undefined : await store.passkeys.find(id)
       if (found === undefined) return { ok: false, reason: 'unknown' }
       const { passkey, handle, user: owner } = found
       if (user !== null && user.id !== owner.id) return { ok: false, reason: 'other_user' }
-      const used = await rules.used(response, { challenge: state, handle, named: user !== null, passkey })
+      const used = await rules.used(response, { challenge: state, verify: mustVerify(isEnough), handle, named: user !== null, passkey })
       if (!used.ok) return { ok: false, reason: used.fault }
       const noted = await store.passkeys.use(passkey.id, used, [
         {
@@ -60,18 +65,20 @@ export function createPasskeyFactor({ ports, rules }: PasskeyFactorParts): Chall
       return { ok: true, userId: owner.id, method: methodOf(used.userVerified), amr, key: passkey.id }
     },
     enrolment: {
-      async begin({ user, identifier }) {
+      async begin({ user, identifier, isEnough }) {
         const challenge = toBase64url(crypto.random(32))
         const fresh = toBase64url(crypto.random(64))
         // Whoever becomes a user by this sign-in gets it as theirs when they do.
         const handle = user === null ? fresh : ((await store.passkeys.handle(user.id, fresh)) ?? fresh)
         const owner = { handle, name: user?.email ?? identifier }
-        const options = { public_key: rules.creation({ challenge, owner, have: [], timeout: passkeyPatience }) }
+        const options = {
+          public_key: rules.creation({ challenge, owner, have: [], timeout: passkeyPatience, verify: mustVerify(isEnough) }),
+        }
         return { options, state: `${challenge}.${handle}` }
       },
-      async finish({ state, response, caller }) {
+      async finish({ state, response, caller, isEnough }) {
         const [challenge = '', handle = ''] = state.split('.')
-        const made = await rules.made(response, { challenge })
+        const made = await rules.made(response, { challenge, verify: mustVerify(isEnough) })
         if (!made.ok) {
           observe({ event: 'passkey.refused', fault: made.fault, userId: null })
           return { ok: false }

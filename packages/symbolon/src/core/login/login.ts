@@ -119,6 +119,7 @@ export function createLogin(parts: LoginParts): Login {
             clientId: found.client.id,
             user: user ?? null,
             caller,
+            isEnough: next.enoughFor(found.client, attempt),
             state: found.state,
             response: 'response' in input ? input.response : null,
           })
@@ -167,7 +168,8 @@ export function createLogin(parts: LoginParts): Login {
     if (charged.outcome === 'gone' || charged.attempt.step !== attempt.step) return refuse('login_failed')
     const { caller, response } = input
     const user = attempt.userId === null ? undefined : await next.userOf(found)
-    const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, state: found.state, response })
+    const isEnough = next.enoughFor(client, attempt)
+    const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, isEnough, state: found.state, response })
     if (!made.ok) {
       ports.observe({ event: 'login.failed', method: attempt.method, clientId: client.id })
       return refuse('login_failed')
@@ -227,7 +229,7 @@ export function createLogin(parts: LoginParts): Login {
 
       const id = attempts.newSecret()
       const idHash = attempts.hashOf(id)
-      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash, action: null }
+      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash, action: null, need: null, proven: [] }
       const made = await next.begin(factor, { ...place, client, user: null, caller: input.caller })
       const outcome = await store.attempts.start(
         {

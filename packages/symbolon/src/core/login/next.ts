@@ -10,6 +10,7 @@ import { refuse } from '../session.ts'
 import { type Attempts, type Found, isBrowserId } from './attempt.ts'
 import { type Enrollable, toEnrol } from './enrol.ts'
 import { reaches } from './levels.ts'
+import { meets } from './need.ts'
 import { type LoginParts, limited, type Taker } from './parts.ts'
 import type { Sending } from './sending.ts'
 
@@ -25,7 +26,7 @@ const mostWait = 5 * 60_000
 const mostSessions = 50
 
 /** What a factor is begun for. */
-type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action'> & {
+type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action' | 'need' | 'proven'> & {
   readonly client: Client
   readonly identifier: string
   readonly user: User | null
@@ -44,9 +45,17 @@ export function createNext(
 ) {
   const { store, crypto } = ports
 
+  /** Whether one more proof is enough: for what its client wants, or what a step-up needs. */
+  const enoughFor = (client: Client, { purpose, need, proven }: Pick<Attempt, 'purpose' | 'need' | 'proven'>) => {
+    const enough = (all: readonly Proof[]) =>
+      purpose === 'step_up' ? meets(all, need?.acrValues ?? [], '') : reaches(all, policyOf(client).acr)
+    return (method: string) => enough([...proven, { method, amr: [], at: 0 }])
+  }
+
   /** Begins a factor: what is to be stored, what the browser is asked, and what is sent once that is stored. */
   const begin = async (factor: Factor, place: BeginPlace) => {
     const { idHash, identifier, client, user, caller } = place
+    const isEnough = enoughFor(client, place)
     const common = { method: factor.method, maxTries: factor.maxTries, lifetime: factor.lifetime }
     if (factor.kind === 'sent') {
       const message = sending.newMessage(factor, place)
@@ -56,7 +65,7 @@ export function createNext(
       const row = { ...common, state: 'verify' as const, codeHash, linkHash, sealedIdentifier, resendAfter: factor.resendAfter(1), ends }
       return { row, options: null as unknown, send: () => message.send(caller) }
     }
-    const asked = factor.kind === 'challenge' ? await factor.begin({ clientId: client.id, user, caller }) : null
+    const asked = factor.kind === 'challenge' ? await factor.begin({ clientId: client.id, user, caller, isEnough }) : null
     const row = {
       ...common,
       state: 'challenge' as const,
@@ -117,7 +126,7 @@ export function createNext(
       const spent = await store.limits.spend(budgetsOf(identifier, found, taker))
       if (spent.outcome === 'limited') return limited(spent)
     }
-    const made = await begin(factor, { ...attempt, idHash, client, identifier, user, caller })
+    const made = await begin(factor, { ...attempt, proven, idHash, client, identifier, user, caller })
     const { ends: _, ...row } = made.row
     const maxTries = Math.min(mostTries, tries + factor.maxTries)
     const change = { ...row, userId: user.id, proven, tries, maxTries, sends: 1 }
@@ -130,7 +139,8 @@ export function createNext(
   const enrol = async (found: Found, factor: Enrollable, user: User | undefined, proven: readonly Proof[], taker: Taker) => {
     const { client, identifier } = found
     const { caller } = taker
-    const asked = await factor.enrolment.begin({ clientId: client.id, user: user ?? null, identifier, caller })
+    const isEnough = enoughFor(client, { ...found.attempt, proven })
+    const asked = await factor.enrolment.begin({ clientId: client.id, user: user ?? null, identifier, caller, isEnough })
     const change = {
       ...waiting(found, 'enrol', proven, user?.id ?? null),
       method: factor.method,
@@ -168,6 +178,7 @@ export function createNext(
 
   return {
     begin,
+    enoughFor,
     userOf,
     /** Whether what was proven opens a session at this client. */
     isEnough: ({ client }: Found, proven: readonly Proof[]) => reaches(proven, policyOf(client).acr),

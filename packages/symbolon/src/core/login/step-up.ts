@@ -164,7 +164,8 @@ export function createStepUp(parts: StepUpParts) {
 
       const id = attempts.newSecret()
       const action = input.action === null ? null : actionText(input.action)
-      const place = { idHash: attempts.hashOf(id), identifier, purpose: 'step_up' as const, bindingHash, action }
+      const need = { ...input.need, acrValues: sufficient(input.need, floorOf(ways.snapshot).acr) }
+      const place = { idHash: attempts.hashOf(id), identifier, purpose: 'step_up' as const, bindingHash, action, need, proven: [] }
       const made = await next.begin(factor, { ...place, client, user, caller: input.caller })
       const outcome = await store.attempts.start(
         {
@@ -176,7 +177,7 @@ export function createStepUp(parts: StepUpParts) {
           returnTo: input.returnTo ?? null,
           userId: user.id,
           sid: session.sid,
-          need: { ...input.need, acrValues: sufficient(input.need, floorOf(ways.snapshot).acr) },
+          need,
           action,
           ...made.row,
         },
