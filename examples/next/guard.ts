@@ -10,7 +10,7 @@ export const guard = createGuard(
   createVerifier({
     issuer,
     clientId: 'api',
-    clientSecret: process.env.SYMBOLON_CLIENT_SECRET ?? '',
+    clientSecret: process.env.APP_CLIENT_SECRET ?? '',
     cookies: true,
     loginUrl: '/auth/login',
   }),

@@ -63,7 +63,7 @@ beforeAll(async () => {
     NEXT_TELEMETRY_DISABLED: '1',
     SYMBOLON_ISSUER: issuer,
     SYMBOLON_SERVICE: `http://127.0.0.1:${await listen(server)}`,
-    SYMBOLON_CLIENT_SECRET: made.secret ?? '',
+    APP_CLIENT_SECRET: made.secret ?? '',
   }
   const bin = join(pinned, 'next/dist/bin/next')
   const built = spawnSync(process.execPath, [bin, 'build'], { cwd: app, env, encoding: 'utf8', timeout: 300_000 })

@@ -62,7 +62,7 @@ export function createMetrics(
   gauge('symbolon_feed_head', 'The number of the newest revocation.', ({ head }) => head)
   new Gauge({
     name: 'symbolon_job_last_run_seconds',
-    help: 'Seconds since each job last came to its end on any node; over 600 something is wrong.',
+    help: 'Seconds since each job last came to its end on any node; keys or clean_up over 600: something is wrong.',
     labelNames: ['job'],
     registers: [registry],
     async collect() {
