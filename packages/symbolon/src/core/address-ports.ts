@@ -37,6 +37,8 @@ export interface AddressChanged {
   readonly now: number
   readonly user: User
   readonly before: string
+  /** Whether that address is kept for whoever undoes this; not where this put back one that was given up before. */
+  readonly wayBack: boolean
   readonly ended: readonly string[]
   readonly head: FeedHead
 }
@@ -48,7 +50,8 @@ export interface AddressStore {
   leftAt(email: string): Soon<number | undefined>
   /**
    * Holds the user, consumes the attempt, changes the address, grows the epoch, ends every other session, and keeps the address
-   * that was given up for whoever undoes it.
+   * that was given up for whoever undoes it. A change to one that is so kept is its undo, but for passkeys: it takes away what
+   * was kept since, and keeps nothing. What is kept is later than what was kept before, in one moment too.
    */
   change(
     input: AddressChange,

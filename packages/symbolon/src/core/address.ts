@@ -40,16 +40,19 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
   const limited = (ms: number) => ({ ok: false, code: 'rate_limited', options: { retryAfter: ms / 1000 } }) as const
   const tell = createNotices(ports, hooks)
 
-  /** Changes an address, and tells the one that it was, with a way back. */
+  /** Changes an address, and tells the one that it was: with a way back, but for one that stood between an address and its return. */
   const change = async (userId: string, address: string, proof: AddressChange['proof'], audit: AuditDraft, caller: Caller | undefined) => {
     const token = toBase64url(crypto.random(32))
     const changed = await store.addresses.change({ userId, email: address, proof, undoHash: hashOf(token), undoLife, audit: [audit] })
     if (changed.outcome !== 'changed') return changed
     ports.crashPoint('address.changed')
-    const { now: at, before, ended } = changed
+    const { now: at, before, ended, wayBack } = changed
     ports.observe({ event: 'address.changed', userId, ended: ended.length })
     const undo = { address: `${issuer}${routes.accountUndo}?token=${token}`, days: undoLife / 86_400_000 }
-    await tell({ kind: 'address_changed', to: before, at, undo }, { userId, clientId: audit.clientId ?? '', caller })
+    const notice = wayBack
+      ? ({ kind: 'address_changed', to: before, at, undo } as const)
+      : ({ kind: 'address_undone', to: before, at } as const)
+    await tell(notice, { userId, clientId: audit.clientId ?? '', caller })
     return changed
   }
 

@@ -27,7 +27,7 @@ export function networkOf(ip: string | null): string {
     .join(':')}::/64`
 }
 
-/** Whose budgets an act spends. `mailbox`: null while nobody has said who they are. `device`: a device known to this account, by its id. */
+/** Whose budgets an act spends. `mailbox`: null while nobody has said who they are. `device`: one known to this account, by its id. */
 export interface Spender {
   readonly mailbox: string | null
   readonly ip: string | null
@@ -44,8 +44,8 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
     crypto.keyed('budget', `${name}\n${subject}`).map((key) => ({ key: toBase64url(key.subarray(0, 16)), ...rate }))
   return {
     /**
-     * For a start or a resend. A known device has its own, which nobody else can use up. A start that names nobody sends
-     * nothing, and pages make one before anybody has chosen how to sign in: it has budgets of its own, ten times as wide.
+     * For a start or a resend. Devices that are known to an account have one of their own, which no stranger can use up; all of them
+     * together, since whoever was once signed in may have made many. A start that names nobody sends nothing, and pages make one before anybody has chosen how to sign in: it has budgets of its own, ten times as wide.
      */
     start: ({ mailbox, ip, device }: Spender): readonly Budget[] =>
       mailbox === null
@@ -54,19 +54,17 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
             ...budget('ask overall', '', rates.startOverall),
           ]
         : [
-            ...(device === null
-              ? budget('start account', mailbox, rates.startPerAccount)
-              : budget('start device', device, rates.startPerAccount)),
+            ...budget(device === null ? 'start account' : 'start known', mailbox, rates.startPerAccount),
             ...budget('start address', networkOf(ip), rates.startPerAddress),
             ...budget('start overall', '', rates.startOverall),
           ],
     /** For a guess. */
     verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
-      ...(device !== null
-        ? budget('verify device', device, rates.verifyPerDevice)
-        : mailbox === null
-          ? []
-          : budget('verify account', mailbox, rates.verifyPerAccount)),
+      ...(mailbox === null
+        ? []
+        : device === null
+          ? budget('verify account', mailbox, rates.verifyPerAccount)
+          : budget('verify known', mailbox, rates.verifyPerDevice)),
       ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
     /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */

@@ -14,6 +14,7 @@ import { createPasskeyFactor } from './factors/passkey.ts'
 import { createFeed } from './feed.ts'
 import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
+import { isOnlyWay } from './login/levels.ts'
 import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
 import { createOAuth } from './oauth.ts'
@@ -128,7 +129,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       rules,
       budgets,
       policyOf,
-      onlyByPasskey: (client) => policyOf(client).methods.every((method) => method.startsWith('passkey')),
+      onlyByPasskey: (client) => isOnlyWay(policyOf(client), (method) => method.startsWith('passkey')),
     }),
     confirmations: {
       consume: ({ confirmation, sid, action }, caller) => confirmations.consume(confirmation, sid, action, caller, options.audience),

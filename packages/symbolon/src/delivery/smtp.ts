@@ -30,6 +30,12 @@ export interface Smtp extends Courier {
 
 const connections = 5
 
+/** A mail, and how often it was put off. */
+interface Mail {
+  readonly delivery: Delivery
+  readonly tried: number
+}
+
 /** A refusal for good (RFC 5321 §4.2.1: 5yz). */
 const isFinal = (error: unknown) => Number((error as { responseCode?: number } | null)?.responseCode) >= 500
 
@@ -50,67 +56,66 @@ export function createSmtp(options: SmtpOptions): Smtp {
     },
     { from: options.from },
   )
-  const under = new Set<Promise<void>>()
-  const callOffs = new Set<() => void>()
-  const line: Delivery[] = []
+  const line: Mail[] = []
+  /** Those that wait to be tried again. They hold no connection: a server that puts some recipients off must not hold up the others. */
+  const later = new Set<() => void>()
   let running = 0
   let closed = false
+  let idle = () => {}
 
-  const wait = (ms: number) =>
-    new Promise<void>((resolve) => {
-      const done = () => {
-        clearTimeout(timer)
-        callOffs.delete(done)
-        resolve()
-      }
-      const timer = setTimeout(done, ms)
-      callOffs.add(done)
-    })
+  const again = (mail: Mail, ms: number) => {
+    const back = () => {
+      clearTimeout(timer)
+      later.delete(back)
+      line.push(mail)
+      work()
+    }
+    const timer = setTimeout(back, ms)
+    later.add(back)
+  }
 
-  const send = async (delivery: Delivery): Promise<void> => {
+  const send = async ({ delivery, tried }: Mail): Promise<void> => {
     // The answer goes first: what a mail costs to write must not tell who gets one.
     await new Promise(setImmediate)
     if (delivery.kind === 'none') return
     const { subject, text, html } = mailFor(delivery, brand)
-    for (let turn = 0; ; turn++) {
-      try {
-        // An object, not a text: nothing in an address can become a second recipient.
-        await transport.sendMail({
-          to: { name: '', address: delivery.to },
-          envelope: { from: addressOf(options.from), to: [delivery.to] },
-          subject,
-          text,
-          html,
-          headers: { 'Auto-Submitted': 'auto-generated' },
-        })
-        return observe({ event: 'mail.sent' })
-      } catch (error) {
-        const pause = retries[turn]
-        const code = Number((error as { responseCode?: number } | null)?.responseCode) || null
-        if (isFinal(error) || pause === undefined || closed) return observe({ event: 'mail.failed', code })
-        observe({ event: 'mail.retried', code })
-        await wait(pause)
-      }
+    try {
+      // An object, not a text: nothing in an address can become a second recipient.
+      await transport.sendMail({
+        to: { name: '', address: delivery.to },
+        envelope: { from: addressOf(options.from), to: [delivery.to] },
+        subject,
+        text,
+        html,
+        headers: { 'Auto-Submitted': 'auto-generated' },
+      })
+      observe({ event: 'mail.sent' })
+    } catch (error) {
+      const pause = retries[tried]
+      const code = Number((error as { responseCode?: number } | null)?.responseCode) || null
+      if (isFinal(error) || pause === undefined || closed) return observe({ event: 'mail.failed', code })
+      observe({ event: 'mail.retried', code })
+      again({ delivery, tried: tried + 1 }, pause)
     }
   }
   const work = () => {
     while (running < connections && line.length > 0) {
       running++
-      const one = send(line.shift() as Delivery)
+      send(line.shift() as Mail)
         .catch(() => observe({ event: 'mail.failed', code: null }))
         .finally(() => {
           running--
-          under.delete(one)
           work()
         })
-      under.add(one)
     }
+    if (running === 0) idle()
   }
 
   return {
     queue(delivery) {
-      if (closed || line.length >= most) throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
-      line.push(delivery)
+      if (closed || line.length + later.size >= most)
+        throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
+      line.push({ delivery, tried: 0 })
       work()
     },
     async verify() {
@@ -126,8 +131,14 @@ export function createSmtp(options: SmtpOptions): Smtp {
     },
     async close(deadline = 5000) {
       closed = true
-      for (const callOff of callOffs) callOff()
-      await Promise.race([Promise.all([...under]), new Promise((resolve) => setTimeout(resolve, deadline).unref())])
+      for (const now of [...later]) now()
+      let timer: ReturnType<typeof setTimeout> | undefined
+      await new Promise<void>((resolve) => {
+        idle = resolve
+        timer = setTimeout(resolve, deadline)
+        work()
+      })
+      clearTimeout(timer)
       transport.close()
     },
   }

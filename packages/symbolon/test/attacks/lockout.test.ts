@@ -79,3 +79,31 @@ it('whoever has a native application’s token gets no more guesses for it than 
   // `verifyPerDevice`: ten in six hours.
   expect(heard).toEqual([...Array(10).fill('login_failed'), ...Array(15).fill('rate_limited')])
 })
+
+it('whoever was signed in often, and has many devices, gets no more guesses by all of them than by one; who has none is heard beside', async () => {
+  const devices: string[] = []
+  // Each sign-in without the cookie makes a device.
+  for (let i = 0; i < 6; i++) {
+    setting.time += 3_600_000
+    devices.push((await signIn(setting, email, 'app')).device)
+  }
+  setting.time += 6 * 3_600_000
+  const start = async (device: string | null) => {
+    const by = { browser, device, caller: somewhere() }
+    const started = await setting.core.login.start({ method: 'email_otp', identifier: email, clientId: 'app', ...by })
+    if (!started.ok) throw new Error(started.code)
+    return started.loginId
+  }
+  const guess = async (loginId: string, code: string, device: string | null) => {
+    const answer = await setting.core.login.verify({ loginId, code, browser, device, replaces: null, caller: somewhere() })
+    return answer.ok ? 'ok' : answer.code
+  }
+  const heard: string[] = []
+  for (const device of devices) {
+    const loginId = await start(device)
+    for (let i = 0; i < 5; i++) heard.push(await guess(loginId, wrong(codeSent()), device))
+  }
+  expect(heard).toEqual([...Array(10).fill('login_failed'), ...Array(20).fill('rate_limited')])
+  const anew = await start(null)
+  expect(await guess(anew, codeSent(), null)).toBe('ok')
+})

@@ -16,14 +16,19 @@ interface Received {
   readonly text: string
 }
 
-async function open(options: { readonly refuse?: (turn: number) => Error | undefined; readonly most?: number } = {}) {
+interface Opening {
+  readonly refuse?: (turn: number, address: string) => Error | undefined
+  readonly most?: number
+  readonly retries?: readonly number[]
+}
+async function open(options: Opening = {}) {
   const received: Received[] = []
   const events: CoreEvent[] = []
   let turn = 0
   const server = new SMTPServer({
     disabledCommands: ['STARTTLS', 'AUTH'],
     logger: false,
-    onRcptTo: (_address, _session, callback) => callback(options.refuse?.(turn++)),
+    onRcptTo: ({ address }, _session, callback) => callback(options.refuse?.(turn++, address)),
     onData(stream, session, callback) {
       let text = ''
       stream.on('data', (chunk) => {
@@ -41,7 +46,7 @@ async function open(options: { readonly refuse?: (turn: number) => Error | undef
     url: `smtp://127.0.0.1:${port}`,
     from: 'Sign-in <no-reply@example.com>',
     observe: (event) => events.push(event),
-    retries: [10, 20],
+    retries: options.retries ?? [10, 20],
     ...(options.most !== undefined && { most: options.most }),
   })
   closers.push(
@@ -137,6 +142,22 @@ it('tries again what fails for now, and gives up on what fails for good', async 
   await until(() => never.events.some(({ event }) => event === 'mail.failed'))
   expect(never.received).toEqual([])
   expect(never.events.filter(({ event }) => event === 'mail.retried')).toEqual([])
+})
+
+it('sends on while many are put off, keeps them among those that wait, and tries them once more at its end', async () => {
+  const putOff = (_: number, address: string) =>
+    address.startsWith('slow') ? Object.assign(new Error('later'), { responseCode: 450 }) : undefined
+  const { smtp, received, events } = await open({ refuse: putOff, retries: [600_000], most: 21 })
+  const count = (name: string) => events.filter(({ event }) => event === name).length
+  for (let i = 0; i < 20; i++) smtp.queue(mail(`slow${i}@example.com`))
+  await until(() => count('mail.retried') === 20)
+  smtp.queue(mail())
+  await until(() => received.length === 1)
+  smtp.queue(mail('slow@example.com'))
+  await until(() => count('mail.retried') === 21)
+  expect(() => smtp.queue(mail())).toThrow(expect.objectContaining({ code: 'try_later' }))
+  await smtp.close()
+  expect([count('mail.sent'), count('mail.failed')]).toEqual([1, 21])
 })
 
 it('lets nothing that a person chose become a header or mark-up', async () => {

@@ -1,7 +1,7 @@
 // What a sign-in reaches by what was proven in it: one table, from the weakest row to the strongest. Names of `amr` are
 // those of RFC 8176; which row of NIST SP 800-63B-4 each one meets stands in docs/sign-in.md.
 
-import type { Proof } from '../model.ts'
+import type { ClientPolicy, Proof } from '../model.ts'
 
 /** A row: one of each group was proven. */
 export interface Level {
@@ -37,6 +37,15 @@ export function reached(
   const row = rows[rankOf(proven, rows)]
   if (row === undefined) return undefined
   return { acr: row.acr, amr: [...new Set(proven.flatMap((proof) => proof.amr))] }
+}
+
+/** Whether a client lets nobody in who has none of these: other ways do not reach what it wants, and cannot be made up for while signing in. */
+export function isOnlyWay(
+  { methods, acr, enrol }: Pick<ClientPolicy, 'methods' | 'acr' | 'enrol'>,
+  ofThese: (method: string) => boolean,
+): boolean {
+  const others = methods.filter((method) => !ofThese(method)).map((method) => ({ method, amr: [], at: 0 }))
+  return others.length === 0 || (enrol !== 'required' && !reaches(others, acr))
 }
 
 /**

@@ -120,5 +120,6 @@ export async function takeAddress(c: Http, site: Site, snapshot: SessionSnapshot
 /** `POST /v1/account/email/verify` */
 export const verifyEmail = (site: Site) => async (c: Http) => {
   const { refresh_token, ...given } = await readJson(c, emailVerify)
-  return c.json({ email: await takeAddress(c, site, await holder(c, site, refresh_token), given) })
+  const snapshot = await provenEnough(site, await holder(c, site, refresh_token))
+  return c.json({ email: await takeAddress(c, site, snapshot, given) })
 }

@@ -65,7 +65,7 @@ export function addressRoutes(site: Site) {
       const { form_token, email, ...given } = await readForm(c, codeForm)
       const look = lookOf(c)
       try {
-        const snapshot = await own(c, site)
+        const snapshot = await provenEnough(site, await own(c, site))
         ownForm(c, `account\n${snapshot.session.sid}`, form_token)
         try {
           await takeAddress(c, site, snapshot, given)

@@ -38,6 +38,8 @@ DECLARE
   now bigint;
   before record;
   changed jsonb;
+  since bigint;
+  at bigint;
 BEGIN
   IF proof <> 'null' THEN
     PERFORM @use_proof('change_email', person, proof);
@@ -51,10 +53,18 @@ BEGIN
   now := @time();
   IF before.email = wanted OR @is_kept_address(wanted, person) THEN PERFORM @refuse('{"outcome":"taken"}'); END IF;
   changed := @readdress(person, wanted, coalesce(proof->>'sid', ''));
-  INSERT INTO @address_undos (${undoColumns.join(', ')})
-    VALUES (asked->>'undoHash', 'main', person, changed->>'before', now, now + (asked->>'undoLife')::bigint);
+  -- Back to one that was given up is its undo: who came between has no way back.
+  SELECT min(created_at) INTO since FROM @address_undos WHERE user_id = person AND email = wanted AND expires_at > now;
+  IF since IS NOT NULL THEN
+    DELETE FROM @address_undos WHERE user_id = person AND created_at >= since;
+  ELSE
+    -- Each is later than those before it, in one moment too: an undo takes what is later away.
+    SELECT greatest(now, coalesce(max(created_at), 0) + 1) INTO at FROM @address_undos WHERE user_id = person;
+    INSERT INTO @address_undos (${undoColumns.join(', ')})
+      VALUES (asked->>'undoHash', 'main', person, changed->>'before', at, at + (asked->>'undoLife')::bigint);
+  END IF;
   PERFORM @write_audit(asked->'audit', now, NULL);
-  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'changed', 'log', @log(changed->'entries', now));
+  RETURN (changed - 'entries') || jsonb_build_object('outcome', 'changed', 'wayBack', since IS NULL, 'log', @log(changed->'entries', now));
 END $$;
 `
 
@@ -109,7 +119,11 @@ END $$;
 
 const select = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${name}::float8` : name)).join(', ')} FROM @address_undos`
 
-type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & { readonly outcome: Outcome; readonly user: Row; readonly log: Logged }
+type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head' | 'wayBack'> & {
+  readonly outcome: Outcome
+  readonly user: Row
+  readonly log: Logged
+}
 
 const changedOf = <C extends { readonly user: Row; readonly log: Logged }>({ user, log, ...rest }: C) => ({
   ...rest,
@@ -131,7 +145,8 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
     },
     change(input) {
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
-      return orRefusal(logging<Changed<'changed'>>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then(changedOf))
+      type Made = Changed<'changed'> & { readonly wayBack: boolean }
+      return orRefusal(logging<Made>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then((one) => changedOf(one)))
     },
     async undos(userId) {
       const text = `${select} WHERE user_id = $1 AND expires_at > @time() ORDER BY created_at DESC`
@@ -144,7 +159,12 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
     undo(input) {
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Undone = Changed<'undone'> & { readonly passkeys: number }
-      return orRefusal(logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => changedOf(one)))
+      return orRefusal(
+        logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => ({
+          ...changedOf(one),
+          wayBack: false,
+        })),
+      )
     },
     sweep: async (limit) => Number(await call({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
   }

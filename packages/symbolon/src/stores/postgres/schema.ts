@@ -151,6 +151,7 @@ const steps: readonly Step[] = [
   { sql: [addressFunctions, again(removalFunctions), again(finishGroupFunctions)].join('\n') },
   { sql: [again(spendFunctions), again(guessFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
   { sql: [again(enrolOne), proofFunctions, again(changeAddress), passkeyFunctions].join('\n') },
+  { sql: again(changeAddress) },
 ]
 
 /** How many steps this version knows. */

@@ -18,6 +18,19 @@ function readdress(write: Write, id: string, email: string): { user: User; befor
   return { user: findUser(db, { id }) as User, before }
 }
 
+/** Keeps the address that was given up. Each is later than those before it, in one moment too: an undo takes what is later away. */
+function keepUndo({ db, now }: Write, { undoHash, undoLife, userId }: AddressChange, before: string): void {
+  const last = (db.sql('SELECT max(created_at) FROM address_undos WHERE user_id = ?').get(userId)?.[0] ?? 0) as number
+  const at = Math.max(now, last + 1)
+  db.sql(`INSERT INTO address_undos (${columns(undoColumns)}) VALUES (?, 'main', ?, ?, ?, ?)`).run(
+    undoHash,
+    userId,
+    before,
+    at,
+    at + undoLife,
+  )
+}
+
 /** Changes an address. */
 export function changeAddress(write: Write, input: AddressChange) {
   const { db, now } = write
@@ -28,15 +41,15 @@ export function changeAddress(write: Write, input: AddressChange) {
   if (user.email === email || isTaken(db, email, userId, now)) throw new Refusal({ outcome: 'taken' })
   const changed = readdress(write, userId, email)
   const ended = endSessionsOf(write, userId, 'signed_out_elsewhere', proof?.sid)
-  db.sql(`INSERT INTO address_undos (${columns(undoColumns)}) VALUES (?, 'main', ?, ?, ?, ?)`).run(
-    input.undoHash,
-    userId,
-    changed.before,
-    now,
-    now + input.undoLife,
-  )
+  // Back to one that was given up is its undo: who came between has no way back.
+  const left = db
+    .sql('SELECT min(created_at) FROM address_undos WHERE user_id = ? AND email = ? AND expires_at > ?')
+    .get(userId, email, now)
+  const since = (left?.[0] ?? null) as number | null
+  if (since !== null) db.sql('DELETE FROM address_undos WHERE user_id = ? AND created_at >= ?').run(userId, since)
+  else keepUndo(write, input, changed.before)
   writeAudit(write, input.audit)
-  return { outcome: 'changed', now, ...changed, ended, head: writeFeed(write) } as const
+  return { outcome: 'changed', now, ...changed, wayBack: since === null, ended, head: writeFeed(write) } as const
 }
 
 /** Puts an address back. */
@@ -52,7 +65,7 @@ export function undoAddress(write: Write, { idHash, reach, audit }: Parameters<A
   const passkeys = db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ? AND created_at >= ?").run(userId, createdAt - reach)
   db.sql('DELETE FROM address_undos WHERE user_id = ? AND created_at >= ?').run(userId, createdAt)
   writeAudit(write, audit, { userId })
-  return { outcome: 'undone', now, passkeys, ...changed, ended, head: writeFeed(write) } as const
+  return { outcome: 'undone', now, passkeys, ...changed, wayBack: false, ended, head: writeFeed(write) } as const
 }
 
 /** Deletes those whose time is over. */

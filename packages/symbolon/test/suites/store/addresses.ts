@@ -116,8 +116,6 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
 
     it('is an operator’s without a proof: every session ends, of who is disabled too', async () => {
       const ada = await person('ada@example.com')
-      const assign = (userId: string, email: string, undoHash = id()) =>
-        store().addresses.change({ userId, email, proof: null, undoHash, undoLife: 7 * day, audit: [line('user.email', userId)] })
       const undoHash = id()
       expect(await assign(ada.user.id, 'b@example.com', undoHash)).toMatchObject({
         outcome: 'changed',
@@ -174,6 +172,45 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
         outcome: 'opened',
         created: true,
       })
+    })
+
+    const assign = (userId: string, email: string, undoHash = id()) =>
+      store().addresses.change({ userId, email, proof: null, undoHash, undoLife: 7 * day, audit: [line('user.email', userId)] })
+
+    it('keeps the first way back from changes that come in one moment, whichever is undone', async () => {
+      const { user } = await person('ada@example.com')
+      const [first, second, third] = [id(), id(), id()]
+      for (const [email, hash] of [
+        ['b@example.com', first],
+        ['c@example.com', second],
+        ['d@example.com', third],
+      ] as const)
+        expect(await assign(user.id, email, hash)).toMatchObject({ outcome: 'changed', wayBack: true })
+      expect(await undo(second)).toMatchObject({ outcome: 'undone', user: { email: 'b@example.com' } })
+      expect(await undo(third)).toEqual({ outcome: 'gone' })
+      expect(await store().addresses.isTaken('ada@example.com', null)).toBe(true)
+      expect(await undo(first)).toMatchObject({ outcome: 'undone', user: { email: 'ada@example.com' } })
+    })
+
+    it('takes a change back to an address that was given up for its undo: who came between has no way back', async () => {
+      const { user } = await person('ada@example.com')
+      const [first, second, third, fourth] = [id(), id(), id(), id()]
+      await assign(user.id, 'b@example.com', first)
+      set.time += 1000
+      await assign(user.id, 'c@example.com', second)
+      // To the middle: the first way back stays, and the one that is left has none.
+      expect(await assign(user.id, 'b@example.com', third)).toMatchObject({ outcome: 'changed', before: 'c@example.com', wayBack: false })
+      expect((await store().addresses.undos(user.id)).map(({ idHash }) => idHash)).toEqual([first])
+      expect(await store().addresses.isTaken('c@example.com', null)).toBe(false)
+      set.time += 1000
+      await assign(user.id, 'c@example.com', second)
+      expect(await assign(user.id, 'ada@example.com', fourth)).toMatchObject({ outcome: 'changed', wayBack: false })
+      expect(await store().addresses.undos(user.id)).toEqual([])
+      for (const hash of [first, second, third, fourth]) expect(await undo(hash)).toEqual({ outcome: 'gone' })
+      // Once its time is over it is an address like any other.
+      await assign(user.id, 'b@example.com', id())
+      set.time += 7 * day
+      expect(await assign(user.id, 'ada@example.com', id())).toMatchObject({ wayBack: true })
     })
 
     it('lets one of several have an address, whoever asks at once', async () => {
