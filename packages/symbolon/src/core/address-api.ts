@@ -20,8 +20,18 @@ export interface Addresses {
    */
   finish(
     who: Pick<SessionSnapshot, 'session' | 'user'>,
-    input: { readonly changeId: string; readonly code: string; readonly caller: Caller },
-  ): Promise<{ readonly ok: true; readonly email: string; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
+    input: { readonly changeId: string; readonly code: string; readonly device: string | null; readonly caller: Caller },
+  ): Promise<
+    | {
+        readonly ok: true
+        readonly email: string
+        readonly ended: readonly string[]
+        readonly head: FeedHead
+        /** The device cookie, known to the new address. */
+        readonly device: string
+      }
+    | Refused
+  >
   /** Earlier addresses that can still be put back, the newest first. */
   earlier(userId: string): Promise<readonly { readonly email: string; readonly expiresAt: number }[]>
   /** What a mail's token would put back; undefined when it is used or too old. Changes nothing. */

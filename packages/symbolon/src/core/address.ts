@@ -7,6 +7,7 @@ import type { Caller } from './answers.ts'
 import type { Addresses, Users } from './api.ts'
 import { lineBy } from './audit.ts'
 import type { createBudgets } from './budgets.ts'
+import { rememberDevice } from './device.ts'
 import { email } from './factors/email.ts'
 import type { Hooks } from './hooks.ts'
 import { createNotices } from './notice.ts'
@@ -96,7 +97,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       return { ok: true, changeId: id, expiresAt: begun.attempt.expiresAt }
     },
 
-    async finish({ session, user }, { changeId, code: typed, caller }) {
+    async finish({ session, user }, { changeId, code: typed, device, caller }) {
       const code = email.readCode(typed)
       if (!secret.test(changeId) || code === undefined) return refuse('login_failed')
       const idHash = hashOf(changeId)
@@ -115,7 +116,8 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       const changed = await change(user.id, address, proof, lineBy('user.email', user.id, by, session), caller)
       if (changed.outcome === 'taken') return refuse('conflict')
       if (changed.outcome !== 'changed') return refuse(changed.outcome === 'session_gone' ? 'session_revoked' : 'login_failed')
-      return { ok: true, email: address, ended: changed.ended, head: changed.head }
+      // The device is known to the new address, as it was to the old one.
+      return { ok: true, email: address, ended: changed.ended, head: changed.head, device: rememberDevice(crypto, device, address) }
     },
 
     async assign(userId, typed, by) {

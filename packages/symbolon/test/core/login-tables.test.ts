@@ -1,7 +1,7 @@
 // The two tables of signing in: what may be done where, and what was reached by what was proven.
 
 import { describe, expect, it } from 'vitest'
-import { acrValues, reached, reaches, waysFault } from '../../src/core/login/levels.ts'
+import { acrValues, isOnlyWay, reached, reaches, waysFault } from '../../src/core/login/levels.ts'
 import { allows, type LoginAction, machine } from '../../src/core/login/machine.ts'
 
 describe('the table', () => {
@@ -49,6 +49,17 @@ describe('the table', () => {
     [[], 'urn:symbolon:acr:email', 'acr'],
   ] as const)('takes %j with %s for a policy, or says what is wrong with it: %s', (methods, acr, fault) =>
     expect(waysFault({ methods, acr }, { passkeys: true })).toBe(fault),
+  )
+
+  it.each([
+    [{ methods: ['passkey'], acr: 'urn:symbolon:acr:key', enrol: 'off' }, true],
+    [{ methods: ['passkey'], acr: 'urn:symbolon:acr:key', enrol: 'required' }, true],
+    [{ methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:email', enrol: 'off' }, false],
+    [{ methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey', enrol: 'off' }, true],
+    [{ methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey', enrol: 'offered' }, true],
+    [{ methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey', enrol: 'required' }, false],
+  ] as const)('says of %j whether a passkey is the only way in: %s', (policy, only) =>
+    expect(isOnlyWay(policy, (method) => method === 'passkey')).toBe(only),
   )
 
   it('counts on no passkey where the host can have none', () => {

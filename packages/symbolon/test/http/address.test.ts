@@ -55,7 +55,61 @@ function age(id: string | undefined, seconds: number) {
   db.close()
 }
 
+describe('an operator who puts an address back', () => {
+  it('gives the address that stood between no way to it, and the earlier one none that is used up', async () => {
+    const { email, browser } = await person()
+    const [between, id] = [fresh(), await idOf(email)]
+    expect((await change(browser, between)).status).toBe(200)
+    const way = await undoTo(email)
+    expect(way).toBeDefined()
+    const back = await service.auth.users.changeEmail(id ?? '', email, { actor: 'support' })
+    expect(back).toMatchObject({ ok: true, user: { email } })
+    const told = (await mailsTo(between)).at(-1)
+    expect([told?.subject, told?.text]).toEqual([expect.stringContaining('undone'), expect.not.stringContaining('/account/undo')])
+    expect(await undoTo(between)).toBeUndefined()
+    // What was to be undone is.
+    const page = await createBrowser(service.origin).fetch(way ?? '')
+    expect([page.status, await idOf(between)]).toEqual([303, undefined])
+    expect((await signInOver(createBrowser(service.origin), '', between)).status).toBe(200)
+    expect(await idOf(between)).not.toBe(id)
+  })
+})
+
 describe('a change of address', () => {
+  it('knows the device by the new address, too', async () => {
+    const { browser } = await person()
+    const email = fresh()
+    const before = browser.jar.get('symbolon-device')
+    expect((await change(browser, email)).status).toBe(200)
+    expect(browser.jar.get('symbolon-device')).not.toBe(before)
+    browser.jar.delete('symbolon')
+    await signInOver(browser, '', email)
+    expect((await mailsTo(email)).filter(({ text }) => !/^ {4}\d{6}$/m.test(text))).toEqual([])
+  })
+
+  it('wants at its end what it wants at its beginning', async () => {
+    const { browser } = await person()
+    const email = fresh()
+    const { change_id } = await begin(browser, email)
+    // Meanwhile there are a passkey and a client that wants one.
+    const device = createAuthenticator(service.origin)
+    const begun = (await (await browser.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} })).json()) as never as {
+      registration_id: string
+      public_key: never
+    }
+    const added = { registration_id: begun.registration_id, response: device.create(begun.public_key) }
+    expect((await browser.fetch('/v1/account/passkeys/finish', { method: 'POST', json: added })).status).toBe(201)
+    const policy = { methods: ['email_otp', 'passkey'], acr: 'urn:symbolon:acr:passkey' }
+    await service.auth.clients.create({ id: 'later', name: 'Later', transport: 'cookie', policy }, 'test')
+    try {
+      expect(await verify(browser, change_id, await codeTo(email))).toMatchObject({ status: 401, code: 'step_up_required' })
+      await service.auth.clients.change('later', { status: 'disabled' }, 'test')
+      expect(await verify(browser, change_id, await codeTo(email))).toMatchObject({ status: 200, email })
+    } finally {
+      await service.auth.clients.change('later', { status: 'disabled' }, 'test')
+    }
+  })
+
   it('keeps this session, ends the others, makes tokens stale, and tells both addresses', async () => {
     const { email, browser } = await person()
     const other = (await person(email)).browser

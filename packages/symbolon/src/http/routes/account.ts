@@ -7,6 +7,7 @@ import { readJson } from '../body.ts'
 import { type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
 import { emailChange, emailVerify } from '../schemas/account.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
+import { rememberHere } from './login.ts'
 import { byOwner, justNow, own, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 
@@ -111,9 +112,15 @@ export const changeEmail = (site: Site) => async (c: Http) => {
 
 /** Takes the code of a change: it began with who had just signed in, and this is the same session. */
 export async function takeAddress(c: Http, site: Site, snapshot: SessionSnapshot, given: z.output<typeof emailVerify>): Promise<string> {
-  const done = await site.parts.core.addresses.finish(snapshot, { changeId: given.change_id, code: given.code, caller: c.var.caller })
+  const done = await site.parts.core.addresses.finish(snapshot, {
+    changeId: given.change_id,
+    code: given.code,
+    device: c.var.cookies.device ?? null,
+    caller: c.var.caller,
+  })
   if (!done.ok) throw refusal(done)
   ended(c, site, { head: done.head, sids: done.ended }, snapshot.session.sid)
+  if (snapshot.session.kind === 'cookie') rememberHere(c, site, done.device)
   return done.email
 }
 

@@ -150,8 +150,11 @@ export function giveSession(c: Http, site: Site, { minted, snapshot, credential,
   if (minted !== null) return
   // One that was stepped up lives as long as before.
   giveCookie(c, site, 'session', credential, Math.max(1, Math.floor((snapshot.session.expiresAt - snapshot.now) / 1000)))
-  giveCookie(c, site, 'device', device, yearAndMore)
+  rememberHere(c, site, device)
 }
+
+/** Keeps what this browser is known by. */
+export const rememberHere = (c: Http, site: Site, device: string) => giveCookie(c, site, 'device', device, yearAndMore)
 
 /** `POST /v1/login/verify` */
 export const verify = (site: Site) => async (c: Http) => {

@@ -17,6 +17,8 @@ const paged = ['email_otp', 'passkey'] as const
 
 const text = (most: number) => z.string().max(most)
 const asked = {
+  /** Whose person is to come back, should they be signed in nowhere. */
+  client_id: text(60).optional(),
   return_to: text(2000).optional(),
   acr_values: text(1100).optional(),
   max_age: z
@@ -61,12 +63,14 @@ export function stepUpRoutes(site: Site) {
     return checked.ok ? checked.snapshot : undefined
   }
   /** Who is signed in nowhere signs in: that is as fresh as a step-up, and leads back to what asked for one. */
-  const toLogin = (c: Http, { return_to }: Asked) =>
-    c.redirect(`${mount}/login${return_to === undefined ? '' : `?return_to=${encodeURIComponent(return_to)}`}`, 303)
+  const toLogin = (c: Http, { client_id, return_to }: Asked) => {
+    const query = new URLSearchParams({ ...(client_id !== undefined && { client_id }), ...(return_to !== undefined && { return_to }) })
+    return c.redirect(`${mount}/login${query.size === 0 ? '' : `?${query}`}`, 303)
+  }
 
   const fieldsOf = (sid: string, form: Asked, loginId?: string): StepUpFields => {
-    const { return_to, acr_values, max_age, action } = form
-    const all = { form_token: proof(subject(sid)), return_to, acr_values, max_age, action, login_id: loginId }
+    const { client_id, return_to, acr_values, max_age, action } = form
+    const all = { form_token: proof(subject(sid)), client_id, return_to, acr_values, max_age, action, login_id: loginId }
     return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined))
   }
   const showStart = async (c: Http, { session, user, client }: SessionSnapshot, form: Asked, problem: SymbolonError | null) => {
