@@ -94,11 +94,12 @@ export const upgrade: Scenario = {
     }
     const [row] = await server.sql(database, "SELECT count(*)::int AS noted FROM symbolon.sessions WHERE noted = 'newer'")
     if (!(Number(row?.noted) > 0)) throw new Error('The newer version has done nothing of its own.')
-    // What is not looked for: a store that is too slow because the machine is at other work, and refreshes of one session that
+    // What is not looked for: who is too slow because the machine is at other work, and refreshes of one session that
     // got into each other's way.
     const other = ({ kind, startedAt, endedAt, answer }: HistoryEvent) =>
       (kind === 'refresh' && answer?.code === 'try_later') ||
-      (answer?.code === 'store_unavailable' && stage.pulse.lost(startedAt - 2000, endedAt ?? startedAt) > 300)
+      (/^(?:store_unavailable|try_later|revocation_unknown)$/.test(answer?.code ?? '') &&
+        stage.pulse.lost(startedAt - 2000, endedAt ?? startedAt) > 300)
     const lost = load.history.filter(
       ({ startedAt, answer }) => startedAt > began && (answer === null || answer.status === 0 || answer.status >= 500),
     )

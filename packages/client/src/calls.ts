@@ -6,6 +6,8 @@ import { stepUpNeed } from './step-up.ts'
 
 const deadline = 10_000
 const dead = /^(?:missing_credential|session_(?:unknown|expired|revoked|reused|superseded))$/
+/** What a session may be called that another sign-in of this browser has replaced. */
+const replaced = /^session_(?:unknown|expired|revoked|superseded)$/
 
 /** The issuer, as the client calls it. */
 export interface Issuer {
@@ -35,8 +37,8 @@ export function createIssuer(issuer: string, send: typeof fetch): Issuer {
     }
     if (response.ok) return response
     const code = await codeOf(response)
-    // Replaced by a step-up while this was on its way: the next request carries the new cookie, or this browser has none.
-    if (code === 'session_superseded' && !again) return call(path, init, true)
+    // Replaced by a step-up or another sign-in while this was on its way: the next request carries the new cookie, or this browser has none.
+    if (response.status === 401 && replaced.test(code) && !again) return call(path, init, true)
     if (response.status === 401 && dead.test(code)) throw new ClientError('signed_out')
     if (code === 'step_up_required') throw new ClientError('step_up_required', undefined, stepUpNeed(response))
     throw new ClientError('unreachable', Number(response.headers.get('retry-after')) * 1000 || undefined)

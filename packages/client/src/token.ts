@@ -116,7 +116,7 @@ export function createTokenHolder(issuer: Issuer, changed: (state: State) => voi
         }
         // Tries again with growing, jittered pauses; not at all when nobody held a token.
         failures = Math.min(failures + 1, 6)
-        const pause = (error instanceof ClientError ? error.retryAfter : undefined) ?? 1000 * 2 ** failures
+        const pause = Math.max((error instanceof ClientError ? error.retryAfter : undefined) ?? 0, 1000 * 2 ** failures)
         if (held !== undefined) schedule(pause * (0.75 + Math.random() / 2))
         throw error
       },

@@ -18,7 +18,9 @@ export interface Route {
 interface Entry {
   readonly method: string
   readonly pattern: RegExp
-  readonly weight: number
+  /** How much each segment says; behind the last one, `rest`. */
+  readonly weights: readonly number[]
+  readonly rest: number
   readonly rule: Rule
 }
 
@@ -67,39 +69,62 @@ function spellings(target: string): readonly string[] {
 const parameter = /:\w+(?:\{[^{}]*\}|\([^()]*\))?/g
 const literal = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
+/** How much a segment says. What has no more segments, and nothing that takes more, says as much as a word. */
+const says = { word: 3, part: 2, parameter: 1, anything: 0 } as const
+
 /** A segment of a pattern, with the slash before it, and how much it says. */
 function segmentOf(segment: string, last: boolean): { readonly source: string; readonly weight: number } | undefined {
-  if (last && segment.startsWith('*')) return { source: '(?:/.*)?', weight: 0 }
+  if (last && segment.startsWith('*')) return { source: '(?:/.*)?', weight: says.anything }
   const optional = segment.endsWith('?')
   const body = optional ? segment.slice(0, -1) : segment
   const words = body.split(parameter)
   if (words.some((word) => /[*{}()?:]/.test(word)) || (optional && words.join('') !== '')) return undefined
   const source = `/${words.map(literal).join('[^/]+')}`
-  return { source: optional ? `(?:${source})?` : source, weight: words.length === 1 ? 1000 : words.join('') === '' ? 1 : 500 }
+  const weight = optional ? says.anything : words.length === 1 ? says.word : words.join('') === '' ? says.parameter : says.part
+  return { source: optional ? `(?:${source})?` : source, weight }
 }
 
 function compile(policy: Policy): readonly Entry[] {
-  const entries = Object.entries(policy).map(([name, rule]): Entry => {
+  return Object.entries(policy).map(([name, rule]): Entry => {
     const match = /^([A-Z]+) (\/\S*)$/.exec(name)
     if (match === null) throw new TypeError(`A policy's routes are written like 'POST /transfers', not '${name}'.`)
     const segments = even(bySegments(match[2] as string))
       .split('/')
       .slice(1)
     const parts = segments.map((segment, i) => segmentOf(segment, i === segments.length - 1))
-    let [source, weight] = ['', 0]
+    const weights: number[] = []
+    let source = ''
     for (const part of parts) {
       if (part === undefined)
         throw new TypeError(`A policy's paths have ':name', ':name?' and a last '*', not what stands in '${name}'. Write several routes.`)
       source += part.source
-      weight += part.weight
+      weights.push(part.weight)
     }
-    return { method: match[1] as string, pattern: new RegExp(`^${source}/?$`), weight, rule }
+    const rest = segments.at(-1)?.startsWith('*') === true ? says.anything : says.word
+    return { method: match[1] as string, pattern: new RegExp(`^${source}/?$`), weights, rest, rule }
   })
-  return entries.sort((a, b) => b.weight - a.weight)
 }
 
-const ruleFor = (entries: readonly Entry[], method: string, path: string): Rule | undefined =>
-  entries.find((one) => (one.method === method || (one.method === 'GET' && method === 'HEAD')) && one.pattern.test(path))?.rule
+/** Whether a pattern says as much as another in every segment, and more in one. */
+function goesBefore(one: Entry, other: Entry): boolean {
+  let more = false
+  for (let at = 0; at < Math.max(one.weights.length, other.weights.length); at++) {
+    const [mine, theirs] = [one.weights[at] ?? one.rest, other.weights[at] ?? other.rest]
+    if (mine < theirs) return false
+    if (mine > theirs) more = true
+  }
+  return more
+}
+
+/**
+ * The rules of a path. Of two patterns that both fit, the one that says more in every segment counts; where each says more
+ * somewhere, frameworks differ in which route they take, and both rules count.
+ */
+function rulesFor(entries: readonly Entry[], method: string, path: string): readonly Rule[] {
+  const fit = entries.filter((one) => (one.method === method || (one.method === 'GET' && method === 'HEAD')) && one.pattern.test(path))
+  if (fit.length <= 1) return fit.map(({ rule }) => rule)
+  return fit.filter((one) => !fit.some((other) => goesBefore(other, one))).map(({ rule }) => rule)
+}
 
 /** The guard that a policy makes. Routes it does not name pass (safe methods always); `strict` refuses unnamed ones that change something. */
 export function createPolicyGuard(verifier: Verifier, policy: Policy, options: { readonly strict?: boolean } = {}): Guard {
@@ -113,10 +138,8 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
       guards.set(rule, verifier.guard(level, requirement as Requirement))
     }
   }
-  const guardOf = (request: GuardRequest, path: string): Guard | undefined => {
-    const rule = ruleFor(entries, request.method, path)
-    return rule === undefined ? undefined : guards.get(rule)
-  }
+  const guardsOf = (request: GuardRequest, path: string): readonly Guard[] =>
+    rulesFor(entries, request.method, path).map((rule) => guards.get(rule) as Guard)
   const unnamed: Guard = (request) => (options.strict === true && !isSafeMethod(request.method) ? refuse('denied') : open(request))
   return (request: GuardRequest) => {
     // As it is routed, and as it came in: where something rewrites addresses, either may be the one that the policy names.
@@ -124,9 +147,10 @@ export function createPolicyGuard(verifier: Verifier, policy: Policy, options: {
     const targets = (routed === url ? [url] : [routed, url]).map(targetOf)
     if (!targets.every((target) => target !== undefined)) return refuse('invalid_request')
     const paths = targets.flatMap(spellings)
-    if (paths.length === 1) return (guardOf(request, paths[0] as string) ?? unnamed)(request)
-    const asked = paths.map((path) => guardOf(request, path)).filter((one) => one !== undefined)
-    return asked.length === 0 ? unnamed(request) : all(new Set(asked), request)
+    const asked = new Set(paths.flatMap((path) => guardsOf(request, path)))
+    if (asked.size > 1) return all(asked, request)
+    for (const guard of asked) return guard(request)
+    return unnamed(request)
   }
 }
 
@@ -166,7 +190,7 @@ export function uncovered(policy: Policy, routes: readonly Route[], options: { r
   const entries = compile(policy)
   const bare = routes.filter(
     ({ method, path }) =>
-      !isSafeMethod(method) && pathsOf(path.replace(parameter, plainParameter)).some((one) => ruleFor(entries, method, one) === undefined),
+      !isSafeMethod(method) && pathsOf(path.replace(parameter, plainParameter)).some((one) => rulesFor(entries, method, one).length === 0),
   )
   if (bare.length > 0 && options.strict === true) {
     const names = bare.map(({ method, path }) => `${method} ${path}`).join(', ')

@@ -72,7 +72,7 @@ export function createRefresh(parts: RefreshParts): (input: RefreshInput) => Pro
       return refusal('unknown', 'session_unknown')
 
     const policy = policyOf(snapshot.client)
-    const dead = deadBecause(snapshot, policy)
+    const dead = deadBecause(snapshot, policy, touches.lastSeen(session))
     if (dead !== undefined) return refusal(dead === 'session_revoked' ? 'revoked' : dead === 'session_expired' ? 'expired' : 'denied', dead)
 
     const decision = decide(credential.generation, session, now, policy)

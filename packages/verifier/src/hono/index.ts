@@ -10,6 +10,7 @@ export interface HonoContextLike {
   /** On Node, `@hono/node-server` puts the plain request here: its headers cost nothing to read. */
   readonly env?: { readonly incoming?: { readonly headers?: Readonly<Record<string, string | string[] | undefined>> } } | undefined
   readonly req: { readonly method: string; readonly url: string; header(name: string): string | undefined }
+  readonly res: { readonly status: number }
   set(key: 'auth', value: Auth): void
   header(name: string, value: string, options?: { append?: boolean }): void
   body(data: string, status: never, headers: Record<string, string>): Response
@@ -52,6 +53,8 @@ function toMiddleware(guard: Guard): HonoMiddleware {
     if (!result.ok) return context.body(result.body, result.status as never, { ...result.headers })
     if (result.auth !== undefined) context.set('auth', result.auth)
     await next()
+    // Another protocol from here on: nothing can be added to its answer.
+    if (context.res.status < 200) return undefined
     for (const cookie of result.setCookies) {
       context.header('set-cookie', cookie, { append: true })
       context.header('cache-control', 'private, no-store')

@@ -22,7 +22,7 @@ const shape = /^syc_[\w-]{22}\.[1-9]\d{0,8}\.[\w-]{32}$/
 /** Calls under way; beyond, callers are refused at once. */
 const most = 512
 
-const refusals = ['session_unknown', 'session_expired', 'session_revoked', 'session_superseded', 'step_up_required'] as const
+const refusals = ['session_unknown', 'session_expired', 'session_revoked', 'session_superseded', 'step_up_required', 'denied'] as const
 const isRefusal = (code: unknown): code is (typeof refusals)[number] => refusals.some((one) => one === code)
 
 /** Creates it: asks about one credential. */
@@ -42,8 +42,9 @@ export function createCookieChecks({ issuer, transport, breaker, read }: CookieP
         // A guard reads: nobody would receive the next credential.
         body: '{"rotate":false}',
       })
-      // Whatever it says of this credential, it answers: nobody can open the breaker with a session of their own.
-      if (answer.status >= 500) breaker.failed(answer.retryAfter)
+      // Whatever it says of this credential, it answers: nobody can open the breaker with a session of their own, nor by a step
+      // of the refresh that fails for them.
+      if (answer.status >= 500 && answer.body.code !== 'try_later') breaker.failed(answer.retryAfter)
       else breaker.succeeded()
       return answer
     } catch (error) {
@@ -57,6 +58,7 @@ export function createCookieChecks({ issuer, transport, breaker, read }: CookieP
   return async (credential) => {
     if (!shape.test(credential)) return { minted: false, code: 'session_unknown' }
     const { status, body, retryAfter } = await ask(credential)
+    if (status === 403 && body.code === 'denied') return { minted: false, code: 'denied' }
     if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
     const { access_token: accessToken } = body
     const claims = status === 200 && typeof accessToken === 'string' ? await read(accessToken) : undefined
