@@ -5,7 +5,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { Client, type ClientConfig, Pool, type PoolClient } from 'pg'
 import type { Row } from '#stores/rows'
-import { faultOf, isLost, type PgFault, storeError } from './faults.ts'
+import { faultOf, isAnswer, isLost, type PgFault, storeError } from './faults.ts'
 
 /** What a statement takes; lists become arrays of the database. */
 export type Value = number | string | null | readonly (string | number | null)[]
@@ -164,8 +164,18 @@ export function openDriver(options: DriverOptions): Driver {
     refuse()
     if (on.waitingCount >= mostWaiting) throw new SymbolonError('try_later', { detail: 'too many wait for the database', retryAfter: 1 })
     try {
-      const result = await on.query({ name, text: render(text), values: values as unknown[], rowMode: 'array' })
-      return result.rows as unknown as readonly Row[]
+      const client = await on.connect()
+      let failed: unknown
+      try {
+        const result = await client.query({ name, text: render(text), values: values as unknown[], rowMode: 'array' })
+        return result.rows as unknown as readonly Row[]
+      } catch (error) {
+        failed = error
+        throw error
+      } finally {
+        // What the database answered leaves the connection as it was: a verb that refuses must not cost a new one.
+        client.release(failed !== undefined && !isAnswer(failed))
+      }
     } catch (error) {
       if (isQueue(error)) throw new SymbolonError('store_unavailable', { detail: 'the database is busy', cause: error, retryAfter: 1 })
       if (isLost(error)) trip()

@@ -36,6 +36,9 @@ export function isLost(error: unknown): boolean {
   return true
 }
 
+/** Whether the database itself said so, over a connection that is good for the next statement. */
+export const isAnswer = (error: unknown): boolean => /^[0-9A-Z]{5}$/.test(codeOf(error)) && !isLost(error)
+
 const sentences: readonly (readonly [RegExp, string])[] = [
   [/^28/, 'The database refuses this user; check name and password in its address.'],
   [/^3D000/, 'There is no such database; create it first (createdb), or mend the address.'],
