@@ -75,3 +75,23 @@ it('that is being set up', async () => {
     way.close()
   }
 })
+
+it('that answered with a refusal, or that a statement took too long, is kept, and one that was cut is not', async () => {
+  const driver = open(url)
+  const pid = async () => (await driver.write({ name: 'pid', text: 'SELECT pg_backend_pid()' }, []))[0]?.[0]
+  try {
+    await server.sql(
+      new URL(url).pathname.slice(1),
+      `CREATE FUNCTION no() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{}' USING ERRCODE = 'SY001'; END $$`,
+    )
+    const before = await pid()
+    for (let i = 0; i < 5; i++) await expect(driver.write({ name: 'no', text: 'SELECT no()' }, [])).rejects.toMatchObject({ code: 'SY001' })
+    await expect(driver.write({ name: 'slow', text: 'SELECT pg_sleep(5)' }, [])).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await pid()).toBe(before)
+    await server.sql('postgres', 'SELECT pg_terminate_backend($1)', [before])
+    await expect.poll(() => pid().catch(() => before)).not.toBe(before)
+    expect(unheard).toEqual([])
+  } finally {
+    await driver.close()
+  }
+})
