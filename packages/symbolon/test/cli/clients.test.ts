@@ -1,39 +1,16 @@
 // `symbolon clients`: a service's whole life on the command line, on a real data directory.
 
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { run } from '#cli'
+import { expect, it } from 'vitest'
+import { setCommandLine } from '../setting/command-line.ts'
 
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'symbolon-cli-'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function cli(...words: string[]) {
-  const printed = { out: '', err: '' }
-  const terminal = {
-    env: { SYMBOLON_DATA: join(folder, 'data') },
-    out: (text: string) => {
-      printed.out += `${text}\n`
-    },
-    err: (text: string) => {
-      printed.err += `${text}\n`
-    },
-    colour: false,
-    readInput: async () => '',
-  }
-  const code = await run([...words, '--dev'], terminal, async () => {}, '0')
-  return { code, ...printed }
-}
-const rows = async (...words: string[]) => JSON.parse((await cli(...words, '--json')).out) as Record<string, unknown>[]
+const { set, dev: cli, rows } = setCommandLine()
 
 it('clients are registered, shown, changed, given and robbed of secrets, and turned off and on', async () => {
   const pair = generateKeyPairSync('ed25519')
-  const [jwks, whole] = [join(folder, 'jwks.json'), join(folder, 'private.json')]
+  const [jwks, whole] = [join(set.folder, 'jwks.json'), join(set.folder, 'private.json')]
   writeFileSync(jwks, JSON.stringify({ keys: [{ ...pair.publicKey.export({ format: 'jwk' }), kid: 'one' }] }))
   writeFileSync(whole, JSON.stringify({ ...pair.privateKey.export({ format: 'jwk' }), kid: 'one' }))
 

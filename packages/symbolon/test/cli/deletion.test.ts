@@ -1,39 +1,10 @@
 // `symbolon users delete`: asks, or is told not to, and leaves nobody. `symbolon users email`: another address.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { run } from '#cli'
+import { expect, it } from 'vitest'
+import { setCommandLine } from '../setting/command-line.ts'
 
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'symbolon-deletion-'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function cli(words: readonly string[], answer?: boolean) {
-  const printed = { out: '', err: '', asked: '' }
-  const terminal = {
-    env: { SYMBOLON_DATA: join(folder, 'data') },
-    out: (text: string) => {
-      printed.out += `${text}\n`
-    },
-    err: (text: string) => {
-      printed.err += `${text}\n`
-    },
-    colour: false,
-    readInput: async () => '',
-    ...(answer !== undefined && {
-      ask: async (question: string) => {
-        printed.asked = question
-        return answer
-      },
-    }),
-  }
-  const code = await run([...words, '--dev'], terminal, async () => {}, '0')
-  return { code, ...printed }
-}
+const set = setCommandLine()
+const cli = (words: readonly string[], answer?: boolean) => set.cli([...words, '--dev'], answer === undefined ? {} : { answer })
 
 it('deletes a user only when told so', async () => {
   const [user] = JSON.parse((await cli(['users', 'create', 'ada@example.com', '--json'])).out) as { id: string }[]

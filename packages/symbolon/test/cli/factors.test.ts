@@ -1,41 +1,17 @@
 // `symbolon users factors`: what a person can sign in by, and what an operator takes away, on a real data directory.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { run } from '#cli'
+import { expect, it } from 'vitest'
 import { openSqliteStore } from '#stores/sqlite'
+import { setCommandLine } from '../setting/command-line.ts'
 import { handle, passkey } from '../suites/store/passkeys.ts'
 
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'symbolon-factors-'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function cli(...words: string[]) {
-  const printed = { out: '', err: '' }
-  const terminal = {
-    env: { SYMBOLON_DATA: join(folder, 'data') },
-    out: (text: string) => {
-      printed.out += `${text}\n`
-    },
-    err: (text: string) => {
-      printed.err += `${text}\n`
-    },
-    colour: false,
-    readInput: async () => '',
-  }
-  const code = await run([...words, '--dev'], terminal, async () => {}, '0')
-  return { code, ...printed }
-}
-const rows = async (...words: string[]) => JSON.parse((await cli(...words, '--json')).out) as Record<string, unknown>[]
+const { set, dev: cli, rows } = setCommandLine()
 
 it('lists and removes passkeys', async () => {
   const [user] = await rows('users', 'create', 'ada@example.com')
   const [other] = await rows('users', 'create', 'eve@example.com')
-  const store = await openSqliteStore({ path: join(folder, 'data', 'symbolon.db') })
+  const store = await openSqliteStore({ path: join(set.folder, 'data', 'symbolon.db') })
   const [one, two] = [passkey(String(user?.id), { name: 'Laptop' }), passkey(String(user?.id), { name: 'Phone', counter: 7 })]
   await store.passkeys.handle(String(user?.id), handle())
   for (const each of [one, two]) await store.passkeys.add(each, 20, [], null)

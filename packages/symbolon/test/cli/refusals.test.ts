@@ -1,44 +1,26 @@
 // Every command with input that cannot stand: one sentence, a code that is not 0, and never where in our code it was noticed.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { run } from '#cli'
+import { beforeAll, expect, it } from 'vitest'
+import { setCommandLine } from '../setting/command-line.ts'
 
-let folder: string
+const { set, cli: run } = setCommandLine()
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'symbolon-cli-'))
   for (const [name, text] of Object.entries({
     data: '{"data":5}',
     clients: '{"clients":5}',
     nobody: '{"clients":[null]}',
     secrets: '{"secretsFile":5}',
   }))
-    writeFileSync(join(folder, `${name}.json`), text)
+    writeFileSync(join(set.folder, `${name}.json`), text)
 })
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-async function cli(words: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const printed = { out: '', err: '' }
-  const code = await run(
-    words.map((word) => word.replace('FOLDER', folder)),
-    {
-      env: { SYMBOLON_DATA: join(folder, 'data'), SYMBOLON_PORT: '0', SYMBOLON_ADMIN_PORT: '0', ...env },
-      out: (text) => {
-        printed.out += `${text}\n`
-      },
-      err: (text) => {
-        printed.err += `${text}\n`
-      },
-      colour: false,
-      readInput: async () => '',
-    },
-    async () => {},
-    '0',
+const cli = (words: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  run(
+    words.map((word) => word.replace('FOLDER', set.folder)),
+    { env: { SYMBOLON_PORT: '0', SYMBOLON_ADMIN_PORT: '0', ...env } },
   )
-  return { code, ...printed }
-}
 const none = 'A'.repeat(22)
 
 it.each<[string, number, RegExp]>([
@@ -129,6 +111,6 @@ it.each(['users list', 'keys list', 'feed tail --once', 'token inspect a.b.c', '
 )
 
 it('makes an admin key where nothing is yet', async () => {
-  const made = await cli(['admin-key', 'create', 'one', '--dev', '--json'], { SYMBOLON_DATA: join(folder, 'new', 'data') })
+  const made = await cli(['admin-key', 'create', 'one', '--dev', '--json'], { SYMBOLON_DATA: join(set.folder, 'new', 'data') })
   expect([made.code, JSON.parse(made.out)]).toEqual([0, [{ name: 'one', admin_key: expect.stringMatching(/^sya_/) }]])
 })

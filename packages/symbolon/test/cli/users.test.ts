@@ -1,38 +1,16 @@
 // `symbolon users list`: everybody, in pages whose end is told.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { run } from '#cli'
+import { expect, it } from 'vitest'
 import { openSqliteStore } from '#stores/sqlite'
+import { setCommandLine } from '../setting/command-line.ts'
 
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'symbolon-users-'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function list(...words: string[]) {
-  const printed = { out: '', err: '' }
-  const terminal = {
-    env: { SYMBOLON_DATA: join(folder, 'data') },
-    out: (text: string) => {
-      printed.out += `${text}\n`
-    },
-    err: (text: string) => {
-      printed.err += `${text}\n`
-    },
-    colour: false,
-    readInput: async () => '',
-  }
-  const code = await run(['users', 'list', ...words, '--dev'], terminal, async () => {}, '0')
-  return { code, ...printed }
-}
+const { set, dev } = setCommandLine()
+const list = (...words: string[]) => dev('users', 'list', ...words)
 
 it('tells where it goes on when there are more than it shows', async () => {
   expect(await list()).toMatchObject({ code: 0, out: 'No users yet.\n', err: '' })
-  const store = await openSqliteStore({ path: join(folder, 'data', 'symbolon.db') })
+  const store = await openSqliteStore({ path: join(set.folder, 'data', 'symbolon.db') })
   const id = (n: number) => `usr_${String(n).padStart(22, '0')}`
   await Promise.all(
     Array.from({ length: 1001 }, (_, n) => store.users.create({ id: id(n), email: `person${n}@example.com`, roles: [] }, [])),
