@@ -37,8 +37,6 @@ export interface AddressChanged {
   readonly now: number
   readonly user: User
   readonly before: string
-  /** Whether that address is kept for whoever undoes this; not where this put back one that was given up before. */
-  readonly wayBack: boolean
   readonly ended: readonly string[]
   readonly head: FeedHead
 }
@@ -53,10 +51,10 @@ export interface AddressStore {
    * that was given up for whoever undoes it. A change to one that is so kept is its undo, but for passkeys: it takes away what
    * was kept since, and keeps nothing. What is kept is later than what was kept before, in one moment too.
    */
-  change(
-    input: AddressChange,
-  ): Promise<
-    ({ readonly outcome: 'changed' } & AddressChanged) | { readonly outcome: 'attempt_gone' | 'session_gone' | 'user_gone' | 'taken' }
+  change(input: AddressChange): Promise<
+    /** `wayBack`: whether the address that was given up is kept; not where this put one back. */
+    | ({ readonly outcome: 'changed'; readonly wayBack: boolean } & AddressChanged)
+    | { readonly outcome: 'attempt_gone' | 'session_gone' | 'user_gone' | 'taken' }
   >
   /** Those of a user that can still be used, the newest first. */
   undos(userId: string): Soon<readonly AddressUndo[]>

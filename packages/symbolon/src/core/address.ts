@@ -37,7 +37,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
   const codeHashes = (idHash: string, address: string, sid: string, code: string) =>
     crypto.keyed('address code', `${idHash}\n${address}\n${sid}\n${code}`)
   /** Budgets of the mailbox itself, whoever it is that names it: a device that is known somewhere gives no others. */
-  const spenderOf = (address: string, ip: string | null) => ({ mailbox: email.account(address), ip, device: null })
+  const spenderOf = (address: string, ip: string | null) => ({ mailbox: email.account(address), ip, known: false })
   const limited = (ms: number) => ({ ok: false, code: 'rate_limited', options: { retryAfter: ms / 1000 } }) as const
   const tell = createNotices(ports, hooks)
 

@@ -27,11 +27,11 @@ export function networkOf(ip: string | null): string {
     .join(':')}::/64`
 }
 
-/** Whose budgets an act spends. `mailbox`: null while nobody has said who they are. `device`: one known to this account, by its id. */
+/** Whose budgets an act spends. `mailbox`: null while nobody has said who they are. `known`: by a device that somebody signed in to this account on. */
 export interface Spender {
   readonly mailbox: string | null
   readonly ip: string | null
-  readonly device: string | null
+  readonly known: boolean
 }
 
 /** Creates the makers of budget lists. */
@@ -47,24 +47,24 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
      * For a start or a resend. Devices that are known to an account have one of their own, which no stranger can use up; all of them
      * together, since whoever was once signed in may have made many. A start that names nobody sends nothing, and pages make one before anybody has chosen how to sign in: it has budgets of its own, ten times as wide.
      */
-    start: ({ mailbox, ip, device }: Spender): readonly Budget[] =>
+    start: ({ mailbox, ip, known }: Spender): readonly Budget[] =>
       mailbox === null
         ? [
             ...budget('ask address', networkOf(ip), { ...rates.startPerAddress, limit: rates.startPerAddress.limit * 10 }),
             ...budget('ask overall', '', rates.startOverall),
           ]
         : [
-            ...budget(device === null ? 'start account' : 'start known', mailbox, rates.startPerAccount),
+            ...budget(known ? 'start known' : 'start account', mailbox, rates.startPerAccount),
             ...budget('start address', networkOf(ip), rates.startPerAddress),
             ...budget('start overall', '', rates.startOverall),
           ],
     /** For a guess. */
-    verify: ({ mailbox, ip, device }: Spender): readonly Budget[] => [
+    verify: ({ mailbox, ip, known }: Spender): readonly Budget[] => [
       ...(mailbox === null
         ? []
-        : device === null
-          ? budget('verify account', mailbox, rates.verifyPerAccount)
-          : budget('verify known', mailbox, rates.verifyPerDevice)),
+        : known
+          ? budget('verify known', mailbox, rates.verifyPerDevice)
+          : budget('verify account', mailbox, rates.verifyPerAccount)),
       ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
     /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */

@@ -1,7 +1,7 @@
 // Clients in their own name: who they are by an assertion (RFC 7523), and the tokens they are granted (RFC 6749 §4.4). What a
 // client may ask for was written down by an operator; it can ask for less, never for more.
 
-import type { PublicJwk } from '@symbolon/protocol'
+import { isClientId, type PublicJwk } from '@symbolon/protocol'
 import { assertedClient, verifyAssertion } from '@symbolon/verifier/token'
 import type { OAuth } from './api.ts'
 import type { MintForClient } from './mint.ts'
@@ -22,7 +22,7 @@ export function createOAuth({ ports, options, policyOf, mint }: OAuthParts): OAu
   return {
     async authenticate(assertion, endpoints) {
       const id = assertedClient(assertion)
-      const client = id === undefined ? undefined : await store.clients.find(id)
+      const client = id === undefined || !isClientId(id) ? undefined : await store.clients.find(id)
       // An unknown client costs a look at its assertion too.
       const keys: readonly PublicJwk[] = client?.status === 'active' ? client.keys : []
       const now = await store.now()

@@ -13,7 +13,7 @@ export type Method = 'get' | 'post' | 'delete'
  * By what a route knows who is calling. `body`: by what its body holds, such as a refresh token, a login id, or a client's
  * secret or assertion. `anybody`: it need not know.
  */
-export type By = 'cookie' | 'token' | 'client' | 'clientToken' | 'body' | 'anybody'
+export type By = keyof typeof named | 'body' | 'anybody'
 
 /** What a route takes and gives. */
 export interface Described {
@@ -32,23 +32,17 @@ export interface Described {
   readonly other?: { readonly status: number; readonly description: string; readonly answer: z.ZodType }
 }
 
-const schemes: Readonly<Record<Exclude<By, 'body' | 'anybody'>, { readonly name: string; readonly about: object }>> = {
-  cookie: { name: 'sessionCookie', about: { type: 'apiKey', in: 'cookie', description: 'The session of a browser.' } },
-  token: {
-    name: 'accessToken',
-    about: { type: 'http', scheme: 'bearer', description: 'An access token for this service; its session is looked up (RFC 6750 §2.1).' },
-  },
-  client: {
-    name: 'clientSecret',
-    about: { type: 'http', scheme: 'basic', description: 'A client’s id and secret (RFC 6749 §2.3.1).' },
-  },
-  clientToken: {
-    name: 'clientToken',
-    about: { type: 'http', scheme: 'bearer', description: 'A client’s own access token with the scope `revocations:read`.' },
-  },
-}
+/** The names of what shows who is calling. */
+const named = { cookie: 'sessionCookie', token: 'accessToken', client: 'clientSecret', clientToken: 'clientToken' } as const
 
-const securityOf = (by: readonly By[]) => by.map((one) => (one === 'body' || one === 'anybody' ? {} : { [schemes[one].name]: [] }))
+const schemes = (cookie: string): Readonly<Record<keyof typeof named, object>> => ({
+  cookie: { type: 'apiKey', in: 'cookie', name: cookie, description: 'The session of a browser.' },
+  token: { type: 'http', scheme: 'bearer', description: 'An access token for this service; its session is looked up (RFC 6750 §2.1).' },
+  client: { type: 'http', scheme: 'basic', description: 'A client’s id and secret (RFC 6749 §2.3.1).' },
+  clientToken: { type: 'http', scheme: 'bearer', description: 'A client’s own access token with the scope `revocations:read`.' },
+})
+
+const securityOf = (by: readonly By[]) => by.map((one) => (one === 'body' || one === 'anybody' ? {} : { [named[one]]: [] }))
 const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
 
 /** Below `/oauth` refusals speak as the standard of that door does; what never reached its route is a problem as ever. */
@@ -82,10 +76,8 @@ export function describe(app: OpenAPIHono<Env>, method: Method, path: string, de
 
 /** The whole document (OpenAPI 3.1). `secure`: whether the cookie carries its prefix. */
 export function documentOf(app: OpenAPIHono<Env>, issuer: string, secure: boolean): object {
-  for (const { name, about } of Object.values(schemes)) {
-    const named = name === schemes.cookie.name ? { name: cookieName('session', secure) } : {}
-    app.openAPIRegistry.registerComponent('securitySchemes', name, { ...about, ...named } as never)
-  }
+  for (const [by, scheme] of Object.entries(schemes(cookieName('session', secure))))
+    app.openAPIRegistry.registerComponent('securitySchemes', named[by as keyof typeof named], scheme as never)
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'Symbolon', version: '1', description: 'Session truth at token speed.' },

@@ -90,6 +90,23 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
     expect((await post(copyOf(one), '/v1/login/verify', { login_id, code })).status).toBe(401)
   })
 
+  it('an assertion of a client whose name cannot be one is nobody’s, and holds up nobody beside it', async () => {
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const odd = () =>
+      fetch(`${service.origin}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'client_credentials',
+          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+          client_assertion: `${part({ alg: 'ES256', kid: 'x' })}.${part({ iss: '\u0000', sub: '\u0000', jti: randomBytes(6).toString('hex') })}.eA`,
+        }),
+      })
+    const people = Array.from({ length: 5 }, () => [browser(), person()] as const)
+    const [odds, starts] = await Promise.all([at(20, odd), Promise.all(people.map(([one, email]) => begin(one, email)))])
+    expect([...new Set(odds.map(({ status }) => status))]).toEqual([401])
+    expect(starts.every((login_id) => login_id !== undefined)).toBe(true)
+  })
+
   it('a code, its link and a new mail at once open one session at most, and leave a way in', async () => {
     for (let turn = 0; turn < 5; turn++) {
       const [one, email] = [browser(), person()]

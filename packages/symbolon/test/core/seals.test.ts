@@ -223,7 +223,7 @@ describe('budgets while secrets change', () => {
     stores.push(store)
     const rates = { ...defaultBudgets, verifyPerAccount: { limit: 4, window: 86_400_000 } }
     const guess = async (...secrets: string[]) => {
-      const budgets = createBudgets(createCrypto(secrets), rates).verify({ mailbox: 'ada@example.com', ip: '192.0.2.1', device: null })
+      const budgets = createBudgets(createCrypto(secrets), rates).verify({ mailbox: 'ada@example.com', ip: '192.0.2.1', known: false })
       return (await store.limits.spend(budgets)).outcome
     }
     // A node that has not heard of the new one; one that has; one where it seals.

@@ -180,6 +180,17 @@ it('refuses while the database takes no more connections, with a sentence, and g
   }
 })
 
+it('answers those who ask beside somebody whose question cannot be put', async () => {
+  const store = await open(server.url(await server.create()))
+  try {
+    await store.clients.put(client('app'), null, [])
+    const asked = await Promise.allSettled(['app', '\u0000', 'nobody'].map((id) => store.clients.find(id)))
+    expect(asked.map((one) => (one.status === 'fulfilled' ? (one.value?.id ?? 'none') : 'refused'))).toEqual(['app', 'refused', 'none'])
+  } finally {
+    await closeAll()
+  }
+})
+
 describe('rights', () => {
   afterAll(closeAll)
   const page = readFileSync(new URL('../../../../docs/postgres.md', import.meta.url), 'utf8')

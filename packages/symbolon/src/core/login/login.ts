@@ -17,7 +17,7 @@ import { actionOf, allows } from './machine.ts'
 import { createNext } from './next.ts'
 import { type Given, type LoginParts, limited, type Taker } from './parts.ts'
 import { createSending } from './sending.ts'
-import { createStepUp, knownBy } from './step-up.ts'
+import { createStepUp, isKnown } from './step-up.ts'
 
 /** A proof, and whose it is when the answer said so. */
 type Proved = Proof & { readonly userId: string | null }
@@ -35,7 +35,7 @@ export function createLogin(parts: LoginParts): Login {
   const sending = createSending(parts, attempts)
   const finish = createFinish(parts)
   const next = createNext(parts, attempts, sending, (identifier, { client, attempt }, taker) =>
-    budgets.start(spenderOf(identifier, taker, knownBy(client, attempt))),
+    budgets.start(spenderOf(identifier, taker, isKnown(client, attempt))),
   )
   const captcha = ports.captcha ?? createProofOfWork(ports)
   const [asking, judging] = [createForeign(ports.clock, mostCaptchas), createForeign(ports.clock, mostCaptchas)]
@@ -62,10 +62,10 @@ export function createLogin(parts: LoginParts): Login {
   }
 
   /** Whose budgets an act on this attempt spends. */
-  const spenderOf = (identifier: string, { device, caller }: LoginCaller, known: string | null = null): Spender => ({
+  const spenderOf = (identifier: string, { device, caller }: LoginCaller, known = false): Spender => ({
     mailbox: identifier === '' ? null : sending.accountOf(identifier),
     ip: caller.ip,
-    device: known ?? (identifier === '' ? null : knownDevice(crypto, device, identifier)),
+    known: known || (identifier !== '' && knownDevice(crypto, device, identifier) !== null),
   })
   const stepUp = createStepUp({
     ...parts,
@@ -100,7 +100,7 @@ export function createLogin(parts: LoginParts): Login {
     // An attempt that began with a key, or raises a session, says by its user whose account it is.
     const user = factor.kind === 'sent' ? undefined : await next.userOf(found)
     const account = identifier === '' ? (user?.email ?? '') : identifier
-    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input, knownBy(found.client, attempt))))
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input, isKnown(found.client, attempt))))
     if (charged.outcome === 'limited') return limited(charged)
     if (charged.outcome === 'gone') return refuse('login_failed')
     ports.crashPoint('login.charged')
@@ -268,7 +268,7 @@ export function createLogin(parts: LoginParts): Login {
           resendAfter: factor.resendAfter(attempt.sends + 1),
           maxSends: factor.maxSends,
         },
-        budgets.start(spenderOf(identifier, input, knownBy(client, attempt))),
+        budgets.start(spenderOf(identifier, input, isKnown(client, attempt))),
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       if (outcome.outcome === 'gone') return refuse('login_failed')

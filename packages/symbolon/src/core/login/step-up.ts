@@ -27,7 +27,7 @@ export interface StepUpParts extends LoginParts {
   readonly budgetsOf: (
     identifier: string,
     input: StepUpStart,
-    known: string | null,
+    known: boolean,
   ) => Parameters<LoginParts['ports']['store']['attempts']['start']>[1]
 }
 
@@ -37,8 +37,8 @@ type Ways = StepUpWays & { readonly factors: readonly Factor[] }
  * What a step-up without cookies is known by, as a browser is by its device: its session. So no stranger, who can use up what
  * an address may spend, keeps somebody from it who is signed in. A sign-in has no session.
  */
-export const knownBy = ({ transport }: Pick<Client, 'transport'>, { sid }: Pick<Attempt, 'sid'>): string | null =>
-  transport === 'native' && sid !== null ? `session ${sid}` : null
+export const isKnown = ({ transport }: Pick<Client, 'transport'>, { sid }: Pick<Attempt, 'sid'>): boolean =>
+  transport === 'native' && sid !== null
 
 const most = { values: 10, letters: 100, maxAge: 400 * 86_400 }
 const isNeed = ({ acrValues = [], maxAge = 0 }: Need) =>
@@ -181,7 +181,7 @@ export function createStepUp(parts: StepUpParts) {
           action,
           ...made.row,
         },
-        parts.budgetsOf(user.email, input, knownBy(client, { sid: session.sid })),
+        parts.budgetsOf(user.email, input, isKnown(client, { sid: session.sid })),
         [],
       )
       if (outcome.outcome === 'limited') return limited(outcome)

@@ -119,7 +119,7 @@ END $$;
 
 const select = `SELECT ${undoColumns.map((name) => (name.endsWith('_at') ? `${name}::float8` : name)).join(', ')} FROM @address_undos`
 
-type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head' | 'wayBack'> & {
+type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & {
   readonly outcome: Outcome
   readonly user: Row
   readonly log: Logged
@@ -159,12 +159,7 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
     undo(input) {
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Undone = Changed<'undone'> & { readonly passkeys: number }
-      return orRefusal(
-        logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => ({
-          ...changedOf(one),
-          wayBack: false,
-        })),
-      )
+      return orRefusal(logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => changedOf(one)))
     },
     sweep: async (limit) => Number(await call({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
   }

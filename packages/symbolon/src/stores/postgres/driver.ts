@@ -190,6 +190,8 @@ export function openDriver(options: DriverOptions): Driver {
       try {
         return await run(pools.reads, statement, values)
       } catch (error) {
+        // Of what one caller asked: those who share the statement are asked for anew, without it.
+        if (faultOf(error) === 'data') throw error as PgFault
         throw storeError(error)
       }
     },

@@ -65,7 +65,7 @@ export function undoAddress(write: Write, { idHash, reach, audit }: Parameters<A
   const passkeys = db.sql("DELETE FROM passkeys WHERE tenant = 'main' AND user_id = ? AND created_at >= ?").run(userId, createdAt - reach)
   db.sql('DELETE FROM address_undos WHERE user_id = ? AND created_at >= ?').run(userId, createdAt)
   writeAudit(write, audit, { userId })
-  return { outcome: 'undone', now, passkeys, ...changed, wayBack: false, ended, head: writeFeed(write) } as const
+  return { outcome: 'undone', now, passkeys, ...changed, ended, head: writeFeed(write) } as const
 }
 
 /** Deletes those whose time is over. */

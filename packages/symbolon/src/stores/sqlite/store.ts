@@ -158,10 +158,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       list: ({ userId }, limit) =>
         guarded(path, () =>
           db
-            .sql(
-              `SELECT ${columns(auditColumns)} FROM audit WHERE user_id = coalesce(?, user_id) OR (? IS NULL AND user_id IS NULL) ORDER BY id DESC LIMIT ?`,
-            )
-            .all(userId ?? null, userId ?? null, limit)
+            .sql(`SELECT ${columns(auditColumns)} FROM audit${userId === undefined ? '' : ' WHERE user_id = ?'} ORDER BY id DESC LIMIT ?`)
+            .all(...(userId === undefined ? [] : [userId]), limit)
             .map((row) => auditOf(row)),
         ),
       page: ({ userId, names, before }, limit) =>

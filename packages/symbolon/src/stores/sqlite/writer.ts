@@ -68,6 +68,11 @@ export function createWriter(parts: WriterParts): Writer {
     room = Math.max(atLeast, Math.ceil((worth * measured.flush) / Math.max(0.001, measured.call)))
   }
 
+  /** Nothing is under way, and nothing waits. */
+  const rest = () => {
+    worker.unref()
+    idle()
+  }
   const send = () => {
     scheduled = false
     if (group !== undefined || waiting.length === 0 || dead !== undefined) return
@@ -75,7 +80,7 @@ export function createWriter(parts: WriterParts): Writer {
     const now = performance.now()
     for (const one of waiting.filter((each) => each.until < now)) one.reject(unavailable('the store is too slow'))
     waiting = waiting.filter((each) => each.until >= now)
-    if (waiting.length === 0) return
+    if (waiting.length === 0) return rest()
     group = waiting.splice(0, Math.min(perGroup, Math.max(room, Math.ceil(waiting.length / share))))
     worker.ref()
     worker.postMessage({ calls: group.map(({ verb, input }) => ({ verb, input })), wall: parts.wall() } satisfies Request)
@@ -107,10 +112,7 @@ export function createWriter(parts: WriterParts): Writer {
       })
     }
     if (waiting.length > 0) send()
-    else {
-      worker.unref()
-      idle()
-    }
+    else rest()
   })
   worker.on('error', die)
   worker.on('exit', () => die(undefined))
