@@ -142,15 +142,19 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     jobs: {
       maintain: keys.maintain,
       sweep: async () => {
-        const counts = [
-          store.sessions.sweep(500),
-          store.attempts.sweep(500),
-          store.addresses.sweep(500),
-          store.limits.sweep(500),
-          store.feed.compact(500),
-          store.webhooks.sweep(500),
-        ]
-        return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0)
+        const { sessions, attempts, addresses, limits, feed, webhooks } = store
+        const sweeps = [sessions, attempts, addresses, limits, { sweep: feed.compact }, webhooks]
+        let swept = 0
+        const faults: unknown[] = []
+        // One after the other, and the fault of one ends nobody else's turn.
+        for (const { sweep } of sweeps)
+          try {
+            swept += await sweep(500)
+          } catch (error) {
+            faults.push(error)
+          }
+        if (swept === 0 && faults.length > 0) throw faults[0]
+        return swept
       },
     },
   }

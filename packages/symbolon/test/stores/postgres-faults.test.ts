@@ -20,6 +20,7 @@ async function open(url: string, options: Partial<Parameters<typeof openPostgres
   opened.push(store)
   return store
 }
+const many = 8000
 const closeAll = () => Promise.all(opened.splice(0).map((store) => store.close()))
 
 async function signedIn(store: Store): Promise<string> {
@@ -107,6 +108,83 @@ describe('a database that misbehaves', () => {
     expect((await store.sessions.rotate(rotation(held, 1))).outcome).toBe('rotated')
   })
 
+  it('signs people in beside somebody whose row is held', async () => {
+    const people = [1, 2, 3].map((n) => ({ email: `held${n}@example.com`, create: { id: `usr_${id()}`, roles: [] } }))
+    const signIn = (user: (typeof people)[number]) => store.sessions.open(sign({ user }))
+    const [first] = await Promise.all(people.map(signIn))
+    const person = first?.outcome === 'opened' ? first.snapshot.user.id : ''
+    const holder = server.hold(database, `SELECT 1 FROM symbolon.users WHERE id = '${person}' FOR UPDATE`)
+    await holder.holds
+    // Of one moment, which one statement takes to the database.
+    const outcomes = await Promise.allSettled(people.map(signIn))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
+    await holder.release()
+    expect((await signIn(people[0] as (typeof people)[number])).outcome).toBe('opened')
+  })
+
+  it('ends sessions beside one that is held', async () => {
+    const [held, free] = [await signedIn(store), await signedIn(store)]
+    const holder = server.hold(database, `SELECT 1 FROM symbolon.sessions WHERE sid = '${held}' FOR UPDATE`, true)
+    await holder.holds
+    const order: string[] = []
+    const ended = (sid: string) => store.sessions.revoke({ sid }, 'admin', []).finally(() => void order.push(sid))
+    const waiting = ended(held)
+    // Sent by itself, before the other one comes.
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    expect((await ended(free)).sids).toEqual([free])
+    expect(order).toEqual([free])
+    await holder.release()
+    await waiting.catch(() => {})
+    expect(order).toEqual([free, held])
+  })
+
+  it('disables, moves and deletes somebody with very many sessions', async () => {
+    const person = async (email: string) => {
+      const outcome = await store.sessions.open(sign({ user: { email, create: { id: `usr_${id()}`, roles: [] } } }))
+      if (outcome.outcome !== 'opened') throw new Error(outcome.outcome)
+      const { sid, userId } = outcome.snapshot.session
+      const columns = (
+        await server.sql(database, "SELECT attname FROM pg_attribute WHERE attrelid = 'symbolon.sessions'::regclass AND attnum > 0")
+      )
+        .map(({ attname }) => attname as string)
+        .filter((name) => name !== 'sid' && name !== 'mark')
+        .join(', ')
+      await server.sql(
+        database,
+        `INSERT INTO symbolon.sessions (sid, ${columns}) SELECT '${sid}' || n, ${columns} FROM symbolon.sessions, generate_series(1, ${many - 1}) n WHERE sid = '${sid}'`,
+      )
+      return userId
+    }
+    const left = async (userId: string) =>
+      (await server.sql(database, `SELECT 1 FROM symbolon.sessions WHERE user_id = '${userId}' AND revoked_at IS NULL`)).length
+    const [ada, bob, eve] = [await person('many1@example.com'), await person('many2@example.com'), await person('many3@example.com')]
+    expect((await store.users.change(ada, { status: 'disabled' }, []))?.ended).toHaveLength(many)
+    const moved = { userId: bob, email: 'many4@example.com', proof: null, undoHash: id(), undoLife: 1000, audit: [] }
+    const changed = await store.addresses.change(moved)
+    expect(changed.outcome === 'changed' && changed.ended.length).toBe(many)
+    expect((await store.users.remove(eve, []))?.ended).toHaveLength(many)
+    expect(await Promise.all([ada, bob, eve].map(left))).toEqual([0, 0, 0])
+  })
+
+  it('has webhooks sent again while others are being noted', async () => {
+    await store.webhooks.name([{ name: 'all', lines: ['told'] }])
+    const told = { event: 'told', userId: null, sid: null, clientId: null, ip: null, detail: {} }
+    await store.audit.write(Array.from({ length: 60 }, () => told))
+    const due = await store.webhooks.due(['all'], 60)
+    expect(due).toHaveLength(60)
+    const failure = { fault: 'status 500', wait: 0, targetWait: 0, budget: 60_000 }
+    await Promise.all(
+      due.map(async ({ id }, at) => {
+        for (let turn = 0; turn < 10; turn++) {
+          if (at % 6 === 0) await store.webhooks.retry('all')
+          else await store.webhooks.failed('all', id, failure)
+        }
+        if (at % 2 === 0) await store.webhooks.done('all', id)
+      }),
+    )
+    expect(await store.webhooks.due(['all'], 60)).toHaveLength(30)
+  })
+
   it('refuses in under two seconds while the database is frozen, and is as before when it thaws', async () => {
     server.signal('SIGSTOP')
     try {
@@ -180,6 +258,30 @@ it('refuses while the database takes no more connections, with a sentence, and g
   }
 })
 
+it('goes on over the connections it has while the database takes no more', async () => {
+  const small = await startPostgres(['fsync=off', 'max_connections=12', 'max_wal_senders=0', 'superuser_reserved_connections=0'])
+  try {
+    const database = await small.create()
+    // With patience: whether a busy machine refuses connections fast is not the question.
+    const store = await open(small.url(database), { connections: 9, patience: 5000 })
+    await store.clients.put(client('app'), null, [])
+    expect(await store.clients.find(await signedIn(store))).toBeUndefined()
+    const crowd = Array.from({ length: 12 }, () => small.hold(database, 'SELECT 1'))
+    await Promise.allSettled(crowd.map(({ holds }) => holds))
+    const calls = Array.from({ length: 10 }, (_, n) => [
+      () => store.clients.find(`app${n}`),
+      () => store.audit.page({ userId: `usr_${n}`, names: [], before: null }, 10),
+      () => store.limits.once(`key${n}`, 10 ** 13),
+      () => store.leases.take(`lease${n}`, 'me', 1000),
+    ]).flat()
+    expect((await all(calls)).codes).toEqual(['done'])
+    await Promise.all(crowd.map(({ release }) => release()))
+  } finally {
+    await closeAll()
+    small.stop()
+  }
+})
+
 it('answers those who ask beside somebody whose question cannot be put', async () => {
   const store = await open(server.url(await server.create()))
   try {
@@ -231,54 +333,5 @@ describe('rights', () => {
     // Of tables that come later, too.
     await server.sql(database, 'SET ROLE symbolon_owner; CREATE TABLE symbolon.later (id text)')
     await server.sql(database, "SET ROLE symbolon_service; INSERT INTO symbolon.later VALUES ('x'); DELETE FROM symbolon.later")
-  })
-})
-
-describe('migrations', () => {
-  afterAll(closeAll)
-  it('are run once, however many nodes start together', async () => {
-    const database = await server.create()
-    const stores = await Promise.all(Array.from({ length: 3 }, () => open(server.url(database))))
-    expect(new Set(await Promise.all(stores.map(async (store) => (await store.feed.head()).feedId))).size).toBe(1)
-  })
-
-  it('can be read beforehand, run by hand, and are then done', async () => {
-    const database = await server.create()
-    const migrations = await openMigrations({ url: server.url(database) })
-    try {
-      expect(await migrations.status()).toMatchObject({ seen: 0, fits: false })
-      await expect(open(server.url(database), { migrate: false })).rejects.toThrow(/symbolon migrate up/)
-      await server.sql(database, await migrations.sql())
-      expect(await migrations.status()).toMatchObject({ fits: true })
-      expect([await migrations.sql(), await migrations.up()]).toEqual(['', 0])
-      const store = await open(server.url(database), { migrate: false })
-      await store.clients.put(client('app'), null, [])
-      expect(await signedIn(store)).toHaveLength(22)
-    } finally {
-      await migrations.close()
-    }
-  })
-
-  it('leave an older version running until a step says that it cannot', async () => {
-    const database = await server.create()
-    await (await open(server.url(database))).close()
-    const newer = (steps: number, needs: number) =>
-      server.sql(
-        database,
-        `UPDATE symbolon.meta SET value = CASE name WHEN 'steps' THEN '${steps}' ELSE '${needs}' END WHERE name IN ('steps', 'needs')`,
-      )
-    await newer(99, 1)
-    expect((await (await open(server.url(database))).feed.head()).seq).toBe(0)
-    await newer(99, 99)
-    await expect(open(server.url(database))).rejects.toThrow(/newer version/)
-  })
-
-  it('go to a schema of their own', async () => {
-    const database = await server.create()
-    const [one, two] = [await open(server.url(database), { schema: 'one' }), await open(server.url(database), { schema: 'two' })]
-    await one.clients.put(client('app'), null, [])
-    expect([await one.clients.find('app'), await two.clients.find('app')]).toEqual([expect.objectContaining({ id: 'app' }), undefined])
-    await expect(open(server.url(database), { schema: 'a; drop' })).rejects.toThrow()
-    expect(await one.users.find({ id: id() })).toBeUndefined()
   })
 })

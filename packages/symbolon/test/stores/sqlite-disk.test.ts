@@ -21,6 +21,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSqliteStore, type SqliteStore } from '#stores/sqlite'
+import { openDriver } from '../../src/stores/sqlite/driver.ts'
 import { client, sign } from '../suites/store/setting.ts'
 
 let folder: string
@@ -210,3 +211,14 @@ describe.skipIf(!frozen)('when the power is cut (needs /proc, to see a process h
     expect(torn).toBeGreaterThan(0)
   }, 120_000)
 })
+
+it('opens beside another process that writes, and says so when that takes too long', async () => {
+  const path = join(folder, 'symbolon.db')
+  await (await openSqliteStore({ path })).close()
+  const other = openDriver(path)
+  other.exec('BEGIN IMMEDIATE')
+  await expect(openSqliteStore({ path })).rejects.toThrow(/locked by another process/)
+  other.exec('ROLLBACK')
+  other.close()
+  await (await openSqliteStore({ path })).close()
+}, 60_000)

@@ -4,6 +4,7 @@
 import type { AddressChanged, AddressStore } from '#core'
 import { type Row, undoColumns, undoOf, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { createEnding } from './ending.ts'
 import { createLookup } from './lookup.ts'
 import { auditLines, feedLife, headOf, type Logged, orRefusal, selection, type Verbs } from './write.ts'
 
@@ -125,14 +126,23 @@ type Changed<Outcome> = Omit<AddressChanged, 'user' | 'head'> & {
   readonly log: Logged
 }
 
-const changedOf = <C extends { readonly user: Row; readonly log: Logged }>({ user, log, ...rest }: C) => ({
+const changedOf = <C extends { readonly user: Row; readonly ended: readonly string[]; readonly log: Logged }>(
+  { user, log, ended, ...rest }: C,
+  before: readonly string[],
+) => ({
   ...rest,
+  ended: [...before, ...ended],
   user: userOf(user),
   head: headOf(log.head),
 })
 
 /** The verbs. */
-export function createAddresses(driver: Driver, { call, logging }: Verbs): AddressStore {
+export function createAddresses(driver: Driver, { background, logging }: Verbs): AddressStore {
+  const endMost = createEnding(driver, { logging })
+  const find = async (idHash: string) => {
+    const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
+    return row === undefined ? undefined : undoOf(row)
+  }
   const left = `SELECT k.n::integer, json_build_array(u.at) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
     CROSS JOIN LATERAL (SELECT max(created_at) AS at FROM @address_undos WHERE tenant = 'main' AND email = k.key AND expires_at > (SELECT @time())) u
     WHERE u.at IS NOT NULL`
@@ -143,24 +153,28 @@ export function createAddresses(driver: Driver, { call, logging }: Verbs): Addre
       const [row] = await driver.read({ name: 'address_taken', text }, [email, userId])
       return row?.[0] === true
     },
-    change(input) {
+    async change(input) {
+      const before = await endMost(input.userId, input.proof?.sid ?? null, 'signed_out_elsewhere')
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Made = Changed<'changed'> & { readonly wayBack: boolean }
-      return orRefusal(logging<Made>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then((one) => changedOf(one)))
+      return orRefusal(
+        logging<Made>({ name: 'change_address', text: 'SELECT @change_address($1)' }, [asked]).then((one) => changedOf(one, before)),
+      )
     },
     async undos(userId) {
       const text = `${select} WHERE user_id = $1 AND expires_at > @time() ORDER BY created_at DESC`
       return (await driver.read({ name: 'list_undos', text }, [userId])).map((row) => undoOf(row))
     },
-    async findUndo(idHash) {
-      const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
-      return row === undefined ? undefined : undoOf(row)
-    },
-    undo(input) {
+    findUndo: find,
+    async undo(input) {
+      const one = await find(input.idHash)
+      const before = one === undefined ? [] : await endMost(one.userId, null, 'signed_out_elsewhere')
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Undone = Changed<'undone'> & { readonly passkeys: number }
-      return orRefusal(logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => changedOf(one)))
+      return orRefusal(
+        logging<Undone>({ name: 'undo_address', text: 'SELECT @undo_address($1)' }, [asked]).then((one) => changedOf(one, before)),
+      )
     },
-    sweep: async (limit) => Number(await call({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
+    sweep: async (limit) => Number(await background({ name: 'sweep_undos', text: 'SELECT @sweep_undos($1)' }, [limit])),
   }
 }

@@ -188,7 +188,7 @@ type Started = Awaited<ReturnType<AttemptStore['start']>>
 type Charged = Awaited<ReturnType<AttemptStore['charge']>>
 
 /** The verbs. */
-export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
+export function createAttempts(driver: Driver, { call, background }: Verbs): AttemptStore {
   const text = `SELECT k.n::integer, json_build_array((SELECT @time()), ${row}) FROM unnest($1::text[]) WITH ORDINALITY AS k(hash, n) JOIN @attempts a ON a.id_hash = k.hash`
   const find = createLookup(driver, { name: 'find_attempts', text }, (found) => {
     const [now, attempt] = found as readonly [number, Row]
@@ -240,6 +240,6 @@ export function createAttempts(driver: Driver, { call }: Verbs): AttemptStore {
       return orRefusal(advanced.then(([now, found]) => ({ outcome: 'advanced' as const, now, attempt: attemptOf(found) })))
     },
     consume: (idHash) => call({ name: 'consume_attempt', text: 'SELECT @consume_attempt($1)' }, [idHash]),
-    sweep: async (limit) => Number(await call({ name: 'sweep_attempts', text: 'SELECT @sweep_attempts($1)' }, [limit])),
+    sweep: async (limit) => Number(await background({ name: 'sweep_attempts', text: 'SELECT @sweep_attempts($1)' }, [limit])),
   }
 }

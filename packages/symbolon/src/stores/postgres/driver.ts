@@ -5,7 +5,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { Client, type ClientConfig, Pool, type PoolClient } from 'pg'
 import type { Row } from '#stores/rows'
-import { faultOf, isAnswer, isLost, type PgFault, storeError } from './faults.ts'
+import { faultOf, isAnswer, isFull, isLost, isSilent, type PgFault, storeError } from './faults.ts'
 
 /** What a statement takes; lists become arrays of the database. */
 export type Value = number | string | null | readonly (string | number | null)[]
@@ -30,6 +30,9 @@ export interface DriverOptions {
   readonly observe: (event: 'store.down' | 'store.up') => void
 }
 
+/** Asks one thing on a connection that is held; rows are arrays. Throws as `pg` does. */
+export type Query = (text: string, values?: readonly Value[]) => Promise<readonly Row[]>
+
 /** A database. */
 export interface Driver {
   readonly schema: string
@@ -39,8 +42,12 @@ export interface Driver {
   read(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>
   /** Runs one that writes, by itself a transaction; again when it met a deadlock. Throws a `PgFault` of the data as it is, all else as `storeError` says. */
   write(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>
-  /** Runs with a connection of its own, without the limit on a statement's time: migrations and clean-up. */
-  alone<T>(run: (query: (text: string, values?: readonly Value[]) => Promise<readonly Row[]>) => Promise<T>): Promise<T>
+  /** Like `write`, on the one connection for what nobody waits for, with more time: clean-up. */
+  background(statement: Statement, values: readonly Value[]): Promise<readonly Row[]>
+  /** Runs on that connection, a minute for each statement. */
+  alone<T>(run: (query: Query) => Promise<T>): Promise<T>
+  /** Runs on a connection opened for it, however long its statements take: migrations. */
+  apart<T>(run: (query: Query) => Promise<T>): Promise<T>
   /** Hears of notices on a channel; comes back by itself when the connection is lost. Returns the function that ends it. */
   listen(channel: string, heard: () => void): () => void
   close(): Promise<void>
@@ -51,6 +58,10 @@ const mostWaiting = 5000
 const way = 200
 const probePause = 250
 const again = 3
+/** How long no more connections are asked for after the database had no room. Milliseconds. */
+const moreAfter = 1000
+/** What nobody waits for. Milliseconds. */
+const background = 10_000
 
 /** A server that hears nothing of us any more ends the connection within half a minute, where it would hold its place for hours. */
 const silence = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000;'
@@ -117,6 +128,9 @@ export function openDriver(options: DriverOptions): Driver {
   let down = false
   let closed = false
   let probe: NodeJS.Timeout | undefined
+  /** When the database last answered, over any connection. */
+  let answered = Number.NEGATIVE_INFINITY
+  const answers = () => performance.now() - answered < patience
   const unavailable = (detail: string, cause?: unknown) => new SymbolonError('store_unavailable', { detail, cause, retryAfter: 2 })
   const refuse = () => {
     if (closed) throw unavailable('the store is closed')
@@ -160,17 +174,35 @@ export function openDriver(options: DriverOptions): Driver {
     }
     return rendered
   }
-  const run = async (on: Pool, { name, text }: Statement, values: readonly Value[]): Promise<readonly Row[]> => {
+  /** A connection. Where the database has no room for one more, those that are there serve all, and more are asked for later. */
+  const connected = async (on: Pool): Promise<PoolClient> => {
+    const until = performance.now() + wait
+    for (;;) {
+      try {
+        return await on.connect()
+      } catch (error) {
+        if (!isFull(error) || performance.now() > until) throw error
+        const { max } = on.options
+        on.options.max = Math.max(1, on.totalCount)
+        if (on.options.max < max) setTimeout(() => Object.assign(on.options, { max: Math.max(max, on.options.max) }), moreAfter).unref()
+        await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 40))
+      }
+    }
+  }
+  const run = async (on: Pool, { name, text }: Statement, values: readonly Value[], most?: number): Promise<readonly Row[]> => {
     refuse()
     if (on.waitingCount >= mostWaiting) throw new SymbolonError('try_later', { detail: 'too many wait for the database', retryAfter: 1 })
     try {
-      const client = await on.connect()
+      const client = await connected(on)
       let failed: unknown
       try {
-        const result = await client.query({ name, text: render(text), values: values as unknown[], rowMode: 'array' })
+        const limit = most !== undefined && { query_timeout: most }
+        const result = await client.query({ name, text: render(text), values: values as unknown[], rowMode: 'array', ...limit })
+        answered = performance.now()
         return result.rows as unknown as readonly Row[]
       } catch (error) {
         failed = error
+        if (isAnswer(error)) answered = performance.now()
         throw error
       } finally {
         // What the database answered leaves the connection as it was: a verb that refuses must not cost a new one.
@@ -178,8 +210,30 @@ export function openDriver(options: DriverOptions): Driver {
       }
     } catch (error) {
       if (isQueue(error)) throw new SymbolonError('store_unavailable', { detail: 'the database is busy', cause: error, retryAfter: 1 })
-      if (isLost(error)) trip()
+      // One write that hangs does not end what others are answered.
+      if (isLost(error) && !(isSilent(error) && answers())) trip()
       throw error
+    }
+  }
+  const written = async (on: () => Pool, statement: Statement, values: readonly Value[], most?: number) => {
+    for (let turn = 1; ; turn++) {
+      try {
+        return await run(on(), statement, values, most)
+      } catch (error) {
+        const fault = faultOf(error)
+        if (fault === 'conflict' && turn < again) {
+          await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20 * turn))
+          continue
+        }
+        if (fault === 'data') throw error as PgFault
+        throw storeError(error)
+      }
+    }
+  }
+  const queryOf = (client: Pick<Client, 'query'>): Query => {
+    return async (text, values = []) => {
+      const result = await client.query({ text: render(text), values: values as unknown[], rowMode: 'array' })
+      return result.rows as unknown as readonly Row[]
     }
   }
 
@@ -195,21 +249,8 @@ export function openDriver(options: DriverOptions): Driver {
         throw storeError(error)
       }
     },
-    async write(statement, values) {
-      for (let turn = 1; ; turn++) {
-        try {
-          return await run(pools.writes, statement, values)
-        } catch (error) {
-          const fault = faultOf(error)
-          if (fault === 'conflict' && turn < again) {
-            await new Promise((resolve) => setTimeout(resolve, 2 + Math.random() * 20 * turn))
-            continue
-          }
-          if (fault === 'data') throw error as PgFault
-          throw storeError(error)
-        }
-      }
-    },
+    write: (statement, values) => written(() => pools.writes, statement, values),
+    background: (statement, values) => written(() => jobs, statement, values, background),
     async alone(use) {
       refuse()
       let client: PoolClient
@@ -221,16 +262,27 @@ export function openDriver(options: DriverOptions): Driver {
       }
       let failed: unknown
       try {
-        return await use(async (text, values = []) => {
-          const result = await client.query({ text: render(text), values: values as unknown[], rowMode: 'array' })
-          return result.rows as unknown as readonly Row[]
-        })
+        return await use(queryOf(client))
       } catch (error) {
         failed = error
         throw error instanceof SymbolonError ? error : storeError(error)
       } finally {
         // Whatever was left open in it goes with it.
         client.release(failed !== undefined)
+      }
+    },
+    async apart(use) {
+      refuse()
+      const client = new Client({ ...connection, connectionTimeoutMillis: 10_000 })
+      client.on('error', () => {})
+      try {
+        await client.connect()
+        await client.query(settings(0, 0))
+        return await use(queryOf(client))
+      } catch (error) {
+        throw error instanceof SymbolonError ? error : storeError(error)
+      } finally {
+        client.end().catch(() => {})
       }
     },
     listen(channel, heard) {

@@ -30,11 +30,22 @@ export function faultOf(error: unknown): 'conflict' | 'data' | 'store' {
 export function isLost(error: unknown): boolean {
   if (error instanceof SymbolonError) return false
   const code = codeOf(error)
-  if (/^(?:08|57P0|53300|25006)/.test(code)) return true
+  if (/^(?:08|57P0|25006)/.test(code)) return true
   if (/^[0-9A-Z]{5}$/.test(code)) return false
   // What has no SQLSTATE did not come from the database: a connection refused, cut or silent.
   return true
 }
+
+/** Whether the database is there and has no room for one more connection. */
+export const isFull = (error: unknown): boolean => codeOf(error) === '53300'
+
+/** Whether nothing came back in time, over a way that others may still use. */
+export const isSilent = (error: unknown): boolean =>
+  codeOf(error) === 'ETIMEDOUT' ||
+  /^(?:Query read timeout|timeout expired|Connection terminated due to connection timeout)$/.test((error as Error | null)?.message ?? '')
+
+/** Whether a statement waited too long for what somebody else holds. */
+export const isLocked = (error: unknown): boolean => codeOf(error instanceof SymbolonError ? error.cause : error) === '55P03'
 
 /** Whether the database itself said so, over a connection that is good for the next statement. */
 export const isAnswer = (error: unknown): boolean => /^[0-9A-Z]{5}$/.test(codeOf(error)) && !isLost(error)

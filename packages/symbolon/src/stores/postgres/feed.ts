@@ -42,7 +42,7 @@ const page = `SELECT coalesce(json_agg(json_build_array(seq, tenant, kind, id, e
   FROM (SELECT * FROM @feed WHERE tenant = 'main' AND seq > $1 ORDER BY seq LIMIT $2) p`
 
 /** The verbs. */
-export function createFeed(driver: Driver, { call, logging }: Verbs): FeedStore {
+export function createFeed(driver: Driver, { call, background, logging }: Verbs): FeedStore {
   return {
     async head() {
       const [row] = await driver.read({ name: 'head', text: "SELECT feed_id, seq::float8 FROM @feed_head WHERE tenant = 'main'" }, [])
@@ -64,6 +64,6 @@ export function createFeed(driver: Driver, { call, logging }: Verbs): FeedStore 
       return headOf(log.head)
     },
     renew: async (feedId) => headOf(await call({ name: 'renew_feed', text: 'SELECT @renew_feed($1)' }, [feedId])),
-    compact: async (limit) => Number(await call({ name: 'compact_feed', text: 'SELECT @compact_feed($1)' }, [limit])),
+    compact: async (limit) => Number(await background({ name: 'compact_feed', text: 'SELECT @compact_feed($1)' }, [limit])),
   }
 }

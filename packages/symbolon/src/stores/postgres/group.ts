@@ -2,7 +2,7 @@
 // at once, and what comes meanwhile waits for the next. Bounded in number and time.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { faultOf } from './faults.ts'
+import { faultOf, isLocked } from './faults.ts'
 
 /** How calls are gathered. */
 export interface GroupOptions<Input, Output> {
@@ -30,6 +30,9 @@ interface Waiting<Input, Output> {
 }
 
 const most = 20_000
+/** A statement that is not back in this time lets another one be sent beside it, up to as many; milliseconds. What it waits for, others need not. */
+const late = 100
+const beside = 3
 const slow = () => new SymbolonError('store_unavailable', { detail: 'the database is too slow', retryAfter: 2 })
 
 /** Creates the gatherer: a function that answers one call. */
@@ -37,6 +40,7 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
   const { shared = Number.POSITIVE_INFINITY, inAll = 1800 } = options
   let waiting: Waiting<Input, Output>[] = []
   let flying = 0
+  let delayed = 0
   let scheduled = false
 
   /** Refuses those of a group, the oldest first, whose time is over before it comes back. */
@@ -63,13 +67,12 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
         resolve(answer)
       })
     } catch (error) {
-      if (group.length === 1 || faultOf(error) !== 'data') {
-        for (const { reject } of group) reject(error)
-        return
-      }
-      // Nothing was done. What is wrong with one of them is its own fault alone.
-      for (const one of group)
-        await options.run([one.input]).then(([answer]) => one.resolve(answer as Output | Promise<Output>), one.reject)
+      const alone = ({ input, resolve, reject }: Waiting<Input, Output>) =>
+        options.run([input]).then(([answer]) => resolve(answer as Output | Promise<Output>), reject)
+      // Nothing was done. What is wrong with one of them, or what somebody else holds of it, is its own fault alone.
+      if (group.length > 1 && isLocked(error)) await Promise.all(group.map(alone))
+      else if (group.length > 1 && faultOf(error) === 'data') for (const one of group) await alone(one)
+      else for (const { reject } of group) reject(error)
     } finally {
       watched()
     }
@@ -91,8 +94,18 @@ export function createGroup<Input, Output>(options: GroupOptions<Input, Output>)
       }
       if (group.length === 0) return
       flying++
-      void fly(group).finally(() => {
+      let counts = true
+      const timer = setTimeout(() => {
+        if (delayed >= beside) return
+        counts = false
         flying--
+        delayed++
+        send()
+      }, late)
+      void fly(group).finally(() => {
+        clearTimeout(timer)
+        if (counts) flying--
+        else delayed--
         send()
       })
     }

@@ -137,9 +137,9 @@ END $$;
 export const budgetJson = (budgets: readonly Budget[]) => JSON.stringify(budgets.map(({ key, limit, window }) => ({ key, limit, window })))
 
 /** The verbs. */
-export const createLimits = ({ call }: Verbs): LimitStore => ({
+export const createLimits = ({ call, background }: Verbs): LimitStore => ({
   once: (key, expires) => call({ name: 'once', text: 'SELECT @once($1, $2)' }, [key, Math.floor(expires)]),
   spend: (budgets) =>
     orRefusal(call({ name: 'spend', text: 'SELECT @spend($1)' }, [budgetJson(budgets)]).then(() => ({ outcome: 'spent' as const }))),
-  sweep: async (limit) => Number(await call({ name: 'sweep_budgets', text: 'SELECT @sweep_budgets($1)' }, [limit])),
+  sweep: async (limit) => Number(await background({ name: 'sweep_budgets', text: 'SELECT @sweep_budgets($1)' }, [limit])),
 })

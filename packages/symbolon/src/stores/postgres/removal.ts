@@ -4,6 +4,7 @@
 
 import type { UserStore } from '#core'
 import { type Row, userColumns, userOf } from '#stores/rows'
+import type { createEnding } from './ending.ts'
 import { auditJson, feedLife, headOf, type Logged, selection, type Verbs } from './write.ts'
 
 /** The step that brings it. A handle is given while its owner is held, so that none is left behind them. */
@@ -62,12 +63,15 @@ const perBatch = 5000
 
 /** The verb. */
 export const createRemoval =
-  ({ call, logging }: Pick<Verbs, 'call' | 'logging'>): UserStore['remove'] =>
+  ({ call, logging }: Pick<Verbs, 'call' | 'logging'>, endMost: ReturnType<typeof createEnding>): UserStore['remove'] =>
   async (id, audit) => {
     // Of somebody with very many lines most are blanked before, so that what has to be one transaction stays a short one.
     const blank = { name: 'blank_lines', text: 'SELECT @blank_lines($1, $2, $3)::float8' }
     for (let since: number | null = 0; since !== null; ) since = await call<number | null>(blank, [id, since, perBatch])
+    const before = await endMost(id, null, 'user_deleted')
     const statement = { name: 'remove_user', text: 'SELECT @remove_user($1, $2)' }
     const removed = await logging<Removed | null>(statement, [id, auditJson(audit)])
-    return removed === null ? undefined : { user: userOf(removed.user), ended: removed.ended, head: headOf(removed.log.head) }
+    return removed === null
+      ? undefined
+      : { user: userOf(removed.user), ended: [...before, ...removed.ended], head: headOf(removed.log.head) }
   }

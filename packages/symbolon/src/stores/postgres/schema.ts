@@ -7,7 +7,8 @@ import { addressFunctions, changeAddress } from './addresses.ts'
 import { attemptFunctions, guessFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
-import type { Driver } from './driver.ts'
+import type { Driver, Query } from './driver.ts'
+import { isLocked } from './faults.ts'
 import { feedFunctions } from './feed.ts'
 import { enrolOne, finishFunctions, finishGroupFunctions } from './finish.ts'
 import { userNow } from './glance.ts'
@@ -23,13 +24,17 @@ import { sealFunctions } from './seals.ts'
 import { sessionFunctions } from './sessions.ts'
 import { sweepFunctions } from './sweep.ts'
 import { userFunctions } from './users.ts'
-import { webhookSchema } from './webhooks.ts'
+import { deliveryNotes, webhookSchema } from './webhooks.ts'
 import { writeFunctions } from './write.ts'
 
-/** One step. `needs`: the oldest number of steps that a version must know to run on what this one leaves. */
+/**
+ * One step, a transaction. `needs`: the oldest number of steps that a version must know to run on what this one leaves.
+ * `indexes`: built beside those who read and write, before the step.
+ */
 interface Step {
   readonly sql: string
   readonly needs?: number
+  readonly indexes?: readonly { readonly name: string; readonly on: string }[]
 }
 
 const tables = `
@@ -115,7 +120,6 @@ BEGIN
 END $$;
 CREATE TRIGGER note_user BEFORE INSERT ON @sessions FOR EACH ROW EXECUTE FUNCTION @note_user();
 CREATE TRIGGER note_users AFTER UPDATE OR DELETE ON @users FOR EACH ROW EXECUTE FUNCTION @note_users();
-CREATE INDEX sessions_by_sid ON @sessions USING hash (sid);
 `
 
 /** The same functions, for a database that has them in words that do the same and take longer. */
@@ -141,7 +145,10 @@ const steps: readonly Step[] = [
       restoreFunctions,
     ].join('\n'),
   },
-  { sql: [sessionsOfUsers, 'ALTER TABLE @budgets SET (fillfactor = 50);', again(limitFunctions), again(sessionFunctions)].join('\n') },
+  {
+    sql: [sessionsOfUsers, 'ALTER TABLE @budgets SET (fillfactor = 50);', again(limitFunctions), again(sessionFunctions)].join('\n'),
+    indexes: [{ name: 'sessions_by_sid', on: '@sessions USING hash (sid)' }],
+  },
   { sql: [spendFunctions, loginFunctions, finishFunctions].join('\n') },
   { sql: webhookSchema },
   { sql: passkeySchema },
@@ -152,6 +159,7 @@ const steps: readonly Step[] = [
   { sql: [again(spendFunctions), again(guessFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
   { sql: [again(enrolOne), proofFunctions, again(changeAddress), passkeyFunctions].join('\n') },
   { sql: again(changeAddress) },
+  { sql: again(deliveryNotes) },
 ]
 
 /** How many steps this version knows. */
@@ -168,8 +176,6 @@ const sentence = (text: string, code: 'store_corrupt' | 'store_unavailable') => 
   error.message = text
   return error
 }
-
-type Query = Parameters<Parameters<Driver['alone']>[0]>[0]
 
 /** By a look into the catalogue's tables: `to_regclass` may remember from before a lock was waited for that nothing was there. */
 async function isThere(query: Query, schema: string): Promise<boolean> {
@@ -198,15 +204,67 @@ export function checkStanding({ steps: seen, needs }: Standing): void {
     throw sentence('The tables of Symbolon are missing or older than this version; run: symbolon migrate up', 'store_unavailable')
 }
 
-/** The SQL that brings a database from where it stands to where this version wants it. */
-export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, from: Standing): string {
-  const parts: string[] = from.steps === 0 ? [`CREATE SCHEMA IF NOT EXISTS ${driver.schema};`] : []
-  steps.slice(from.steps).forEach((step, at) => {
-    parts.push(driver.render(step.sql).trim(), driver.render(`UPDATE @meta SET value = '${from.steps + at + 1}' WHERE name = 'steps';`))
-    if (step.needs !== undefined)
-      parts.push(driver.render(`UPDATE @meta SET value = greatest(value::int, ${step.needs})::text WHERE name = 'needs';`))
+/** How long what others hold may keep a step, and whoever comes after it on that table, waiting. Milliseconds. */
+const mostHeld = 500
+/** So long at every tenth try: past `deadlock_timeout` (a second unless set) an automatic VACUUM gives way. */
+const longHeld = 1200
+/** How long a step is tried, and another process's steps are waited for. Milliseconds. */
+const mostTried = 600_000
+
+/** What brings a database on from `at`: statements that run by themselves, and then a transaction. */
+interface Part {
+  readonly alone: readonly string[]
+  readonly together: string
+}
+
+/** The parts from where a database stands: one where there is nothing yet and nobody who reads, else one for each step. */
+function partsFrom(driver: Pick<Driver, 'render' | 'schema'>, from: number): readonly Part[] {
+  const parts = steps.slice(from).map(({ sql, needs, indexes = [] }, n) => {
+    const noted = [`UPDATE @meta SET value = '${from + n + 1}' WHERE name = 'steps';`]
+    if (needs !== undefined) noted.push(`UPDATE @meta SET value = greatest(value::int, ${needs})::text WHERE name = 'needs';`)
+    const built = from === 0 ? indexes.map(({ name, on }) => `CREATE INDEX ${name} ON ${on};`) : []
+    // What a try before left of it may be good for nothing.
+    const beside =
+      from === 0
+        ? []
+        : indexes.map(({ name, on }) => [`DROP INDEX CONCURRENTLY IF EXISTS @${name};`, `CREATE INDEX CONCURRENTLY ${name} ON ${on};`])
+    return {
+      alone: beside.flat().map(driver.render),
+      together: [sql, ...built, ...noted].map((text) => driver.render(text).trim()).join('\n'),
+    }
   })
-  return parts.length === 0 ? '' : `${parts.join('\n')}\n`
+  if (from > 0) return parts
+  return [{ alone: [], together: [`CREATE SCHEMA IF NOT EXISTS ${driver.schema};`, ...parts.map(({ together }) => together)].join('\n') }]
+}
+
+/** The SQL that brings a database from where it stands to where this version wants it. */
+export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, { steps: from }: Standing): string {
+  if (from >= known) return ''
+  const texts = partsFrom(driver, from).flatMap(({ alone, together }) => [
+    ...alone,
+    'BEGIN;',
+    `SET LOCAL lock_timeout = ${mostHeld};`,
+    together,
+    'COMMIT;',
+  ])
+  return `${texts.join('\n')}\n`
+}
+
+const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms))
+
+/** Runs a part's transaction; again where somebody holds a table, so that nobody else waits behind it for long. */
+async function take(query: Query, together: string): Promise<void> {
+  const until = performance.now() + mostTried
+  for (let turn = 1; ; turn++) {
+    try {
+      await query(`BEGIN; SET LOCAL lock_timeout = ${turn % 10 === 0 ? longHeld : mostHeld}; ${together} COMMIT;`)
+      return
+    } catch (error) {
+      await query('ROLLBACK')
+      if (!isLocked(error) || performance.now() > until) throw error
+      await pause(1000 + Math.random() * 1000)
+    }
+  }
 }
 
 /** Brings the database up to date, once, however many processes begin at the same time; returns how many steps were taken. */
@@ -214,15 +272,22 @@ export async function migrate(driver: Driver): Promise<number> {
   const before = await standing(driver)
   if (before.needs > known) checkStanding(before)
   if (before.steps >= known) return 0
-  return driver.alone(async (query) => {
-    await query('BEGIN')
-    await query('SET LOCAL lock_timeout = 30000')
-    await query('SET LOCAL statement_timeout = 0')
-    await query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`])
+  return driver.apart(async (query) => {
+    // Asked for again and again: an index that is built waits for every statement under way, one that waits for this lock among them.
+    const lock = async () => (await query('SELECT pg_try_advisory_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`]))[0]?.[0]
+    const until = performance.now() + mostTried
+    while ((await lock()) !== true) {
+      if (performance.now() > until)
+        throw sentence('Another process has been changing the tables of Symbolon for ten minutes.', 'store_unavailable')
+      await pause(200)
+    }
+    // Another process may have done it meanwhile.
     const rows = (await isThere(query, driver.schema)) ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
     const seen = Number(rows[0]?.[0] ?? 0)
-    if (seen < known) await query(migrationSql(driver, { steps: seen, needs: 0 }))
-    await query('COMMIT')
+    for (const { alone, together } of seen < known ? partsFrom(driver, seen) : []) {
+      for (const statement of alone) await query(statement)
+      await take(query, together)
+    }
     return Math.max(0, known - seen)
   })
 }

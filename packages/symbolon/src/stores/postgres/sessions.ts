@@ -6,6 +6,7 @@
 import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, SessionStore } from '#core'
 import { clientColumns, firstSessionColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { perBatch } from './ending.ts'
 import { refusalCode } from './faults.ts'
 import { createFinder, sessionSelection, snapshotOf } from './finder.ts'
 import { createGlance } from './glance.ts'
@@ -268,8 +269,7 @@ BEGIN
 END $$;
 `
 
-/** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
-const perBatch = 1000
+/** Rows walked by for a batch, so that it stays short. */
 const walkedBy = 10_000
 
 const listed = `SELECT @time()::float8, coalesce(json_agg(json_build_array(${sessionSelection('s')}) ORDER BY s.created_at DESC, s.sid), '[]'::json)
@@ -299,7 +299,7 @@ function askedOf({ session, audit, user, enrols = null, ...rest }: OpenSession) 
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }
 
 /** The verbs. */
-export function createSessions(driver: Driver, { call, logging }: Verbs): SessionStore {
+export function createSessions(driver: Driver, { call, background, logging }: Verbs): SessionStore {
   type Rotated = Awaited<ReturnType<SessionStore['rotate']>>
   const rotateThese = async (inputs: readonly Rotation[]): Promise<readonly (Rotated | Promise<Rotated>)[]> => {
     const calls = inputs.map(({ credentialHash, audit, ...rest }) => ({ ...rest, hash: hex(credentialHash), audit: auditLines(audit) }))
@@ -375,6 +375,6 @@ export function createSessions(driver: Driver, { call, logging }: Verbs): Sessio
       const [row] = await driver.read({ name: 'list_sessions', text: listed }, [userId])
       return { now: row?.[0] as number, sessions: ((row?.[1] ?? []) as readonly Row[]).map((one) => sessionOf(one)) }
     },
-    sweep: (limit) => sweepSessions({ call }, limit),
+    sweep: (limit) => sweepSessions({ background }, limit),
   }
 }

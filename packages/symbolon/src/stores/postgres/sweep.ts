@@ -56,5 +56,5 @@ const walked = 1000
 const parts = 8
 
 /** Deletes at most `limit`; returns how many. */
-export const sweepSessions = async ({ call }: Pick<Verbs, 'call'>, limit: number): Promise<number> =>
-  Number(await call({ name: 'sweep_sessions', text: 'SELECT @sweep_sessions($1, $2, $3)' }, [limit, walked, parts]))
+export const sweepSessions = async ({ background }: Pick<Verbs, 'background'>, limit: number): Promise<number> =>
+  Number(await background({ name: 'sweep_sessions', text: 'SELECT @sweep_sessions($1, $2, $3)' }, [limit, walked, parts]))

@@ -4,6 +4,7 @@
 import type { User, UserStore } from '#core'
 import { type Row, userColumns, userOf } from '#stores/rows'
 import type { Driver } from './driver.ts'
+import { createEnding } from './ending.ts'
 import { createLookup } from './lookup.ts'
 import { createRemoval } from './removal.ts'
 import { auditLines, feedLife, headOf, type Logged, Refusal, selection, type Verbs } from './write.ts'
@@ -53,6 +54,7 @@ export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore
   // One look into the index for each: joined, all users may be walked by the index's first column, as long as a plan lives that was made when they were few.
   const by = (where: string) =>
     `SELECT k.n::integer, ${row} FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n) CROSS JOIN LATERAL (SELECT * FROM @users u WHERE ${where} OFFSET 0) u`
+  const endMost = createEnding(driver, { logging })
   const byId = createLookup(driver, { name: 'find_users', text: by('u.id = k.key') }, userOf)
   const byEmail = createLookup(driver, { name: 'find_emails', text: by("u.tenant = 'main' AND u.email = k.key") }, userOf)
   return {
@@ -75,14 +77,15 @@ export function createUsers(driver: Driver, { call, logging }: Verbs): UserStore
     async change(id, { roles, status, bump }, audit) {
       const change = { ...(roles !== undefined && { roles: JSON.stringify(roles) }), status, bump: bump === true, audit: auditLines(audit) }
       type Changed = { user: Row; ended: string[]; log: Logged }
+      const before = status === 'disabled' ? await endMost(id, null, 'user_disabled') : []
       const changed = await logging<Changed | null>({ name: 'change_user', text: 'SELECT @change_user($1, $2)' }, [
         id,
         JSON.stringify(change),
       ])
       if (changed === null) return undefined
       const user: User = userOf(changed.user)
-      return { user, ended: changed.ended, head: headOf(changed.log.head) }
+      return { user, ended: [...before, ...changed.ended], head: headOf(changed.log.head) }
     },
-    remove: createRemoval({ call, logging }),
+    remove: createRemoval({ call, logging }, endMost),
   }
 }

@@ -7,6 +7,38 @@ import { auditColumns, countedAtMost, deliveryLife, type Row, targetOf, waitingO
 import type { Driver } from './driver.ts'
 import { selection, type Verbs } from './write.ts'
 
+/** How a delivery ended. Rows are locked in the order of whoever has all sent again: the target, then what waits for it. */
+export const deliveryNotes = `
+CREATE FUNCTION @delivery_done(whose text, line bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @time();
+BEGIN
+  PERFORM 1 FROM @targets WHERE name = whose AND (failures > 0 OR coalesce(delivered_at, 0) < now - 1000) FOR NO KEY UPDATE;
+  IF FOUND THEN
+    UPDATE @targets SET failures = 0, failing_since = NULL, retry_at = 0, fault = NULL, delivered_at = now WHERE name = whose;
+  END IF;
+  DELETE FROM @deliveries WHERE target = whose AND audit_id = line;
+END $$;
+CREATE FUNCTION @delivery_failed(whose text, line bigint, why text, wait bigint, target_wait bigint, budget bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  now bigint := @time();
+  before bigint := now - budget;
+  failing bigint;
+  n bigint;
+BEGIN
+  PERFORM 1 FROM @targets WHERE name = whose FOR NO KEY UPDATE;
+  UPDATE @deliveries SET tries = tries + 1, due_at = now + wait, fault = why WHERE target = whose AND audit_id = line AND parked_at IS NULL;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  UPDATE @targets SET failures = failures + 1, failing_since = coalesce(failing_since, now), retry_at = now + target_wait, fault = why
+    WHERE name = whose RETURNING failing_since INTO failing;
+  UPDATE @deliveries SET parked_at = now WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM @deliveries WHERE target = whose AND parked_at IS NULL AND since <= before AND (audit_id = line OR failing <= before)
+    LIMIT ${deliveryLife.perBatch} FOR UPDATE));
+  GET DIAGNOSTICS n = ROW_COUNT;
+  RETURN n;
+END $$;
+`
+
 export const webhookSchema = `
 CREATE TABLE @targets (
   name text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, lines text NOT NULL, created_at bigint NOT NULL,
@@ -38,31 +70,7 @@ BEGIN
     SELECT n->>'name', 'main', n->>'lines', now, now, 0, 0 FROM jsonb_array_elements(named) n ORDER BY n->>'name'
     ON CONFLICT (name) DO UPDATE SET lines = excluded.lines, named_at = excluded.named_at;
 END $$;
-CREATE FUNCTION @delivery_done(whose text, line bigint) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  now bigint := @time();
-BEGIN
-  DELETE FROM @deliveries WHERE target = whose AND audit_id = line;
-  UPDATE @targets SET failures = 0, failing_since = NULL, retry_at = 0, fault = NULL, delivered_at = now
-    WHERE name = whose AND (failures > 0 OR coalesce(delivered_at, 0) < now - 1000);
-END $$;
-CREATE FUNCTION @delivery_failed(whose text, line bigint, why text, wait bigint, target_wait bigint, budget bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  now bigint := @time();
-  before bigint := now - budget;
-  failing bigint;
-  n bigint;
-BEGIN
-  UPDATE @deliveries SET tries = tries + 1, due_at = now + wait, fault = why WHERE target = whose AND audit_id = line AND parked_at IS NULL;
-  IF NOT FOUND THEN RETURN 0; END IF;
-  UPDATE @targets SET failures = failures + 1, failing_since = coalesce(failing_since, now), retry_at = now + target_wait, fault = why
-    WHERE name = whose RETURNING failing_since INTO failing;
-  UPDATE @deliveries SET parked_at = now WHERE ctid = ANY(ARRAY(
-    SELECT ctid FROM @deliveries WHERE target = whose AND parked_at IS NULL AND since <= before AND (audit_id = line OR failing <= before)
-    LIMIT ${deliveryLife.perBatch} FOR UPDATE));
-  GET DIAGNOSTICS n = ROW_COUNT;
-  RETURN n;
-END $$;
+${deliveryNotes}
 CREATE FUNCTION @retry_deliveries(whose text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   now bigint := @time();
@@ -102,7 +110,7 @@ const count = (which: string) =>
   `(SELECT count(*) FROM (SELECT 1 FROM @deliveries WHERE target = t.name AND parked_at ${which} LIMIT ${countedAtMost}) x)`
 
 /** The verbs. */
-export function createWebhooks(driver: Driver, { call }: Verbs): WebhookStore {
+export function createWebhooks(driver: Driver, { call, background }: Verbs): WebhookStore {
   return {
     async name(targets) {
       const named = targets.map(({ name, lines }) => ({ name, lines: JSON.stringify(lines) }))
@@ -131,6 +139,6 @@ export function createWebhooks(driver: Driver, { call }: Verbs): WebhookStore {
         ${count('IS NULL')}, ${count('IS NOT NULL')}) FROM @targets t ORDER BY name`
       return (await driver.read({ name: 'list_targets', text }, [])).map((row) => targetOf(row[0] as Row))
     },
-    sweep: async (limit) => Number(await call({ name: 'sweep_deliveries', text: 'SELECT @sweep_deliveries($1)' }, [limit])),
+    sweep: async (limit) => Number(await background({ name: 'sweep_deliveries', text: 'SELECT @sweep_deliveries($1)' }, [limit])),
   }
 }

@@ -69,6 +69,8 @@ export interface Logged {
 export interface Verbs {
   /** The single value of a call; a refusal's outcome if it refused. */
   call<T>(statement: Statement, values: readonly Value[]): Promise<T>
+  /** The same in the background, where nobody waits for it. */
+  background<T>(statement: Statement, values: readonly Value[]): Promise<T>
   /** The same for one that may log; listeners hear of it before the caller. */
   logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[]): Promise<T>
 }
@@ -84,18 +86,19 @@ export class Refusal extends Error {
 
 /** Creates the caller. `told` hears of what was logged, after its commit. */
 export function createVerbs(driver: Driver, told: (entries: readonly Revocation[]) => void): Verbs {
-  const call = async <T>(statement: Statement, values: readonly Value[]): Promise<T> => {
+  const answerOf = async <T>(rows: Promise<readonly Row[]>): Promise<T> => {
     try {
-      const rows = await driver.write(statement, values)
-      return rows[0]?.[0] as T
+      return (await rows)[0]?.[0] as T
     } catch (error) {
       const fault = error as PgFault
       if (fault.code === refusalCode) throw new Refusal(JSON.parse(fault.message))
       throw error
     }
   }
+  const call = <T>(statement: Statement, values: readonly Value[]) => answerOf<T>(driver.write(statement, values))
   return {
     call,
+    background: (statement, values) => answerOf(driver.background(statement, values)),
     async logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[]) {
       const answer = await call<T>(statement, values)
       if (answer !== null && answer.log.logged.length > 0) told(answer.log.logged.map((row) => revocationOf(row)))

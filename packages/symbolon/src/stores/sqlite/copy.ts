@@ -8,8 +8,6 @@ import { migrate } from './schema.ts'
 import { headOf } from './write.ts'
 import { createWriter } from './writer.ts'
 
-const pause = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
-
 /** How a command names a file: by its data directory, if it lies in one. */
 export const placeOf = (path: string) => (basename(path) === 'symbolon.db' ? dirname(path) : `sqlite:${path}`)
 
@@ -30,7 +28,7 @@ export async function openSqliteCopy({ path }: { readonly path: string }): Promi
     }
   }
   try {
-    guarded(() => migrate(db, path, pause))
+    guarded(() => migrate(db, path))
   } catch (error) {
     db.close()
     throw error

@@ -32,6 +32,25 @@ const codeOf = (error: unknown) => String((error as { code?: unknown } | null)?.
 /** Whether another connection holds the lock. */
 export const isBusy = (error: unknown) => codeOf(error).startsWith('SQLITE_BUSY') || codeOf(error) === 'SQLITE_LOCKED'
 
+/** How long a lock held by another process is waited for, in milliseconds. */
+const lockPatience = 4000
+const cell = new Int32Array(new SharedArrayBuffer(4))
+
+/** Begins to write, as soon as nobody else does. Throws what SQLite says when that takes too long. */
+export function begin(db: Pick<Driver, 'exec'>): void {
+  for (let waited = 0; ; ) {
+    try {
+      db.exec('BEGIN IMMEDIATE')
+      return
+    } catch (error) {
+      if (!isBusy(error) || waited >= lockPatience) throw error
+      const ms = 1 + Math.floor(Math.random() * 10)
+      Atomics.wait(cell, 0, 0, ms)
+      waited += ms
+    }
+  }
+}
+
 /** A fault of the database as an error with a sentence that says what to do. */
 export function storeError(error: unknown, path: string): SymbolonError {
   if (error instanceof SymbolonError) return error

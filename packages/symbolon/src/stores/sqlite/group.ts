@@ -4,7 +4,7 @@
 import type { Revocation } from '@symbolon/protocol'
 import { closedError, closedSentence } from '#stores/rows'
 import { closingIn } from './closing.ts'
-import { type Driver, isBusy } from './driver.ts'
+import { begin, type Driver } from './driver.ts'
 import { type Verb, verbs } from './verbs.ts'
 import { Refusal, type Write, writeFeed } from './write.ts'
 
@@ -28,18 +28,9 @@ export interface Committed {
   readonly flushed: number
 }
 
-/** How long a lock held by another process is waited for, in milliseconds. */
-const lockPatience = 4000
-
 /** Runs a group of calls in one transaction. `wall`: what the clock says; the time taken never goes back. Throws when nothing could be committed. */
-export function runGroup(
-  db: Driver,
-  calls: readonly Call[],
-  wall: number,
-  pause: (ms: number) => void,
-  crashPoint: (step: string) => void,
-): Committed {
-  begin(db, pause)
+export function runGroup(db: Driver, calls: readonly Call[], wall: number, crashPoint: (step: string) => void): Committed {
+  begin(db)
   const began = performance.now()
   const answers: Answer[] = []
   const logged: Revocation[] = []
@@ -63,20 +54,6 @@ export function runGroup(
       // Some faults have ended the transaction themselves.
     }
     throw error
-  }
-}
-
-function begin(db: Driver, pause: (ms: number) => void): void {
-  for (let waited = 0; ; ) {
-    try {
-      db.exec('BEGIN IMMEDIATE')
-      return
-    } catch (error) {
-      if (!isBusy(error) || waited >= lockPatience) throw error
-      const ms = 1 + Math.floor(Math.random() * 10)
-      pause(ms)
-      waited += ms
-    }
   }
 }
 

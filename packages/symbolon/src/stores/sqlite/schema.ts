@@ -2,7 +2,7 @@
 // twice, or from two processes at once, changes nothing. Every table has a tenant.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { type Driver, isBusy } from './driver.ts'
+import { begin, type Driver } from './driver.ts'
 
 const steps: readonly string[] = [
   `
@@ -105,17 +105,9 @@ const steps: readonly string[] = [
   `,
 ]
 
-/** Brings a database up to date; `pause` waits before a lock is asked for again. Throws `store_corrupt` for one that a newer version made. */
-export function migrate(driver: Driver, path: string, pause: () => void): void {
-  for (;;) {
-    try {
-      driver.exec('BEGIN IMMEDIATE')
-      break
-    } catch (error) {
-      if (!isBusy(error)) throw error
-      pause()
-    }
-  }
+/** Brings a database up to date. Throws `store_corrupt` for one that a newer version made, and what SQLite says when somebody holds it for too long. */
+export function migrate(driver: Driver, path: string): void {
+  begin(driver)
   try {
     const version = Number(driver.sql('PRAGMA user_version').get()?.[0])
     if (version > steps.length) {

@@ -38,14 +38,12 @@ export interface SqliteStore extends Store {
   onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
 }
 
-const cell = () => new Int32Array(new SharedArrayBuffer(4))
-
 /** Opens the store and brings its tables up to date. Throws `store_corrupt` or `store_unavailable` with a sentence that says what to do. */
 export async function openSqliteStore(options: SqliteOptions): Promise<SqliteStore> {
   const { path, clock = Date.now } = options
   const db = openDriver(path)
   try {
-    migrate(db, path, () => void Atomics.wait(cell(), 0, 0, 5))
+    migrate(db, path)
     checkOpen(db, path)
   } catch (error) {
     db.close()

@@ -27,8 +27,6 @@ const { path, crashPoint } = workerData as WorkerData
 const port = parentPort
 if (port === null) throw new Error('This file is a worker.')
 
-const cell = new Int32Array(new SharedArrayBuffer(4))
-const pause = (ms: number) => void Atomics.wait(cell, 0, 0, ms)
 const crash = (step: string) => {
   if (step === crashPoint) process.kill(process.pid, 'SIGKILL')
 }
@@ -42,7 +40,7 @@ port.on('message', (request: Request) => {
   }
   let reply: Reply
   try {
-    reply = runGroup(db, request.calls as readonly Call[], request.wall, pause, crash)
+    reply = runGroup(db, request.calls as readonly Call[], request.wall, crash)
   } catch (error) {
     const { code, message } = storeError(error, path)
     reply = { failed: { code: code as 'store_corrupt' | 'store_unavailable', sentence: message, closed: isClosed(error) } }
