@@ -38,8 +38,8 @@ export interface Postgres {
   readonly disk: Disk | undefined
   /** The address of a database, reached by `port` or by that of a proxy before it. */
   url(database: string, through?: number): string
-  /** A new database. */
-  create(): Promise<string>
+  /** A new database, or a copy of one that nobody is connected to. */
+  create(of?: string): Promise<string>
   /** Runs statements as the superuser. */
   sql(database: string, text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
   /** Runs statements in a transaction that stays open; `holds` when they have run. `release` ends it, with a commit if told so. */
@@ -123,9 +123,9 @@ export async function startPostgres(settings: readonly string[] = [], origin: Or
     disk,
     url,
     sql,
-    async create() {
+    async create(of = 'template1') {
       const name = `test_${randomBytes(6).toString('hex')}`
-      await sql('postgres', `CREATE DATABASE ${name}`)
+      await sql('postgres', `CREATE DATABASE ${name} TEMPLATE ${of}`)
       return name
     },
     hold(database, text, commit = false) {

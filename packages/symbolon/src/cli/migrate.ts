@@ -33,7 +33,7 @@ async function status(terminal: Terminal, options: CommonOptions): Promise<void>
 async function up(terminal: Terminal, options: CommonOptions & { readonly dryRun?: boolean }): Promise<void> {
   await withMigrations(terminal, options, async (migrations) => {
     if (options.dryRun === true) return terminal.out((await migrations.sql()).trimEnd() || '-- The tables are up to date.')
-    const taken = await migrations.up()
+    const taken = await migrations.up(terminal.err)
     if (options.json === true) return terminal.out(JSON.stringify({ taken }))
     terminal.out(
       taken === 0 ? 'The tables were up to date.' : `Took ${taken} ${taken === 1 ? 'step' : 'steps'}; the tables are up to date.`,

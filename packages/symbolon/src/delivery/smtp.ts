@@ -2,7 +2,6 @@
 // mail. Codes and addresses stand in no log line and no error; after a crash people ask for a new code.
 
 import { SymbolonError } from '@symbolon/protocol'
-import { createTransport } from 'nodemailer'
 import type { CoreEvent, Courier, Delivery } from '#core'
 import type { MailBrand } from '#messages'
 import { mailFor } from './mails.ts'
@@ -42,20 +41,27 @@ const isFinal = (error: unknown) => Number((error as { responseCode?: number } |
 /** Creates the courier. Connects when the first mail is queued. */
 export function createSmtp(options: SmtpOptions): Smtp {
   const { observe, brand = {}, retries = [1000, 5000, 25_000], most = 1000 } = options
-  const transport = createTransport(
-    {
-      url: options.url,
-      pool: true,
-      maxConnections: connections,
-      connectionTimeout: 10_000,
-      greetingTimeout: 10_000,
-      socketTimeout: 20_000,
-      dnsTimeout: 5000,
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    },
-    { from: options.from },
-  )
+  const connect = async () =>
+    (await import('nodemailer')).createTransport(
+      {
+        url: options.url,
+        pool: true,
+        maxConnections: connections,
+        connectionTimeout: 10_000,
+        greetingTimeout: 10_000,
+        socketTimeout: 20_000,
+        dnsTimeout: 5000,
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      },
+      { from: options.from },
+    )
+  let connected: ReturnType<typeof connect> | undefined
+  /** Made for the first mail: most commands send none. */
+  const transport = () => {
+    connected ??= connect()
+    return connected
+  }
   const line: Mail[] = []
   /** Those that wait to be tried again. They hold no connection: a server that puts some recipients off must not hold up the others. */
   const later = new Set<() => void>()
@@ -81,7 +87,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
     const { subject, text, html } = mailFor(delivery, brand)
     try {
       // An object, not a text: nothing in an address can become a second recipient.
-      await transport.sendMail({
+      await (await transport()).sendMail({
         to: { name: '', address: delivery.to },
         envelope: { from: addressOf(options.from), to: [delivery.to] },
         subject,
@@ -120,7 +126,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
     },
     async verify() {
       try {
-        await transport.verify()
+        await (await transport()).verify()
       } catch (cause) {
         const code = (cause as { code?: string } | null)?.code ?? 'unknown'
         const sentence = `The mail server cannot be used (${code}); check delivery.smtp.url, its port and its credentials.`
@@ -139,7 +145,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
         work()
       })
       clearTimeout(timer)
-      transport.close()
+      ;(await connected)?.close()
     },
   }
 }

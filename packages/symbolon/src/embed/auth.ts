@@ -38,7 +38,7 @@ import {
 } from '#core'
 import { createOutbox, createSmtp, createWebhookSender } from '#delivery'
 import { createPasskeyRules } from '#factors'
-import { createAdminHttp, createHttp, type HttpHandler } from '#http'
+import type { HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
 import { mailBrand } from './brand.ts'
@@ -106,8 +106,8 @@ export interface AuthObject {
 interface Opened {
   readonly store: NodeStore
   readonly core: Core
-  readonly http: HttpHandler
-  readonly admin: HttpHandler
+  /** Who answers requests; loaded a second after the start or for the first of them, since an operator's command has none. */
+  readonly doors: () => Promise<{ readonly http: HttpHandler; readonly admin: HttpHandler }>
   readonly mark: MarkKeeper
   readonly webhooks: Webhooks
   readonly stopJobs: () => Promise<void>
@@ -255,12 +255,22 @@ export function createAuth(options: AuthOptions): AuthObject {
       const report = (job: string, error: unknown) => observe({ event: 'job.failed', job, detail: sentenceOf(error) })
       const stop = startJobs({ ...core.jobs, flush: core.sessions.flush, seals: core.seals, leases: store.leases, report })
       const stopWebhooks = settings.webhooks.length > 0 ? startWebhooks({ webhooks, leases: store.leases, sender, report }) : async () => {}
+      const load = async () => {
+        const { createAdminHttp, createHttp } = await import('#http')
+        const admin = createAdminHttp({ ...parts, webhooks, adminKeyHashes: hashes, metrics: settings.metrics })
+        return { http: createHttp(parts), admin }
+      }
+      let loaded: ReturnType<typeof load> | undefined
+      const doors = () => {
+        loaded ??= load()
+        return loaded
+      }
+      setTimeout(() => void doors().catch(() => {}), 1000).unref()
       opened = {
         store,
         core,
         webhooks,
-        http: createHttp(parts),
-        admin: createAdminHttp({ ...parts, webhooks, adminKeyHashes: hashes, metrics: settings.metrics }),
+        doors,
         mark,
         stopJobs: async () => void (await Promise.all([stop(), stopWebhooks()])),
         letGo,
@@ -298,7 +308,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   const answer = async (which: 'http' | 'admin', request: Request, info: RequestInfo): Promise<Response> => {
     let handler: HttpHandler
     try {
-      handler = (await ready())[which]
+      handler = (await (await ready()).doors())[which]
     } catch {
       return refusal('store_unavailable', issuer.startsWith('https:'))
     }

@@ -10,8 +10,8 @@ export interface Migrations {
   status(): Promise<{ readonly seen: number; readonly known: number; readonly fits: boolean }>
   /** What `up` would run; empty when there is nothing to do. */
   sql(): Promise<string>
-  /** Takes the steps that are left, once, however many do so at the same time; how many that were. */
-  up(): Promise<number>
+  /** Takes the steps that are left, once, however many do so at the same time; how many that were. `say` hears what takes long, in sentences. */
+  up(say?: (text: string) => void): Promise<number>
   close(): Promise<void>
 }
 

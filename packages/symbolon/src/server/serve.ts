@@ -6,8 +6,6 @@ import { type AuthObject, createAuth, storePlace } from '#embed'
 import type { Mountable } from '#node'
 import type { Configuration } from './configuration.ts'
 import { type Listener, listen } from './listen.ts'
-import { createLog } from './log.ts'
-import { createMetrics } from './metrics.ts'
 
 /** A service that runs. */
 export interface Running {
@@ -33,6 +31,8 @@ const loud = /\.(?:fault|failed|reused|rolled_back|recovered|recovery_refused|re
 /** Starts the service; throws an error whose message is one sentence. */
 export async function serve(configuration: Configuration, options: ServeOptions = {}): Promise<Running> {
   const { host, port, adminHost, adminPort } = configuration
+  // Commands that do not serve need neither.
+  const [{ createLog }, { createMetrics }] = await Promise.all([import('./log.ts'), import('./metrics.ts')])
   const log = createLog(configuration.logLevel)
   const metrics = createMetrics(
     async () => ({ followers: auth.feed.followers().length, head: (await auth.feed.head()).seq }),

@@ -98,8 +98,8 @@ const linkOf = async (service: TestService, to: string) => {
   return /\/login\/link\?token=(\S+)/.exec(mails.filter((mail) => mail.to === to).at(-1)?.text ?? '')?.[1] ?? ''
 }
 
-/** Asks everything of everybody, round by round, and keeps the answers by what was asked. */
-async function everything(service: TestService, client: string, mailed: readonly Kind[]) {
+/** Starts a sign-in for everybody, round by round, and gives what asks everything that follows from one, by what was asked. */
+async function begin(service: TestService, client: string, mailed: readonly Kind[]) {
   const answers: Record<string, Partial<Record<Kind, Answer[]>>> = {}
   const keep = (what: string, kind: Kind, answer: Answer) => {
     answers[what] ??= {}
@@ -131,75 +131,86 @@ async function everything(service: TestService, client: string, mailed: readonly
   // No page counts down any more, and the last of them may be sent again.
   const last = await ask(service, jars.known, '/v1/login/start', { method: 'email_otp', identifier: people.known, client_id: client })
   const again = Date.parse(memberOf(last.text, 'resend_at'))
-  await new Promise((resolve) => setTimeout(resolve, again - Date.now() + 50))
   const code = '000000'
-  await each(kinds, async (kind, round) =>
-    keep('verify', kind, await ask(service, jars[kind], '/v1/login/verify', { login_id: byApi[kind][round] ?? '', code })),
-  )
-  await each(kinds, async (kind, round) =>
-    keep('page: code', kind, await ask(service, jars[kind], '/login/code', { ...form(kind), login_id: byPage[kind][round] ?? '', code })),
-  )
-  await each(mailed, async (kind, round) => {
-    // Elsewhere, where the link asks for the code.
-    const elsewhere: Jar = new Map()
-    await ask(service, elsewhere, `/login/link?token=${links[kind][round]}`)
-    const page = await ask(service, elsewhere, '/login/link')
-    keep('link', kind, page)
-    keep('link: code', kind, await ask(service, elsewhere, '/login/link', { form_token: field(page.text, 'form_token'), code }))
-  })
-  await each(kinds, async (kind, round) =>
-    keep('resend', kind, await ask(service, jars[kind], '/v1/login/resend', { login_id: byApi[kind][round] ?? '' })),
-  )
-  await each(kinds, async (kind, round) =>
-    keep('page: resend', kind, await ask(service, jars[kind], '/login/resend', { ...form(kind), login_id: byPage[kind][round] ?? '' })),
-  )
-  return answers
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, again - Date.now() + 50))
+    await each(kinds, async (kind, round) =>
+      keep('verify', kind, await ask(service, jars[kind], '/v1/login/verify', { login_id: byApi[kind][round] ?? '', code })),
+    )
+    await each(kinds, async (kind, round) =>
+      keep('page: code', kind, await ask(service, jars[kind], '/login/code', { ...form(kind), login_id: byPage[kind][round] ?? '', code })),
+    )
+    await each(mailed, async (kind, round) => {
+      // Elsewhere, where the link asks for the code.
+      const elsewhere: Jar = new Map()
+      await ask(service, elsewhere, `/login/link?token=${links[kind][round]}`)
+      const page = await ask(service, elsewhere, '/login/link')
+      keep('link', kind, page)
+      keep('link: code', kind, await ask(service, elsewhere, '/login/link', { form_token: field(page.text, 'form_token'), code }))
+    })
+    await each(kinds, async (kind, round) =>
+      keep('resend', kind, await ask(service, jars[kind], '/v1/login/resend', { login_id: byApi[kind][round] ?? '' })),
+    )
+    await each(kinds, async (kind, round) =>
+      keep('page: resend', kind, await ask(service, jars[kind], '/login/resend', { ...form(kind), login_id: byPage[kind][round] ?? '' })),
+    )
+    return answers
+  }
 }
 
 const times = (answers: readonly Answer[] = []) => answers.map(({ ms }) => ms)
 
-describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
-  let service: TestService
-  let server: Postgres | undefined
-  beforeAll(async () => {
-    if (kind === 'postgres') server = await startPostgres(['fsync=off'])
-    service = await inhabited(server === undefined ? undefined : server.url(await server.create()))
-  }, 60_000)
-  afterAll(async () => {
-    await service.close()
-    server?.stop()
-  })
+/** Where it is asked. Where sign-up is shut, more differs behind the answers: there is somebody to write to, or nobody. */
+const places: readonly (readonly ['sqlite' | 'postgres', string, readonly Kind[]])[] = [
+  ['sqlite', 'shut', []],
+  ['sqlite', 'open', ['unknown', 'known', 'passkey']],
+  ['postgres', 'shut', []],
+]
+type Begun = Awaited<ReturnType<typeof begin>>
+const services = new Map<string, TestService>()
+const begun = new Map<string, Begun>()
+let server: Postgres
+beforeAll(async () => {
+  server = await startPostgres(['fsync=off'])
+  services.set('sqlite', await inhabited(undefined))
+  services.set('postgres', await inhabited(server.url(await server.create())))
+  // All begin before any goes on: the time until a mail may be sent again passes once.
+  for (const [kind, client, mailed] of places)
+    begun.set(`${kind} ${client}`, await begin(services.get(kind) as TestService, client, mailed))
+}, 300_000)
+afterAll(async () => {
+  for (const service of services.values()) await service.close()
+  server.stop()
+})
 
-  // Where sign-up is shut, more differs behind the answers: there is somebody to write to, or nobody.
-  const clients: readonly (readonly [string, readonly Kind[]])[] = [
-    ['shut', []],
-    ...(kind === 'sqlite' ? [['open', ['unknown', 'known', 'passkey']] as const] : []),
-  ]
-  it.each(clients)(
-    'nobody is told apart where sign-up is %s',
-    async (client, mailed) => {
-      const answers = await everything(service, client, mailed)
-      expect(Object.keys(answers)).toHaveLength(mailed.length > 0 ? 8 : 6)
-      const apart: string[] = []
-      for (const [what, { unknown = [], ...others }] of Object.entries(answers)) {
-        const shapes = new Set(unknown.map(({ shape }) => shape))
-        const status = what === 'verify' || what.endsWith('code') ? '401' : '200'
-        expect(
-          [...shapes].map((shape) => shape.split('\n')[0]),
-          what,
-        ).toEqual([status])
-        for (const [other, theirs] of Object.entries(others)) {
-          expect(new Set(theirs.map(({ shape }) => shape)), `${what}: ${other}`).toEqual(shapes)
-          const which = slower(times(theirs), times(unknown), told)
-          if (which !== undefined) apart.push(`${what}: ${which === 'first' ? other : 'unknown'} is slower`)
-        }
+it.each(places)(
+  'on %s nobody is told apart where sign-up is %s',
+  async (kind, client, mailed) => {
+    const answers = await (begun.get(`${kind} ${client}`) as Begun)()
+    expect(Object.keys(answers)).toHaveLength(mailed.length > 0 ? 8 : 6)
+    const apart: string[] = []
+    for (const [what, { unknown = [], ...others }] of Object.entries(answers)) {
+      const shapes = new Set(unknown.map(({ shape }) => shape))
+      const status = what === 'verify' || what.endsWith('code') ? '401' : '200'
+      expect(
+        [...shapes].map((shape) => shape.split('\n')[0]),
+        what,
+      ).toEqual([status])
+      for (const [other, theirs] of Object.entries(others)) {
+        expect(new Set(theirs.map(({ shape }) => shape)), `${what}: ${other}`).toEqual(shapes)
+        const which = slower(times(theirs), times(unknown), told)
+        if (which !== undefined) apart.push(`${what}: ${which === 'first' ? other : 'unknown'} is slower`)
       }
-      expect(apart).toEqual([])
-    },
-    300_000,
-  )
+    }
+    expect(apart).toEqual([])
+  },
+  300_000,
+)
 
-  it('would see two milliseconds', async () => {
+it.each(['sqlite', 'postgres'])(
+  'on %s two milliseconds would be seen',
+  async (kind) => {
+    const service = services.get(kind) as TestService
     const taken: Record<'late' | 'unknown', Answer[]> = { late: [], unknown: [] }
     for (let round = 0; round < rounds; round++)
       for (const one of shuffled(['late', 'unknown'] as const)) {
@@ -208,8 +219,9 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
       }
     expect(slower(times(taken.late), times(taken.unknown), told)).toBe('first')
     expect(slower(times(taken.unknown), times(taken.late), told)).toBe('second')
-  }, 60_000)
-})
+  },
+  60_000,
+)
 
 describe('the statistic', () => {
   const noise = () => Math.abs(Math.random() ** -0.5)

@@ -90,10 +90,13 @@ it('keep nobody waiting behind somebody who reads for long', async () => {
     const reader = server.hold(database, 'SELECT count(*) FROM symbolon.sessions')
     await reader.holds
     let done = false
-    const up = migrations.up().then((steps) => {
-      done = true
-      return steps
-    })
+    const said: string[] = []
+    const up = migrations
+      .up((text) => void said.push(text))
+      .then((steps) => {
+        done = true
+        return steps
+      })
     // As a node asks: a statement that is not answered in 900 ms is a refusal.
     let asked = 0
     for (const end = performance.now() + 2500; performance.now() < end; asked++)
@@ -102,6 +105,7 @@ it('keep nobody waiting behind somebody who reads for long', async () => {
     expect([done, (await migrations.status()).seen]).toEqual([false, 1])
     await reader.release()
     expect(await up).toBeGreaterThan(10)
+    expect(said).toEqual([expect.stringMatching(/^Building an index/), expect.stringMatching(/^Somebody holds a table/)])
     expect(await migrations.status()).toMatchObject({ fits: true })
   } finally {
     await migrations.close()

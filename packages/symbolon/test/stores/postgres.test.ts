@@ -11,8 +11,12 @@ import { client, id, sign } from '../suites/store/setting.ts'
 import { storeSuite } from '../suites/store/suite.ts'
 
 let server: Postgres
+/** A database with the tables in it. */
+let made: string
 beforeAll(async () => {
   server = await startPostgres(['fsync=off'])
+  made = await server.create()
+  await (await openPostgresStore({ url: server.url(made) })).close()
 })
 afterAll(() => server.stop())
 
@@ -53,7 +57,7 @@ function timed(stores: () => readonly Store[], tell: () => Promise<unknown>): St
 }
 
 async function open(clock: () => number) {
-  const database = await server.create()
+  const database = await server.create(made)
   const one = () => openPostgresStore({ url: server.url(database), connections: 6 })
   let stores: PostgresStore[] = [await one(), await one()]
   const tell = await tellTime(database, clock)

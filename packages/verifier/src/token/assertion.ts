@@ -2,7 +2,8 @@
 // for that client. Whether it was used before is for the caller to find out. Must never throw on input.
 
 import { fromBase64url, type PublicJwk } from '@symbolon/protocol'
-import { compactVerify, importJWK } from 'jose'
+import { compactVerify } from 'jose/jws/compact/verify'
+import { importJWK } from 'jose/key/import'
 import { readObject } from './json.ts'
 
 /** What an assertion is held against. `now` in milliseconds since 1970. */

@@ -2,7 +2,9 @@
 // Must never throw on input, and never answer from memory without asking time and revocations again.
 
 import { type AccessTokenClaims, type Algorithm, type ErrorCode, fromBase64url, type PublicJwk } from '@symbolon/protocol'
-import { type CryptoKey, compactVerify, importJWK } from 'jose'
+import type { CryptoKey } from 'jose'
+import { compactVerify } from 'jose/jws/compact/verify'
+import { importJWK } from 'jose/key/import'
 import { refusedByShape, refusedByTime, type TokenRefused } from './claims.ts'
 import { readObject } from './json.ts'
 

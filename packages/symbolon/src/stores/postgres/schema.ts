@@ -253,7 +253,7 @@ export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, { steps:
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms))
 
 /** Runs a part's transaction; again where somebody holds a table, so that nobody else waits behind it for long. */
-async function take(query: Query, together: string): Promise<void> {
+async function take(query: Query, together: string, say: (text: string) => void): Promise<void> {
   const until = performance.now() + mostTried
   for (let turn = 1; ; turn++) {
     try {
@@ -262,13 +262,14 @@ async function take(query: Query, together: string): Promise<void> {
     } catch (error) {
       await query('ROLLBACK')
       if (!isLocked(error) || performance.now() > until) throw error
+      if (turn === 1) say('Somebody holds a table that a step changes; it is tried again, for ten minutes.')
       await pause(1000 + Math.random() * 1000)
     }
   }
 }
 
-/** Brings the database up to date, once, however many processes begin at the same time; returns how many steps were taken. */
-export async function migrate(driver: Driver): Promise<number> {
+/** Brings the database up to date, once, however many processes begin at the same time; returns how many steps were taken. `say` hears what takes long. */
+export async function migrate(driver: Driver, say: (text: string) => void = () => {}): Promise<number> {
   const before = await standing(driver)
   if (before.needs > known) checkStanding(before)
   if (before.steps >= known) return 0
@@ -276,7 +277,8 @@ export async function migrate(driver: Driver): Promise<number> {
     // Asked for again and again: an index that is built waits for every statement under way, one that waits for this lock among them.
     const lock = async () => (await query('SELECT pg_try_advisory_lock(hashtextextended($1, 0))', [`symbolon ${driver.schema}`]))[0]?.[0]
     const until = performance.now() + mostTried
-    while ((await lock()) !== true) {
+    for (let turn = 1; (await lock()) !== true; turn++) {
+      if (turn === 1) say('Another process is changing the tables; waiting until it is done.')
       if (performance.now() > until)
         throw sentence('Another process has been changing the tables of Symbolon for ten minutes.', 'store_unavailable')
       await pause(200)
@@ -285,8 +287,9 @@ export async function migrate(driver: Driver): Promise<number> {
     const rows = (await isThere(query, driver.schema)) ? await query("SELECT value FROM @meta WHERE name = 'steps'") : []
     const seen = Number(rows[0]?.[0] ?? 0)
     for (const { alone, together } of seen < known ? partsFrom(driver, seen) : []) {
+      if (alone.length > 0) say('Building an index beside those who read and write; with millions of rows this takes minutes.')
       for (const statement of alone) await query(statement)
-      await take(query, together)
+      await take(query, together, say)
     }
     return Math.max(0, known - seen)
   })

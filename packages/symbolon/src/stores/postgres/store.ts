@@ -81,7 +81,7 @@ export async function openMigrations(options: PostgresOptions) {
       return { seen: at.steps, known, fits: at.steps >= known && at.needs <= known }
     },
     sql: async () => migrationSql(driver, await standing(driver)),
-    up: () => migrate(driver),
+    up: (say?: (text: string) => void) => migrate(driver, say),
     close: () => driver.close(),
   }
 }
