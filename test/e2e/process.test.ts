@@ -1,11 +1,11 @@
 // The built service as a process: it starts, refuses in one sentence, stops in order, and loses nothing to kill -9.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freePort } from '../free-port.ts'
 
 const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
@@ -227,17 +227,33 @@ it('what `init` prints last is a command that serves, and says where it listens'
 })
 
 describe('kill -9', () => {
-  it.each(['login.charged', 'commit.before', 'commit.after', 'login.opened'])('at %s of a sign-in strands nobody', async (crashPoint) => {
+  /** A data directory with somebody who is signed in, and somebody who is about to be; each test gets a copy. */
+  let made: {
+    readonly folder: string
+    readonly ports: { port: number; admin: number }
+    readonly login_id: string
+    readonly code: string
+  } & Awaited<ReturnType<typeof signIn>>
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'symbolon-process-'))
+    data = join(folder, 'data')
     registerNative()
-    const before = await serve()
-    const login_id = await start(before)
-    const code = await codeOf(before)
-    before.child.kill('SIGTERM')
-    await before.gone
-    const crashing = await serve({ SYMBOLON_CRASH_POINT: crashPoint }, before.ports)
+    const service = await serve()
+    const signedIn = await signIn(service)
+    const login_id = await start(service)
+    made = { folder, ports: service.ports, login_id, code: await codeOf(service), ...signedIn }
+    service.child.kill('SIGTERM')
+    await service.gone
+  }, 60_000)
+  afterAll(() => rmSync(made.folder, { recursive: true, force: true }))
+  beforeEach(() => cpSync(join(made.folder, 'data'), data, { recursive: true }))
+
+  it.each(['login.charged', 'commit.before', 'commit.after', 'login.opened'])('at %s of a sign-in strands nobody', async (crashPoint) => {
+    const { login_id, code, ports } = made
+    const crashing = await serve({ SYMBOLON_CRASH_POINT: crashPoint }, ports)
     await crashing.post('/v1/login/verify', { login_id, code }).catch(() => {})
     expect((await crashing.gone).signal).toBe('SIGKILL')
-    const after = await serve({}, before.ports)
+    const after = await serve({}, ports)
     const again = await after.post('/v1/login/verify', { login_id, code })
     // Before the session was committed the code still counts; after it, it is used up. Either way a new one works.
     expect(again.status).toBe(crashPoint === 'login.opened' ? 401 : 200)
@@ -247,15 +263,11 @@ describe('kill -9', () => {
   it.each(['rotate.before', 'commit.before', 'commit.after', 'rotate.committed'])(
     'at %s of a refresh signs nobody out',
     async (crashPoint) => {
-      registerNative()
-      const before = await serve()
-      const { refresh_token } = await signIn(before)
-      before.child.kill('SIGTERM')
-      await before.gone
-      const crashing = await serve({ SYMBOLON_CRASH_POINT: crashPoint }, before.ports)
+      const { refresh_token, ports } = made
+      const crashing = await serve({ SYMBOLON_CRASH_POINT: crashPoint }, ports)
       await crashing.post('/v1/session/refresh', { refresh_token }).catch(() => {})
       expect((await crashing.gone).signal).toBe('SIGKILL')
-      const after = await serve({}, before.ports)
+      const after = await serve({}, ports)
       const answered = await refresh(after, refresh_token)
       expect(answered.status).toBe(200)
       expect((await refresh(after, answered.body.refresh_token)).status).toBe(200)
@@ -263,15 +275,11 @@ describe('kill -9', () => {
   )
 
   it('after a revocation was committed keeps it', async () => {
-    registerNative()
-    const before = await serve()
-    const { refresh_token, access_token } = await signIn(before)
-    before.child.kill('SIGTERM')
-    await before.gone
-    const crashing = await serve({ SYMBOLON_CRASH_POINT: 'revoke.committed' }, before.ports)
+    const { refresh_token, access_token, ports } = made
+    const crashing = await serve({ SYMBOLON_CRASH_POINT: 'revoke.committed' }, ports)
     await fetch(`${crashing.origin}/v1/session`, { method: 'DELETE', headers: { authorization: `Bearer ${access_token}` } }).catch(() => {})
     expect((await crashing.gone).signal).toBe('SIGKILL')
-    const after = await serve({}, before.ports)
+    const after = await serve({}, ports)
     expect(await refresh(after, refresh_token)).toMatchObject({ status: 401, body: { code: 'session_revoked' } })
   })
 })

@@ -10,11 +10,12 @@ import { fileURLToPath } from 'node:url'
 import { AxeBuilder } from '@axe-core/playwright'
 import { build } from 'esbuild'
 import express from 'express'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { createAuth } from 'symbolon'
 import { createGuard } from 'symbolon/express'
 import { toNodeHandler } from 'symbolon/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startChromium } from '../chromium.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'symbolon-step-up-'))
 const pictures = process.env.SYMBOLON_PICTURES
@@ -73,10 +74,7 @@ else document.title = 'ready'
     res.status(taken.ok ? 201 : 403).send(taken.ok ? `paid ${req.body.order}` : taken.code)
   })
   await auth.ready()
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu'],
-  })
+  browser = await startChromium()
 }, 60_000)
 afterAll(async () => {
   await browser?.close()

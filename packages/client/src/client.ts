@@ -35,14 +35,11 @@ export interface Client {
   close(): void
 }
 
-/** What a newer token may mend: one of before a step-up proves less than the session does. */
-const stale = /^(?:claims_stale|token_expired|token_revoked|step_up_required)$/
+/** What a newer token may mend, or the issuer knows the truth about: one of before a step-up proves less than the session does. */
+const stale = /^(?:claims_stale|credential_conflict|session_(?:expired|revoked|unknown)|step_up_required|token_(?:expired|revoked))$/
 
-/** Whether a body can be sent a second time. */
-function replays(input: RequestInfo | URL, init: RequestInit | undefined): boolean {
-  const body = init?.body ?? (input instanceof Request ? input.body : null)
-  return body === null || body === undefined || !(body instanceof ReadableStream)
-}
+/** Whether a body can be sent a second time: that of a `Request` by a copy of it, a stream beside one not. */
+const replays = (init: RequestInit | undefined): boolean => !(init?.body instanceof ReadableStream)
 
 /**
  * Creates the client of a page.
@@ -103,11 +100,16 @@ export function createClient(options: ClientOptions): Client {
         if (error instanceof ClientError && error.code === 'signed_out') return send(input, init)
         throw error
       }
-      const again = replays(input, init)
+      const again = replays(init)
       for (let surely = false, last = !again; ; surely = true) {
         // A Request gives its body once: what may be sent again is copied.
         const response = await send(input instanceof Request && again ? input.clone() : input, withToken(init, input, token))
-        if (last || response.status !== 401 || !stale.test(await codeOf(response))) return response
+        if (response.status !== 401 || !stale.test(await codeOf(response))) return response
+        if (last) {
+          // Whatever is asked next shall not carry it, too.
+          if (!again) tokens.renew(token, false).catch(() => {})
+          return response
+        }
         try {
           const renewed = await tokens.renew(token, surely)
           token = renewed.token

@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createGuard } from '@symbolon/verifier/node'
 import { build } from 'esbuild'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { createAuth } from 'symbolon'
 import { toNodeHandler } from 'symbolon/node'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startChromium } from '../../../test/chromium.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'symbolon-client-'))
 let server: Server
@@ -60,23 +61,13 @@ globalThis.client = createClient({ issuer: location.origin + '/auth' }); globalT
       response.end(JSON.stringify({ sub: request.auth.sub, roles: request.auth.roles, body: Buffer.concat(chunks).toString() })),
     )
   })
+  routes['/session'] = guard('session', { credential: 'bearer' })((_, response) => response.end('{}'))
   routes['/api'] = (request, response) => {
     counted.calls++
     return api(request, response)
   }
   await auth.ready()
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  browser = await startChromium()
 })
 afterAll(async () => {
   await browser.close()
@@ -136,6 +127,27 @@ it('mints again when roles changed, and repeats the request with its body once',
   const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
   await auth.users.change(id, { roles: ['editor'] }, 'test')
   expect(await call(tab, { method: 'POST', body: 'hello' })).toMatchObject({ status: 200, body: { roles: ['editor'], body: 'hello' } })
+})
+
+it('repeats a Request with its body', async () => {
+  const [tab] = tabs as [Page, Page]
+  expect((await call(tab)).body?.roles).toEqual([])
+  const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+  await auth.users.change(id, { roles: ['editor'] }, 'test')
+  const answer = await tab.evaluate(async () =>
+    (await globalThis.client.fetch(new Request('/api', { method: 'POST', body: 'hello' }))).json(),
+  )
+  expect(answer).toMatchObject({ roles: ['editor'], body: 'hello' })
+})
+
+it('notices that the session was ended when an API says so', async () => {
+  const [tab] = tabs as [Page, Page]
+  const asked = () => tab.evaluate(async () => (await globalThis.client.fetch('/session')).status)
+  expect(await asked()).toBe(200)
+  const { id } = (await auth.users.find({ email: user })) ?? { id: '' }
+  await auth.sessions.revoke({ user: id }, 'admin', { actor: 'test' })
+  expect(await asked()).toBe(401)
+  expect(await tab.evaluate(() => globalThis.changes.at(-1))).toBe(false)
 })
 
 it('signs nobody out over a lost answer, a 503 or no network', async () => {

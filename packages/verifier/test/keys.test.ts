@@ -9,17 +9,20 @@ const day = 86_400_000
 
 let time: number
 let fetches: number
+let fresh: boolean[]
 /** What the issuer publishes; `undefined`: it cannot be reached. */
 let published: readonly object[] | undefined
 let set: KeySet
 beforeEach(() => {
   time = 1_000_000
   fetches = 0
+  fresh = []
   published = [key('a')]
   set = createKeySet({
     now: () => time,
-    fetchJson: async () => {
+    fetchJson: async (bypass) => {
       fetches++
+      fresh.push(bypass)
       if (published === undefined) throw new Error('unreachable')
       return { keys: published }
     },
@@ -76,11 +79,40 @@ describe('keys', () => {
     published = [key('a'), key('b')]
     set.announce('b')
     expect([await kids('b'), fetches]).toEqual([['a', 'b'], 2])
-    set.announce('c')
-    expect([await kids('c'), await kids('c'), fetches]).toEqual([['a', 'b'], ['a', 'b'], 3])
+    expect(fresh).toEqual([false, true])
     time += 10_000
     await kids('x')
-    expect(fetches).toBe(4)
+    expect(fetches).toBe(3)
+  })
+
+  it('that were announced are not taken for unknown while they cannot be had, asked for once a second, and forgotten after a minute', async () => {
+    await kids('a')
+    set.announce('b')
+    const asked = async () => [
+      await Promise.resolve()
+        .then(() => kids('b'))
+        .catch(({ code }) => code as string),
+      fetches,
+    ]
+    // A cache hands out what it has, or nobody answers.
+    expect([await asked(), await asked()]).toEqual([
+      ['keys_unavailable', 2],
+      ['keys_unavailable', 2],
+    ])
+    published = undefined
+    time += 1000
+    expect(await asked()).toEqual(['keys_unavailable', 3])
+    expect(await kids('a')).toEqual(['a'])
+    published = [key('a'), key('b')]
+    time += 1000
+    expect(await asked()).toEqual([['a', 'b'], 4])
+    set.announce('c')
+    time += minute
+    expect([await kids('c'), await kids('c')]).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
+    expect(fetches).toBe(5)
   })
 
   it('stay the same objects while nothing about them changed', async () => {

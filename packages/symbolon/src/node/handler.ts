@@ -87,12 +87,17 @@ async function answer(auth: Mountable, origin: string, target: string, request: 
       const value = request.rawHeaders[i + 1] as string
       // Headers would join two Cookie fields by a comma; RFC 9113 §8.2.3 says '; '.
       if (name === 'cookie' && headers.has('cookie')) headers.set('cookie', `${headers.get('cookie')}; ${value}`)
-      else if (name === 'host' || name === 'connection' || name === 'transfer-encoding') continue
+      // RFC 9113 §8.3: an HTTP/2 server of Node's lists the request line as headers, too.
+      else if (name.startsWith(':') || name === 'host' || name === 'connection' || name === 'transfer-encoding') continue
       else headers.append(name, value)
     }
     const made = new Request(origin + target, { method, headers, ...(body !== undefined && body.length > 0 && { body }) })
     const ip = clientAddress(request.socket.remoteAddress, request.headers['x-forwarded-for'], auth.trustedProxies)
-    await send(await auth.handler(made, { ip, host: request.headers.host ?? '' }), method, response)
+    await send(
+      await auth.handler(made, { ip, host: String(request.headers.host ?? request.headers[':authority'] ?? '') }),
+      method,
+      response,
+    )
   } catch (error) {
     if (response.headersSent) response.destroy()
     else refuse(response, error instanceof TypeError ? 'invalid_request' : 'internal', origin)

@@ -3,8 +3,8 @@
 
 import { AxeBuilder } from '@axe-core/playwright'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startChromium } from '../../../../test/chromium.ts'
 import { createBrowser } from '../setting/browser.ts'
-import { startChromium } from '../setting/chromium.ts'
 import { keyFactor, wordFactor } from '../setting/factors.ts'
 import { handlerOf } from '../setting/handler.ts'
 import { issuer, openSetting, type Setting } from '../setting/service.ts'

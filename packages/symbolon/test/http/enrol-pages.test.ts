@@ -3,7 +3,7 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startChromium } from '../setting/chromium.ts'
+import { startChromium } from '../../../../test/chromium.ts'
 import { deviceIn } from '../setting/device.ts'
 import { startService, type TestService } from '../setting/server.ts'
 

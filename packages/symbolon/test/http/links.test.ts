@@ -4,8 +4,8 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startChromium } from '../../../../test/chromium.ts'
 import { createBrowser } from '../setting/browser.ts'
-import { startChromium } from '../setting/chromium.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startChromium } from '../../../../test/chromium.ts'
 import { createBrowser, signInOver } from '../setting/browser.ts'
-import { startChromium } from '../setting/chromium.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startChromium } from '../setting/chromium.ts'
+import { startChromium } from '../../../../test/chromium.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService

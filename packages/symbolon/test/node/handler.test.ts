@@ -1,6 +1,8 @@
 // The node handler under node:http, Express and Fastify: what it takes, what it leaves, and whom it believes.
 
+import { once } from 'node:events'
 import { createServer, type Server, request as send } from 'node:http'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { routes } from '@symbolon/protocol'
 import express from 'express'
@@ -51,6 +53,24 @@ describe('under node:http', () => {
       ip: '127.0.0.1',
     })
     expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2'])
+  })
+
+  it('answers over HTTP/2, whose request line Node lists among the headers', async () => {
+    const server = createHttp2Server((request, response) => toNodeHandler(echo)(request as never, response as never))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    try {
+      const stream = session.request({ ':method': 'POST', ':path': '/auth/x?y=1', cookie: 'a=1' })
+      stream.end('hello')
+      const [headers] = (await once(stream, 'response')) as [Record<string, unknown>]
+      let body = ''
+      for await (const part of stream) body += part
+      expect([headers[':status'], headers['set-cookie']]).toEqual([200, ['a=1', 'b=2']])
+      expect(JSON.parse(body)).toMatchObject({ url: 'http://auth.example:3000/auth/x?y=1', body: 'hello', cookie: 'a=1' })
+    } finally {
+      session.close()
+      server.close()
+    }
   })
 
   it('joins Cookie fields so that a doubled name stays visible', async () => {

@@ -20,22 +20,24 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** Puts the tests' clock into a database, and gives what brings it up to date before a verb is called. */
+/** Puts the tests' clock into a database, and gives what brings it up to date before a verb is called, and what ends that. */
 async function tellTime(database: string, clock: () => number) {
-  await server.sql(
-    database,
+  const client = new Client({ connectionString: server.url(database) })
+  await client.connect()
+  await client.query(
     `CREATE TABLE symbolon.test_clock (at bigint); INSERT INTO symbolon.test_clock VALUES (${clock()});
      CREATE OR REPLACE FUNCTION symbolon.wall() RETURNS bigint LANGUAGE sql VOLATILE AS 'SELECT at FROM symbolon.test_clock'`,
   )
   let told = clock()
   let telling: Promise<unknown> = Promise.resolve()
-  return () => {
+  const tell = () => {
     if (clock() !== told) {
       told = clock()
-      telling = server.sql(database, `UPDATE symbolon.test_clock SET at = ${told}`)
+      telling = client.query(`UPDATE symbolon.test_clock SET at = ${told}`)
     }
     return telling
   }
+  return { tell, end: () => client.end() }
 }
 
 /** The same store, whose verbs wait for the clock; those that name no order go to either of two stores. */
@@ -60,7 +62,7 @@ async function open(clock: () => number) {
   const database = await server.create(made)
   const one = () => openPostgresStore({ url: server.url(database), connections: 6 })
   let stores: PostgresStore[] = [await one(), await one()]
-  const tell = await tellTime(database, clock)
+  const { tell, end } = await tellTime(database, clock)
   const closeAll = () => Promise.all(stores.map((store) => store.close()))
   return {
     database,
@@ -77,6 +79,7 @@ async function open(clock: () => number) {
       return timed(() => [other], tell)
     },
     async close() {
+      await end()
       await closeAll()
       await Promise.all(others.splice(0).map((store) => store.close()))
     },
@@ -290,7 +293,7 @@ it('tells of what a node of the version before writes, over a connection that st
   const lines = JSON.stringify([{ event: 'told', detail: '{}' }])
   const write = () => old.query({ name: 'audit', text: 'SELECT symbolon.write_audit($1, symbolon.time(), NULL)', values: [lines] })
   try {
-    await old.query(`${(await migrations.sql()).split(ended)[0]}${ended}`)
+    await old.query(`${(await migrations.sql()).split(ended)[0]}${ended} COMMIT;`)
     await write()
     await migrations.up()
     await write()

@@ -62,8 +62,10 @@ export function createHttpSource(options: HttpSourceOptions): Source {
 
   const keySet = createKeySet({
     now: monotonic,
-    fetchJson: async () => {
-      const { status, body } = await keep(transport.json(routes.jwks, { method: 'GET' }, { cached: true }))
+    fetchJson: async (fresh) => {
+      // RFC 9111 §5.2.1.4: a cache on the way asks the issuer.
+      const headers = fresh ? { 'cache-control': 'no-cache' } : {}
+      const { status, body } = await keep(transport.json(routes.jwks, { method: 'GET', headers }, { cached: true }))
       if (status !== 200) throw unknown(`the key set answered ${status}`)
       return body
     },
