@@ -1,5 +1,6 @@
 // `symbolon doctor`: proves configuration, secrets, keys, clock, store and mail, and says what to mend.
 
+import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type AuthObject, createAuth, readSecretFile, sealedWords } from '#embed'
 import type { Configuration } from '#server'
@@ -14,6 +15,8 @@ interface Finding {
 
 /** Clocks are within a minute of each other (docs/revocation.md); milliseconds. */
 const mostApart = 60_000
+/** Room on the disk of the data directory: for a store of its own, and for what a node notes beside a database. Megabytes. */
+const leastRoom = { store: 100, marks: 1 } as const
 
 interface FeedAnswer {
   readonly head: number
@@ -86,7 +89,14 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
       const keys = await auth.keys.list()
       note('keys', true, `${keys.filter((key) => key.state !== 'retired' && key.state !== 'revoked').length} open, one signs`)
       // One that others can enter was refused, or closed, before it came to this.
-      note('data', true, `${auth.settings.data}, for its owner alone`)
+      const { data, database } = auth.settings
+      const { bavail, bsize } = statfsSync(data)
+      const [room, wanted] = [Math.floor((bavail * bsize) / 1_000_000), database === undefined ? leastRoom.store : leastRoom.marks]
+      note(
+        'data',
+        room >= wanted,
+        room >= wanted ? `${data}, for its owner alone` : `${data} has ${room} MB of room left; make some, or move it: without room nobody signs in`,
+      )
       const faults = await auth.examine()
       for (const { of, says } of faults) note(of, false, says)
       if (!faults.some(({ of }) => of === 'store'))
