@@ -16,7 +16,7 @@ export interface Addresses {
   ): Promise<{ readonly ok: true; readonly changeId: string; readonly expiresAt: number } | Refused>
   /**
    * Takes the code, in the session that asked: every other session ends, and the old address is told, with a way back of seven
-   * days. `login_failed`; `conflict` when the address became another one's meanwhile. `ended`: the other sessions.
+   * days. `login_failed`; `conflict` when the address became another one's meanwhile; `denied` when the application's hook says so. `ended`: the other sessions.
    */
   finish(
     who: Pick<SessionSnapshot, 'session' | 'user'>,

@@ -25,7 +25,7 @@ const secret = /^[A-Za-z0-9_-]{43}$/
 /** What the verbs stand on. */
 export interface AddressParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe' | 'crashPoint'>
-  readonly hooks: Pick<Hooks, 'send'>
+  readonly hooks: Pick<Hooks, 'mayHave' | 'send'>
   readonly budgets: Pick<ReturnType<typeof createBudgets>, 'enrol' | 'start' | 'verify'>
   readonly issuer: string
 }
@@ -111,6 +111,9 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       if (charged.outcome === 'gone') return refuse('login_failed')
       const hashes = codeHashes(idHash, address, session.sid, code)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return refuse('login_failed')
+      const { roles } = user
+      const refused = await hooks.mayHave({ userId: user.id, email: address, earlier: user.email, roles, clientId: session.clientId, sid: session.sid, caller })
+      if (refused !== undefined) return refused
       const by = { actor: user.id, caller }
       const proof = { attempt: idHash, sid: session.sid }
       const changed = await change(user.id, address, proof, lineBy('user.email', user.id, by, session), caller)

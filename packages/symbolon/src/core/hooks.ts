@@ -1,5 +1,5 @@
-// Hooks: an application's own code before a user is created, after a sign-in, and before a message is sent. Bounded in time
-// and number. A hook never sees a code, a link or a credential; what it answers can be seen from outside only by who has
+// Hooks: an application's own code before a user is created or gets another address, after a sign-in, and before a message is
+// sent. Bounded in time and number. A hook never sees a code, a link or a credential; what it answers can be seen from outside only by who has
 // proven an identifier, and a hook that fails never grants more than one that refuses, unless it was told to.
 
 import { SymbolonError } from '@symbolon/protocol'
@@ -23,6 +23,21 @@ export interface NewUserContext {
   deny(): void
   /** The roles to begin with; a TypeError for what cannot be roles. */
   setRoles(roles: readonly string[]): void
+}
+
+/** Somebody signed in who has proven another address, to have it in place of theirs. */
+export interface EmailChangeContext {
+  readonly userId: string
+  /** The address that they would have, normalised. */
+  readonly email: string
+  /** The one that they have. */
+  readonly earlier: string
+  readonly roles: readonly string[]
+  readonly clientId: string
+  readonly caller: Caller
+  readonly signal: AbortSignalLike
+  /** Refuses; it cannot be taken back. */
+  deny(): void
 }
 
 /** A sign-in that is committed. */
@@ -64,6 +79,7 @@ export interface Hook<Context, Mode extends FailureMode = FailureMode> {
 /** The hooks there are. One that is awaited by nobody cannot defer, and one after the fact cannot refuse. */
 export interface HookOptions {
   readonly beforeUserCreated?: Hook<NewUserContext>
+  readonly beforeEmailChanged?: Hook<EmailChangeContext>
   readonly afterSignIn?: Hook<SignInContext, 'degrade'>
   readonly beforeMessage?: Hook<MessageContext, 'deny' | 'degrade'>
 }
@@ -75,6 +91,8 @@ export interface Hooks {
     who: { readonly email: string; readonly clientId: string; readonly method: string; readonly caller: Caller },
     policy: Pick<ClientPolicy, 'signUp'>,
   ): Promise<{ readonly ok: true; readonly create: NewUser | null } | Refused>
+  /** Whether somebody may have an address that they have proven; a refusal, or undefined. */
+  mayHave(who: Omit<EmailChangeContext, 'signal' | 'deny'> & { readonly sid: string }): Promise<Refused | undefined>
   /** Tells of a sign-in; returns at once. */
   signedIn(opened: Extract<OpenOutcome, { outcome: 'opened' }>, method: string, caller: Caller): void
   /** Queues a delivery, unless it is suppressed; returns at once. Throws `try_later` when too many wait, whoever they are for. */
@@ -92,8 +110,8 @@ export function createHooks(
   { store, crypto, courier, clock, observe }: Pick<Ports, 'store' | 'crypto' | 'courier' | 'clock' | 'observe'>,
   options: HookOptions = {},
 ): Hooks {
-  const { beforeUserCreated, afterSignIn, beforeMessage } = options
-  const running = { beforeUserCreated: 0, afterSignIn: 0, beforeMessage: 0 }
+  const { beforeUserCreated, beforeEmailChanged, afterSignIn, beforeMessage } = options
+  const running = { beforeUserCreated: 0, beforeEmailChanged: 0, afterSignIn: 0, beforeMessage: 0 }
   const waiting: (() => Promise<void>)[] = []
   let working = 0
   let messages = 0
@@ -166,6 +184,26 @@ export function createHooks(
       await store.audit.write([{ event: 'user.refused', userId: null, sid: null, clientId, ip: caller.ip, detail: { method, because } }])
       observe({ event: 'user.refused', clientId, because })
       return refuse('login_failed')
+    },
+    async mayHave({ sid, ...who }) {
+      if (beforeEmailChanged === undefined) return undefined
+      let denied = false
+      const ended = await run('beforeEmailChanged', beforeEmailChanged, (signal) => ({
+        ...who,
+        signal,
+        deny: () => {
+          denied = true
+        },
+      }))
+      if (ended === 'done' && !denied) return undefined
+      const mode = denied ? 'deny' : beforeEmailChanged.onFailure
+      if (mode === 'degrade') return undefined
+      if (mode === 'defer') return { ok: false, code: 'try_later', options: { retryAfter: 1 } }
+      const because = denied ? 'denied' : ended
+      const { userId, clientId, caller } = who
+      await store.audit.write([{ event: 'user.email_refused', userId, sid, clientId, ip: caller.ip, detail: { because } }])
+      observe({ event: 'address.refused', userId, because })
+      return refuse('denied')
     },
     signedIn({ snapshot, created }, method, caller) {
       if (afterSignIn === undefined) return

@@ -141,7 +141,7 @@ function courierOf(settings: Settings) {
 /** How long an application's own code may take in a request, at most. */
 function foreignTime({ hooks, refresh, captcha }: Settings): number {
   const steps = (refresh.steps ?? []).reduce((sum, { step }) => sum + step.budget, 0)
-  const beside = (hooks.beforeUserCreated?.budget ?? 0) + (captcha === undefined ? 0 : 2 * captchaBudget)
+  const beside = Math.max(hooks.beforeUserCreated?.budget ?? 0, hooks.beforeEmailChanged?.budget ?? 0) + (captcha === undefined ? 0 : 2 * captchaBudget)
   return Math.max(steps, beside)
 }
 

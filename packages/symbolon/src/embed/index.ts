@@ -3,7 +3,7 @@
 export { SymbolonError } from '@symbolon/protocol'
 export type { Auth, ClientAuth, Level, Policy, Requirement, Route, Rule, UserAuth, Verifier } from '@symbolon/verifier'
 export { uncovered } from '@symbolon/verifier'
-export type { MessageContext, NewUserContext, RefreshContext, RefreshStep, SignInContext, User } from '#core'
+export type { EmailChangeContext, MessageContext, NewUserContext, RefreshContext, RefreshStep, SignInContext, User } from '#core'
 export { createAdminKey, listAdminKeys, removeAdminKey } from './admin-keys.ts'
 export { type AuthObject, createAuth, type RequestInfo } from './auth.ts'
 export { sentenceOf } from './clients.ts'

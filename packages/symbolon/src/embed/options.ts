@@ -8,22 +8,15 @@ import {
   isClientId,
   milliseconds,
   type PublicJwk,
-  parseDuration,
   readWebhookSecret,
   SymbolonError,
 } from '@symbolon/protocol'
 import { z } from 'zod'
-import { type Captcha, type CoreEvent, type Courier, defaultPolicy, type HookOptions, type PlacedStep, type User, waysFault } from '#core'
+import { type Captcha, type CoreEvent, type Courier, defaultPolicy, type PlacedStep, type User, waysFault } from '#core'
 import { canHavePasskeys, passkeyPartyFault } from '#factors'
 import { brand, brandFault } from './brand.ts'
-
-const duration = z
-  .string()
-  .refine((text) => parseDuration(text) !== undefined, "must be a duration like '90s', '5m' or '14d'")
-  .transform((text) => milliseconds(text as Duration))
-
-const within = (least: Duration, most: Duration) =>
-  duration.refine((ms) => ms >= milliseconds(least) && ms <= milliseconds(most), `must be between ${least} and ${most}`)
+import { duration, within } from './durations.ts'
+import { hooks } from './hook-options.ts'
 
 const origin = z.string().refine((text) => {
   if (text.includes('*')) return false
@@ -101,36 +94,8 @@ const step = z.strictObject({
   }),
 })
 
-const ran = <K extends keyof HookOptions>() =>
-  z.custom<NonNullable<HookOptions[K]>['run']>((value) => typeof value === 'function', 'must be a function')
-
-/** Those that decide refuse when they fail, unless told otherwise. */
 const isCaptcha = (value: unknown) =>
   typeof (value as Captcha | null)?.ask === 'function' && typeof (value as Captcha | null)?.check === 'function'
-
-const hooks = z.strictObject({
-  beforeUserCreated: z
-    .strictObject({
-      run: ran<'beforeUserCreated'>(),
-      budget: within('1ms', '10s').default(2000),
-      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
-    })
-    .optional(),
-  afterSignIn: z
-    .strictObject({
-      run: ran<'afterSignIn'>(),
-      budget: within('1ms', '60s').default(10_000),
-      onFailure: z.literal('degrade', "must be 'degrade': the sign-in is committed by then").default('degrade'),
-    })
-    .optional(),
-  beforeMessage: z
-    .strictObject({
-      run: ran<'beforeMessage'>(),
-      budget: within('1ms', '10s').default(2000),
-      onFailure: z.enum(['deny', 'degrade'], "must be 'deny' or 'degrade': who asked was answered before").default('deny'),
-    })
-    .optional(),
-})
 
 const webhookUrl = z.string().refine((text) => {
   const url = URL.canParse(text) ? new URL(text) : undefined

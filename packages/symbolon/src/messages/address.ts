@@ -24,6 +24,7 @@ export interface AddressTexts {
   readonly back: string
   readonly invalid: string
   readonly taken: string
+  readonly refused: string
   readonly undo: string
   readonly undoHint: (email: string) => string
   readonly undoYes: string
@@ -53,6 +54,7 @@ const en: AddressTexts = {
   back: 'Keep the present address',
   invalid: 'That is not an address that can be used here, or it is yours already.',
   taken: 'Somebody else has this address by now.',
+  refused: 'This address cannot be used for this account. The present one stays.',
   undo: 'Take your account back?',
   undoHint: (email) =>
     `The account has ${email} as its address again, is signed out everywhere, and loses passkeys that were added since the day before the change. Do this if it was not you who changed it.`,
@@ -78,6 +80,7 @@ const de: AddressTexts = {
   back: 'Jetzige Adresse behalten',
   invalid: 'Diese Adresse kann hier nicht benutzt werden, oder sie ist schon Ihre.',
   taken: 'Diese Adresse hat inzwischen jemand anderes.',
+  refused: 'Diese Adresse kann für dieses Konto nicht benutzt werden. Die jetzige bleibt.',
   undo: 'Ihr Konto zurückholen?',
   undoHint: (email) =>
     `Das Konto hat dann wieder ${email} als Adresse, ist überall abgemeldet und verliert Passkeys, die seit dem Tag vor der Änderung dazukamen. Tun Sie das, wenn nicht Sie sie geändert haben.`,

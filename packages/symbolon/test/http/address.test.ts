@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import Database from 'libsql'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { EmailChangeContext } from '#core'
 import { createAuthenticator } from '../setting/authenticator.ts'
 import { type Browser, createBrowser, signInOver } from '../setting/browser.ts'
 import { startService, type TestService } from '../setting/server.ts'
@@ -378,4 +379,86 @@ it('is changed by operators, too, who end every session and tell the old address
   expect(await json(await put(`${id}/email`, { email: next }))).toMatchObject({ status: 409, code: 'conflict' })
   expect(await json(await put(`${id}/email`, { email: 'x' }))).toMatchObject({ code: 'invalid_identifier' })
   expect(await json(await put('usr_x/email', { email: fresh() }))).toMatchObject({ code: 'not_found' })
+})
+
+describe('an application’s own say', () => {
+  const asked: EmailChangeContext[] = []
+  let run: (c: EmailChangeContext) => void | Promise<void> = () => {}
+  let apart: TestService
+  let shared: TestService
+  beforeAll(async () => {
+    shared = service
+    apart = await startService({
+      clients: [{ id: 'app', name: 'App', transport: 'cookie' }],
+      budgets: { startPerAddress: { limit: 10_000, window: '1h' }, verifyPerAddress: { limit: 10_000, window: '1h' } },
+      hooks: {
+        beforeEmailChanged: {
+          budget: '200ms',
+          onFailure: 'deny',
+          run: (c) => {
+            asked.push(c)
+            return run(c)
+          },
+        },
+      },
+    })
+  })
+  beforeEach(() => {
+    service = apart
+    asked.splice(0)
+  })
+  afterAll(async () => {
+    service = shared
+    await apart.close()
+  })
+
+  it('lets a change pass, and is asked once, by who has proven the address', async () => {
+    run = () => {}
+    const { email, browser } = await person()
+    const [wanted, id] = [fresh(), await idOf(email)]
+    const { change_id } = await begin(browser, wanted)
+    const code = await codeTo(wanted)
+    expect((await verify(browser, change_id, wrong(code))).status).toBe(401)
+    expect(asked).toEqual([])
+    expect(await verify(browser, change_id, code)).toMatchObject({ status: 200, email: wanted })
+    expect(asked).toEqual([expect.objectContaining({ userId: id, email: wanted, earlier: email, roles: [], clientId: 'app' })])
+  })
+
+  it.each([
+    ['denies', (c: EmailChangeContext) => c.deny()],
+    ['throws', () => Promise.reject(new Error('no'))],
+    ['is late', () => new Promise<void>(() => {})],
+    [
+      'denies, and then throws',
+      (c: EmailChangeContext) => {
+        c.deny()
+        throw new Error('no')
+      },
+    ],
+  ] as const)('keeps the old address where it %s', async (_, how) => {
+    run = how
+    const { email, browser } = await person()
+    const wanted = fresh()
+    const id = await idOf(email)
+    expect(await change(browser, wanted)).toMatchObject({ status: 403, code: 'denied' })
+    expect([await idOf(email), await idOf(wanted)]).toEqual([id, undefined])
+    expect(await isAlive(browser)).toBe(true)
+    expect((await mailsTo(email)).some(({ text }) => text.includes('/account/undo'))).toBe(false)
+  })
+
+  it('is not asked where an operator changes an address, or a change is undone', async () => {
+    run = () => {}
+    const { email, browser } = await person()
+    expect((await change(browser, fresh())).status).toBe(200)
+    run = (c) => c.deny()
+    asked.splice(0)
+    const page = createBrowser(service.origin)
+    await page.fetch((await undoTo(email)) ?? '')
+    const form_token = /name="form_token" value="([^"]+)"/.exec(await (await page.fetch('/account/undo')).text())?.[1] ?? ''
+    await page.fetch('/account/undo', { method: 'POST', body: new URLSearchParams({ form_token }) })
+    const id = await idOf(email)
+    expect(id).toBeDefined()
+    expect(await service.auth.users.changeEmail(id ?? '', fresh(), { actor: 'support' })).toMatchObject({ ok: true })
+    expect(asked).toEqual([])
+  })
 })

@@ -19,6 +19,8 @@ const startForm = z.strictObject({ form_token: text(100), email: text(320) })
 const codeForm = z.strictObject({ form_token: text(100), change_id: text(128), email: text(320), code: text(64) })
 const undoQuery = z.object({ token: text(200).optional() })
 const undoForm = z.strictObject({ form_token: text(100) })
+/** Said on the page of the code: it is not the end of the change. */
+const told: ReadonlySet<string> = new Set(['conflict', 'denied', 'login_failed', 'rate_limited', 'try_later'])
 const tokenForm = /^[A-Za-z0-9_-]{43}$/
 
 /** Creates the routes. */
@@ -71,8 +73,9 @@ export function addressRoutes(site: Site) {
           await takeAddress(c, site, snapshot, given)
         } catch (error) {
           const failed = expected(error)
-          if (failed.code !== 'login_failed' && failed.code !== 'conflict' && failed.code !== 'rate_limited') throw error
-          const problem = failed.code === 'conflict' ? addressTexts(look).taken : problemOf(c, failed.code)
+          if (!told.has(failed.code)) throw error
+          const { taken, refused } = addressTexts(look)
+          const problem = failed.code === 'conflict' ? taken : failed.code === 'denied' ? refused : problemOf(c, failed.code)
           const asked = { formToken: form_token, changeId: given.change_id, email, minutes: null }
           return show(c, <AddressCodePage look={look} {...asked} problem={problem} />, statusOf(failed))
         }
