@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const conditions = ['@symbolon/source']
 const source = fileURLToPath(new URL('./packages/symbolon/src/', import.meta.url))
@@ -18,6 +19,44 @@ const builtWorkers = {
   },
 }
 
+/** Those that take longest, so that no worker is left alone with one at the end. */
+const longest = [
+  'http/enumeration',
+  'stores/postgres',
+  'http/every-page',
+  'e2e/process',
+  'e2e/secrets',
+  'faults/faults',
+  'http/passkey-pages',
+  'e2e/restore',
+  'e2e/move',
+  'e2e/deploy',
+  'e2e/step-up',
+  'e2e/playground',
+  'http/links',
+  'stores/postgres-faults',
+  'faults/outage',
+  'faults/postgres',
+  'faults/broken',
+  'stores/sqlite-disk',
+  'client/test/tabs',
+  'e2e/webhooks',
+  'e2e/next',
+  'e2e/mass',
+  'http/pages',
+  'http/captcha',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = longest.findIndex((name) => moduleId.endsWith(`${name}.test.ts`))
+      return at < 0 ? longest.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
+
 export default defineConfig({
   plugins: [builtWorkers],
   resolve: { conditions },
@@ -26,6 +65,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.{ts,tsx}', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Two at least: much of the time is spent waiting, for processes, databases and browsers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

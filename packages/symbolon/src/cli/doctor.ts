@@ -95,7 +95,9 @@ export async function doctor(terminal: Terminal, options: CommonOptions): Promis
       note(
         'data',
         room >= wanted,
-        room >= wanted ? `${data}, for its owner alone` : `${data} has ${room} MB of room left; make some, or move it: without room nobody signs in`,
+        room >= wanted
+          ? `${data}, for its owner alone`
+          : `${data} has ${room} MB of room left; make some, or move it: without room nobody signs in`,
       )
       const faults = await auth.examine()
       for (const { of, says } of faults) note(of, false, says)

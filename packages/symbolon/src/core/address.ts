@@ -112,7 +112,15 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       const hashes = codeHashes(idHash, address, session.sid, code)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return refuse('login_failed')
       const { roles } = user
-      const refused = await hooks.mayHave({ userId: user.id, email: address, earlier: user.email, roles, clientId: session.clientId, sid: session.sid, caller })
+      const refused = await hooks.mayHave({
+        userId: user.id,
+        email: address,
+        earlier: user.email,
+        roles,
+        clientId: session.clientId,
+        sid: session.sid,
+        caller,
+      })
       if (refused !== undefined) return refused
       const by = { actor: user.id, caller }
       const proof = { attempt: idHash, sid: session.sid }

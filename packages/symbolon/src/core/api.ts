@@ -327,7 +327,7 @@ export interface Account {
 /** Scheduled work, run by whoever holds the process: keys every minute, clean-up in small batches. */
 export interface Jobs {
   readonly maintain: () => Promise<void>
-  readonly sweep: () => Promise<number>
+  readonly sweep: (goOn?: () => boolean) => Promise<number>
 }
 
 /** The whole of core. */

@@ -141,7 +141,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
     seals: createSeals(ports, options),
     jobs: {
       maintain: keys.maintain,
-      sweep: async () => {
+      sweep: async (goOn = () => true) => {
         const { sessions, attempts, addresses, limits, feed, webhooks } = store
         const sweeps = [sessions, attempts, addresses, limits, { sweep: feed.compact }, webhooks]
         let swept = 0
@@ -149,6 +149,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
         // One after the other, and the fault of one ends nobody else's turn.
         for (const { sweep } of sweeps)
           try {
+            if (!goOn()) break
             swept += await sweep(500)
           } catch (error) {
             faults.push(error)

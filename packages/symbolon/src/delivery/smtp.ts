@@ -59,7 +59,10 @@ export function createSmtp(options: SmtpOptions): Smtp {
   let connected: ReturnType<typeof connect> | undefined
   /** Made for the first mail: most commands send none. */
   const transport = () => {
-    connected ??= connect()
+    connected ??= connect().catch((error) => {
+      connected = undefined
+      throw error
+    })
     return connected
   }
   const line: Mail[] = []
@@ -145,7 +148,8 @@ export function createSmtp(options: SmtpOptions): Smtp {
         work()
       })
       clearTimeout(timer)
-      ;(await connected)?.close()
+      const transport = await connected?.catch(() => undefined)
+      transport?.close()
     },
   }
 }

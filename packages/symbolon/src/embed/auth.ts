@@ -141,7 +141,8 @@ function courierOf(settings: Settings) {
 /** How long an application's own code may take in a request, at most. */
 function foreignTime({ hooks, refresh, captcha }: Settings): number {
   const steps = (refresh.steps ?? []).reduce((sum, { step }) => sum + step.budget, 0)
-  const beside = Math.max(hooks.beforeUserCreated?.budget ?? 0, hooks.beforeEmailChanged?.budget ?? 0) + (captcha === undefined ? 0 : 2 * captchaBudget)
+  const beside =
+    Math.max(hooks.beforeUserCreated?.budget ?? 0, hooks.beforeEmailChanged?.budget ?? 0) + (captcha === undefined ? 0 : 2 * captchaBudget)
   return Math.max(steps, beside)
 }
 
@@ -262,7 +263,12 @@ export function createAuth(options: AuthOptions): AuthObject {
       }
       let loaded: ReturnType<typeof load> | undefined
       const doors = () => {
-        loaded ??= load()
+        // What failed once is tried again by the next who asks.
+        loaded ??= load().catch((error) => {
+          loaded = undefined
+          observe({ event: 'doors.failed', detail: sentenceOf(error) })
+          throw error
+        })
         return loaded
       }
       setTimeout(() => void doors().catch(() => {}), 1000).unref()
@@ -354,7 +360,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       followers: () => opened?.core.feed.followers() ?? [],
       close: () => opened?.core.feed.close(),
     },
-    ready: async () => void (await ready()),
+    ready: async () => void (await (await ready()).doors()),
     async examine() {
       const { store } = await ready()
       const mail = await post.verify().then(
@@ -370,10 +376,9 @@ export function createAuth(options: AuthOptions): AuthObject {
       const one = await opening.catch(() => undefined)
       if (one === undefined) return
       one.core.feed.close()
-      await one.stopJobs()
-      await one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
-      await post.close()
-      await one.mark.close()
+      const flush = () => one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
+      // None of it waits for a job that takes long.
+      await Promise.all([one.stopJobs(), flush(), post.close(), one.mark.close()])
       await one.letGo()
       await one.store.close()
     },

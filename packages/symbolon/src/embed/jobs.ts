@@ -8,7 +8,7 @@ import type { LeaseStore, ResealPlace, Seals } from '#core'
 /** What is run. `report` hears of faults; names only. */
 export interface Work {
   readonly maintain: () => Promise<void>
-  readonly sweep: () => Promise<number>
+  readonly sweep: (goOn: () => boolean) => Promise<number>
   readonly flush: () => Promise<void>
   readonly seals: Pick<Seals, 'due' | 'reseal'>
   readonly leases: LeaseStore
@@ -66,7 +66,7 @@ export function startJobs(work: Work): () => Promise<void> {
     const until = performance.now() + turn
     while (!ended && performance.now() < until) {
       const began = performance.now()
-      if ((await work.sweep()) === 0) return
+      if ((await work.sweep(() => !ended)) === 0) return
       const ms = Math.min(2000, (performance.now() - began) * rest)
       await Promise.race([
         pause(ms),

@@ -125,7 +125,12 @@ const webhook = z.strictObject({
 })
 
 const smtp = z.strictObject({
-  url: z.string().refine((text) => /^smtps?:\/\/./.test(text), "must be an address like 'smtps://user:password@mail.example'"),
+  url: z
+    .string()
+    .refine(
+      (text) => /^smtps?:\/\/./.test(text) && URL.canParse(text) && new URL(text).hostname !== '',
+      "must be an address like 'smtps://user:password@mail.example'",
+    ),
   from: z.string().min(3).max(320),
 })
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { createGroup } from '../../src/stores/postgres/group.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
-const options: { flights: number; perGroup: number; patience: number; shared?: number; inAll?: number } = {
+const options: { flights: number; perGroup: number; patience: number; shared?: number; inAll?: number; locks?: boolean } = {
   flights: 2,
   perGroup: 500,
   patience: 1000,
@@ -166,5 +166,62 @@ describe('a group', () => {
     } finally {
       process.off('unhandledRejection', hear)
     }
+  })
+
+  describe('that somebody else holds a row of', () => {
+    const locked = () => Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
+    const outcomes = async (calls: readonly Promise<string>[]) => (await Promise.allSettled(calls)).map(({ status }) => status)
+
+    it('is tried one by one, a few at once, and only the one fails', async () => {
+      const { sent, call } = byHand({ locks: true })
+      const calls = [1, 2, 3, 4, 5].map(call)
+      const done = outcomes(calls)
+      await turn()
+      sent[0]?.fail(locked())
+      await turn()
+      expect(sent.slice(1).map(({ inputs }) => inputs)).toEqual([[1], [2], [3]])
+      sent[2]?.answer()
+      sent[3]?.answer()
+      await turn()
+      expect(sent.slice(4).map(({ inputs }) => inputs)).toEqual([[4], [5]])
+      sent[4]?.answer()
+      sent[5]?.answer()
+      sent[1]?.fail(locked())
+      expect(await done).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'])
+    })
+
+    it('fails whole where rows are not waited for', async () => {
+      const { sent, call } = byHand()
+      const done = outcomes([1, 2].map(call))
+      await turn()
+      sent[0]?.fail(locked())
+      expect(await done).toEqual(['rejected', 'rejected'])
+      expect(sent).toHaveLength(1)
+    })
+
+    it('is begun for nobody who was refused, or will be in a moment', async () => {
+      const { sent, call } = byHand({ locks: true, inAll: 250 })
+      const done = outcomes([1, 2].map(call))
+      await turn()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      sent[0]?.fail(locked())
+      expect(await done).toEqual(['rejected', 'rejected'])
+      expect(sent).toHaveLength(1)
+    })
+  })
+
+  it('that is late lets others be sent beside it, three at most, and again when one of them is back', async () => {
+    const { sent, call } = byHand({ flights: 1 })
+    const calls = [0, 1, 2, 3, 4].map(async (n) => {
+      await new Promise((resolve) => setTimeout(resolve, 150 * n))
+      return call(n)
+    })
+    await expect.poll(() => sent.length).toBe(4)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(sent.map(({ inputs }) => inputs)).toEqual([[0], [1], [2], [3]])
+    sent[1]?.answer()
+    await expect.poll(() => sent.length).toBe(5)
+    for (const one of sent) one.answer()
+    expect(await Promise.all(calls)).toHaveLength(5)
   })
 })

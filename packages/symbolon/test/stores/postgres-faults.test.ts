@@ -159,6 +159,10 @@ describe('a database that misbehaves', () => {
       (await server.sql(database, `SELECT 1 FROM symbolon.sessions WHERE user_id = '${userId}' AND revoked_at IS NULL`)).length
     const [ada, bob, eve] = [await person('many1@example.com'), await person('many2@example.com'), await person('many3@example.com')]
     expect((await store.users.change(ada, { status: 'disabled' }, []))?.ended).toHaveLength(many)
+    // A change that is refused ends nothing.
+    const taken = { userId: bob, email: 'many1@example.com', proof: null, undoHash: id(), undoLife: 1000, audit: [] }
+    expect((await store.addresses.change(taken)).outcome).toBe('taken')
+    expect(await left(bob)).toBe(many)
     const moved = { userId: bob, email: 'many4@example.com', proof: null, undoHash: id(), undoLife: 1000, audit: [] }
     const changed = await store.addresses.change(moved)
     expect(changed.outcome === 'changed' && changed.ended.length).toBe(many)

@@ -143,6 +143,11 @@ export function createAddresses(driver: Driver, { background, logging }: Verbs):
     const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
     return row === undefined ? undefined : undoOf(row)
   }
+  const isTheirsOrTaken = async (email: string, userId: string) => {
+    const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1) OR @is_kept_address($1, $2)`
+    const [row] = await driver.read({ name: 'address_refused', text }, [email, userId])
+    return row?.[0] === true
+  }
   const left = `SELECT k.n::integer, json_build_array(u.at) FROM unnest($1::text[]) WITH ORDINALITY AS k(key, n)
     CROSS JOIN LATERAL (SELECT max(created_at) AS at FROM @address_undos WHERE tenant = 'main' AND email = k.key AND expires_at > (SELECT @time())) u
     WHERE u.at IS NOT NULL`
@@ -154,7 +159,9 @@ export function createAddresses(driver: Driver, { background, logging }: Verbs):
       return row?.[0] === true
     },
     async change(input) {
-      const before = await endMost(input.userId, input.proof?.sid ?? null, 'signed_out_elsewhere')
+      // Nothing is ended for a change that is refused.
+      const refused = await isTheirsOrTaken(input.email, input.userId)
+      const before = refused ? [] : await endMost(input.userId, input.proof?.sid ?? null, 'signed_out_elsewhere')
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Made = Changed<'changed'> & { readonly wayBack: boolean }
       return orRefusal(

@@ -5,7 +5,7 @@
 import { SymbolonError } from '@symbolon/protocol'
 import { Client, type ClientConfig, Pool, type PoolClient } from 'pg'
 import type { Row } from '#stores/rows'
-import { faultOf, isAnswer, isFull, isLost, isSilent, type PgFault, storeError } from './faults.ts'
+import { faultOf, isAnswer, isFull, isLost, isOutside, isSilent, type PgFault, storeError } from './faults.ts'
 
 /** What a statement takes; lists become arrays of the database. */
 export type Value = number | string | null | readonly (string | number | null)[]
@@ -60,8 +60,9 @@ const probePause = 250
 const again = 3
 /** How long no more connections are asked for after the database had no room. Milliseconds. */
 const moreAfter = 1000
-/** What nobody waits for. Milliseconds. */
+/** What nobody waits for, and a command's own statements. Milliseconds. */
 const background = 10_000
+const byHand = 60_000
 
 /** A server that hears nothing of us any more ends the connection within half a minute, where it would hold its place for hours. */
 const silence = 'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000;'
@@ -91,6 +92,8 @@ export function openDriver(options: DriverOptions): Driver {
      SET client_min_messages = warning; SET bytea_output = hex; ${silence}
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
      DO $$ BEGIN IF pg_is_in_recovery() THEN RAISE read_only_sql_transaction USING MESSAGE = 'this server is a standby'; END IF; END $$`
+  /** Connections that each pool has open. */
+  const standing = new WeakMap<Pool, number>()
   const pool = (max: number, statement: number, lock: number, wait: number, more = '') => {
     const made = new Pool({
       ...connection,
@@ -108,7 +111,11 @@ export function openDriver(options: DriverOptions): Driver {
     } as ConstructorParameters<typeof Pool>[0])
     // Connections end when the server does: idle ones, those of a job between its statements, and those that are being set up. Whoever
     // asks something of one is told so; what nobody heard would end the process.
-    made.on('connect', (client) => void client.on('error', () => {}))
+    made.on('connect', (client) => {
+      client.on('error', () => {})
+      standing.set(made, (standing.get(made) ?? 0) + 1)
+    })
+    made.on('remove', () => void standing.set(made, (standing.get(made) ?? 1) - 1))
     made.on('error', () => {})
     return made
   }
@@ -122,7 +129,7 @@ export function openDriver(options: DriverOptions): Driver {
     writes: pool(Math.max(2, options.connections - third - 1), patience, Math.round(patience * 0.8), wait),
   })
   let pools = makePools()
-  const jobs = pool(1, 60_000, 2000, 10_000)
+  const jobs = pool(1, background, 2000, 10_000)
 
   const listeners = new Set<() => void>()
   let down = false
@@ -130,7 +137,9 @@ export function openDriver(options: DriverOptions): Driver {
   let probe: NodeJS.Timeout | undefined
   /** When the database last answered, over any connection. */
   let answered = Number.NEGATIVE_INFINITY
-  const answers = () => performance.now() - answered < patience
+  const answersLately = () => performance.now() - answered < patience
+  /** Whether the way to the database is lost. One write that hangs does not end what others are answered. */
+  const isGone = (error: unknown) => isLost(error) && !(isSilent(error) && answersLately())
   const unavailable = (detail: string, cause?: unknown) => new SymbolonError('store_unavailable', { detail, cause, retryAfter: 2 })
   const refuse = () => {
     if (closed) throw unavailable('the store is closed')
@@ -174,30 +183,38 @@ export function openDriver(options: DriverOptions): Driver {
     }
     return rendered
   }
-  /** A connection. Where the database has no room for one more, those that are there serve all, and more are asked for later. */
+  /** Where the database has no room for one more connection, those that are there serve all, and more are asked for later. */
+  const makeDo = (on: Pool) => {
+    const { max } = on.options
+    const fewer = Math.max(1, standing.get(on) ?? 0)
+    if (fewer >= max) return
+    on.options.max = fewer
+    setTimeout(() => Object.assign(on.options, { max: Math.max(max, on.options.max) }), moreAfter).unref()
+  }
   const connected = async (on: Pool): Promise<PoolClient> => {
-    const until = performance.now() + wait
-    for (;;) {
+    const began = performance.now()
+    try {
       try {
         return await on.connect()
       } catch (error) {
-        if (!isFull(error) || performance.now() > until) throw error
-        const { max } = on.options
-        on.options.max = Math.max(1, on.totalCount)
-        if (on.options.max < max) setTimeout(() => Object.assign(on.options, { max: Math.max(max, on.options.max) }), moreAfter).unref()
-        await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 40))
+        if (!isFull(error) || performance.now() - began > wait / 2) throw error
+        makeDo(on)
+        return await on.connect()
       }
+    } catch (error) {
+      // That one more cannot be opened does not end what others are answered.
+      if (isOutside(error) && !isQueue(error) && answersLately()) throw unavailable('no connection to the database can be opened', error)
+      throw error
     }
   }
-  const run = async (on: Pool, { name, text }: Statement, values: readonly Value[], most?: number): Promise<readonly Row[]> => {
+  const run = async (on: Pool, { name, text }: Statement, values: readonly Value[]): Promise<readonly Row[]> => {
     refuse()
     if (on.waitingCount >= mostWaiting) throw new SymbolonError('try_later', { detail: 'too many wait for the database', retryAfter: 1 })
     try {
       const client = await connected(on)
       let failed: unknown
       try {
-        const limit = most !== undefined && { query_timeout: most }
-        const result = await client.query({ name, text: render(text), values: values as unknown[], rowMode: 'array', ...limit })
+        const result = await client.query({ name, text: render(text), values: values as unknown[], rowMode: 'array' })
         answered = performance.now()
         return result.rows as unknown as readonly Row[]
       } catch (error) {
@@ -210,15 +227,14 @@ export function openDriver(options: DriverOptions): Driver {
       }
     } catch (error) {
       if (isQueue(error)) throw new SymbolonError('store_unavailable', { detail: 'the database is busy', cause: error, retryAfter: 1 })
-      // One write that hangs does not end what others are answered.
-      if (isLost(error) && !(isSilent(error) && answers())) trip()
+      if (isGone(error)) trip()
       throw error
     }
   }
-  const written = async (on: () => Pool, statement: Statement, values: readonly Value[], most?: number) => {
+  const written = async (on: () => Pool, statement: Statement, values: readonly Value[]) => {
     for (let turn = 1; ; turn++) {
       try {
-        return await run(on(), statement, values, most)
+        return await run(on(), statement, values)
       } catch (error) {
         const fault = faultOf(error)
         if (fault === 'conflict' && turn < again) {
@@ -230,9 +246,10 @@ export function openDriver(options: DriverOptions): Driver {
       }
     }
   }
-  const queryOf = (client: Pick<Client, 'query'>): Query => {
+  const queryOf = (client: Pick<Client, 'query'>, most: number): Query => {
+    const limit = { query_timeout: most }
     return async (text, values = []) => {
-      const result = await client.query({ text: render(text), values: values as unknown[], rowMode: 'array' })
+      const result = await client.query({ text: render(text), values: values as unknown[], rowMode: 'array', ...limit })
       return result.rows as unknown as readonly Row[]
     }
   }
@@ -250,19 +267,22 @@ export function openDriver(options: DriverOptions): Driver {
       }
     },
     write: (statement, values) => written(() => pools.writes, statement, values),
-    background: (statement, values) => written(() => jobs, statement, values, background),
+    background: (statement, values) => written(() => jobs, statement, values),
     async alone(use) {
       refuse()
       let client: PoolClient
       try {
         client = await jobs.connect()
       } catch (error) {
-        if (!isQueue(error) && isLost(error)) trip()
+        if (!isQueue(error) && isGone(error)) trip()
         throw storeError(error)
       }
       let failed: unknown
       try {
-        return await use(queryOf(client))
+        await client.query(`SET statement_timeout = ${byHand}`)
+        const answer = await use(queryOf(client, byHand + way))
+        await client.query(`SET statement_timeout = ${background}`)
+        return answer
       } catch (error) {
         failed = error
         throw error instanceof SymbolonError ? error : storeError(error)
@@ -278,7 +298,7 @@ export function openDriver(options: DriverOptions): Driver {
       try {
         await client.connect()
         await client.query(settings(0, 0))
-        return await use(queryOf(client))
+        return await use(queryOf(client, 0))
       } catch (error) {
         throw error instanceof SymbolonError ? error : storeError(error)
       } finally {

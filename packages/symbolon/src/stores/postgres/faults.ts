@@ -17,6 +17,9 @@ export const closedCode = 'SY002'
 
 const codeOf = (error: unknown) => String((error as PgFault | null)?.code ?? '')
 
+/** Whether it is an SQLSTATE, of the standard's classes, PostgreSQL's or ours; the system has codes of five letters, too (EPIPE). */
+const isState = (code: string) => /^[0-9FHPSX][0-9A-Z]{4}$/.test(code)
+
 /** `conflict`: try again. `data`: of what was asked, whoever asks it. `store`: of the database or the way to it. */
 export function faultOf(error: unknown): 'conflict' | 'data' | 'store' {
   if (error instanceof SymbolonError) return 'store'
@@ -31,13 +34,16 @@ export function isLost(error: unknown): boolean {
   if (error instanceof SymbolonError) return false
   const code = codeOf(error)
   if (/^(?:08|57P0|25006)/.test(code)) return true
-  if (/^[0-9A-Z]{5}$/.test(code)) return false
+  if (isState(code)) return false
   // What has no SQLSTATE did not come from the database: a connection refused, cut or silent.
   return true
 }
 
 /** Whether the database is there and has no room for one more connection. */
 export const isFull = (error: unknown): boolean => codeOf(error) === '53300'
+
+/** Whether the database itself did not say so. */
+export const isOutside = (error: unknown): boolean => !(error instanceof SymbolonError) && !isState(codeOf(error))
 
 /** Whether nothing came back in time, over a way that others may still use. */
 export const isSilent = (error: unknown): boolean =>
@@ -48,7 +54,7 @@ export const isSilent = (error: unknown): boolean =>
 export const isLocked = (error: unknown): boolean => codeOf(error instanceof SymbolonError ? error.cause : error) === '55P03'
 
 /** Whether the database itself said so, over a connection that is good for the next statement. */
-export const isAnswer = (error: unknown): boolean => /^[0-9A-Z]{5}$/.test(codeOf(error)) && !isLost(error)
+export const isAnswer = (error: unknown): boolean => isState(codeOf(error)) && !isLost(error)
 
 const sentences: readonly (readonly [RegExp, string])[] = [
   [/^28/, 'The database refuses this user; check name and password in its address.'],

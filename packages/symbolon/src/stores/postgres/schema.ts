@@ -8,7 +8,7 @@ import { attemptFunctions, guessFunctions, loginFunctions } from './attempts.ts'
 import { clientFunctions } from './clients.ts'
 import { closingFunctions } from './closing.ts'
 import type { Driver, Query } from './driver.ts'
-import { isLocked } from './faults.ts'
+import { faultOf, isLocked } from './faults.ts'
 import { feedFunctions } from './feed.ts'
 import { enrolOne, finishFunctions, finishGroupFunctions } from './finish.ts'
 import { userNow } from './glance.ts'
@@ -206,8 +206,6 @@ export function checkStanding({ steps: seen, needs }: Standing): void {
 
 /** How long what others hold may keep a step, and whoever comes after it on that table, waiting. Milliseconds. */
 const mostHeld = 500
-/** So long at every tenth try: past `deadlock_timeout` (a second unless set) an automatic VACUUM gives way. */
-const longHeld = 1200
 /** How long a step is tried, and another process's steps are waited for. Milliseconds. */
 const mostTried = 600_000
 
@@ -252,12 +250,26 @@ export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, { steps:
 
 const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms))
 
+/** Builds a part's indexes; again where that and an older version's wait for the same lock are in each other's way. */
+async function build(query: Query, alone: readonly string[]): Promise<void> {
+  const until = performance.now() + mostTried
+  for (;;) {
+    try {
+      for (const statement of alone) await query(statement)
+      return
+    } catch (error) {
+      if (faultOf(error) !== 'conflict' || performance.now() > until) throw error
+      await pause(1000 + Math.random() * 1000)
+    }
+  }
+}
+
 /** Runs a part's transaction; again where somebody holds a table, so that nobody else waits behind it for long. */
 async function take(query: Query, together: string, say: (text: string) => void): Promise<void> {
   const until = performance.now() + mostTried
   for (let turn = 1; ; turn++) {
     try {
-      await query(`BEGIN; SET LOCAL lock_timeout = ${turn % 10 === 0 ? longHeld : mostHeld}; ${together} COMMIT;`)
+      await query(`BEGIN; SET LOCAL lock_timeout = ${mostHeld}; ${together} COMMIT;`)
       return
     } catch (error) {
       await query('ROLLBACK')
@@ -288,7 +300,7 @@ export async function migrate(driver: Driver, say: (text: string) => void = () =
     const seen = Number(rows[0]?.[0] ?? 0)
     for (const { alone, together } of seen < known ? partsFrom(driver, seen) : []) {
       if (alone.length > 0) say('Building an index beside those who read and write; with millions of rows this takes minutes.')
-      for (const statement of alone) await query(statement)
+      await build(query, alone)
       await take(query, together, say)
     }
     return Math.max(0, known - seen)

@@ -335,7 +335,7 @@ export function createSessions(driver: Driver, { call, background, logging }: Ve
   return {
     find: createFinder(driver),
     glance: createGlance(driver),
-    open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience }),
+    open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience, locks: true }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
     raise: createRaise({ call }),
     async touch(touches) {
