@@ -1,12 +1,11 @@
 // Changing one's e-mail address over real HTTP, and putting it back: what it takes, what it ends, and what nobody finds out by it.
 
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import Database from 'libsql'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { EmailChangeContext } from '#core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthenticator } from '../setting/authenticator.ts'
 import { type Browser, createBrowser, signInOver } from '../setting/browser.ts'
+import { fresh, moving, wrong } from '../setting/moving.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 let service: TestService
@@ -22,34 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.close())
 
-const fresh = () => `a${randomBytes(6).toString('hex')}@example.com`
-type Sent = { to: string; subject: string; text: string }
-const mailsTo = async (email: string) =>
-  ((await (await fetch(`${service.origin}/dev/outbox`)).json()) as Sent[]).filter(({ to }) => to === email)
-const codeTo = async (email: string) => /^ {4}(\d{6})$/m.exec((await mailsTo(email)).at(-1)?.text ?? '')?.[1]
-const undoTo = async (email: string) =>
-  /^http\S+(\/account\/undo\?token=\S+)$/m.exec(
-    (await mailsTo(email)).findLast(({ text }) => text.includes('/account/undo'))?.text ?? '',
-  )?.[1]
-const person = async (email = fresh()) => {
-  const browser = createBrowser(service.origin)
-  expect((await signInOver(browser, '', email)).status).toBe(200)
-  return { email, browser }
-}
-const json = async (answer: Response) => ({ status: answer.status, ...((await answer.json()) as Record<string, string>) })
-const post = async (browser: Browser, path: string, body: unknown, headers: Record<string, string> = {}) =>
-  json(await browser.fetch(path, { method: 'POST', json: body, headers }))
-const begin = (browser: Browser, email: string) => post(browser, '/v1/account/email', { email })
-const verify = (browser: Browser, change_id: string | undefined, code: string | undefined) =>
-  post(browser, '/v1/account/email/verify', { change_id, code })
-/** The whole way. */
-async function change(browser: Browser, email: string) {
-  const { change_id } = await begin(browser, email)
-  return verify(browser, change_id, await codeTo(email))
-}
-const idOf = async (email: string) => (await service.auth.users.find({ email }))?.id
-const isAlive = async (browser: Browser) => (await browser.fetch('/v1/session')).status === 200
-const wrong = (code: string | undefined) => (code === '000000' ? '000001' : '000000')
+const { mailsTo, codeTo, undoTo, person, json, post, begin, verify, change, idOf, isAlive } = moving(() => service)
 function age(id: string | undefined, seconds: number) {
   const db = new Database(join(String(service.auth.settings.data), 'symbolon.db'))
   db.prepare('UPDATE sessions SET auth_time = auth_time - ?, revision = revision + 1 WHERE user_id = ?').run(seconds * 1000, id)
@@ -379,86 +351,4 @@ it('is changed by operators, too, who end every session and tell the old address
   expect(await json(await put(`${id}/email`, { email: next }))).toMatchObject({ status: 409, code: 'conflict' })
   expect(await json(await put(`${id}/email`, { email: 'x' }))).toMatchObject({ code: 'invalid_identifier' })
   expect(await json(await put('usr_x/email', { email: fresh() }))).toMatchObject({ code: 'not_found' })
-})
-
-describe('an application’s own say', () => {
-  const asked: EmailChangeContext[] = []
-  let run: (c: EmailChangeContext) => void | Promise<void> = () => {}
-  let apart: TestService
-  let shared: TestService
-  beforeAll(async () => {
-    shared = service
-    apart = await startService({
-      clients: [{ id: 'app', name: 'App', transport: 'cookie' }],
-      budgets: { startPerAddress: { limit: 10_000, window: '1h' }, verifyPerAddress: { limit: 10_000, window: '1h' } },
-      hooks: {
-        beforeEmailChanged: {
-          budget: '200ms',
-          onFailure: 'deny',
-          run: (c) => {
-            asked.push(c)
-            return run(c)
-          },
-        },
-      },
-    })
-  })
-  beforeEach(() => {
-    service = apart
-    asked.splice(0)
-  })
-  afterAll(async () => {
-    service = shared
-    await apart.close()
-  })
-
-  it('lets a change pass, and is asked once, by who has proven the address', async () => {
-    run = () => {}
-    const { email, browser } = await person()
-    const [wanted, id] = [fresh(), await idOf(email)]
-    const { change_id } = await begin(browser, wanted)
-    const code = await codeTo(wanted)
-    expect((await verify(browser, change_id, wrong(code))).status).toBe(401)
-    expect(asked).toEqual([])
-    expect(await verify(browser, change_id, code)).toMatchObject({ status: 200, email: wanted })
-    expect(asked).toEqual([expect.objectContaining({ userId: id, email: wanted, earlier: email, roles: [], clientId: 'app' })])
-  })
-
-  it.each([
-    ['denies', (c: EmailChangeContext) => c.deny()],
-    ['throws', () => Promise.reject(new Error('no'))],
-    ['is late', () => new Promise<void>(() => {})],
-    [
-      'denies, and then throws',
-      (c: EmailChangeContext) => {
-        c.deny()
-        throw new Error('no')
-      },
-    ],
-  ] as const)('keeps the old address where it %s', async (_, how) => {
-    run = how
-    const { email, browser } = await person()
-    const wanted = fresh()
-    const id = await idOf(email)
-    expect(await change(browser, wanted)).toMatchObject({ status: 403, code: 'denied' })
-    expect([await idOf(email), await idOf(wanted)]).toEqual([id, undefined])
-    expect(await isAlive(browser)).toBe(true)
-    expect((await mailsTo(email)).some(({ text }) => text.includes('/account/undo'))).toBe(false)
-  })
-
-  it('is not asked where an operator changes an address, or a change is undone', async () => {
-    run = () => {}
-    const { email, browser } = await person()
-    expect((await change(browser, fresh())).status).toBe(200)
-    run = (c) => c.deny()
-    asked.splice(0)
-    const page = createBrowser(service.origin)
-    await page.fetch((await undoTo(email)) ?? '')
-    const form_token = /name="form_token" value="([^"]+)"/.exec(await (await page.fetch('/account/undo')).text())?.[1] ?? ''
-    await page.fetch('/account/undo', { method: 'POST', body: new URLSearchParams({ form_token }) })
-    const id = await idOf(email)
-    expect(id).toBeDefined()
-    expect(await service.auth.users.changeEmail(id ?? '', fresh(), { actor: 'support' })).toMatchObject({ ok: true })
-    expect(asked).toEqual([])
-  })
 })

@@ -64,7 +64,7 @@ const least = () => ({
   delivery: { smtp: { url: 'smtps://mail.example', from: 'a@b.example' } },
   database: { url: 'postgres://db.example/symbolon' },
   refresh: { steps: [{ after: 'claims', step: { name: 'plan', budget: '50ms', onFailure: 'deny', run } }] },
-  hooks: { beforeUserCreated: { run }, afterSignIn: { run }, beforeMessage: { run } },
+  hooks: { beforeUserCreated: { run }, beforeEmailChanged: { run }, afterSignIn: { run }, beforeMessage: { run } },
   webhooks: [{ name: 'crm', url: 'https://crm.example', secrets: [`whsec_${Buffer.alloc(32, 7).toString('base64')}`] }],
   clients: [{ id: 'app', name: 'App' }],
 })

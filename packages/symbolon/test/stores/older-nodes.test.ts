@@ -46,7 +46,7 @@ it('goes on with sign-ins on tables that a newer one has changed', async () => {
     return done[0].refused?.outcome ?? 'opened'
   }
   try {
-    await old.query(`${first}UPDATE symbolon.meta SET value = '1' WHERE name = 'steps';`)
+    await old.query(`${first}UPDATE symbolon.meta SET value = '1' WHERE name = 'steps'; COMMIT;`)
     await old.query(
       `INSERT INTO symbolon.clients (id, tenant, name, transport, status, epoch, origins, return_to, secret_hashes, scopes, audiences, policy, created_at, keys, token_format)
        VALUES ('app', 'main', 'App', 'cookie', 'active', 1, '[]', '[]', '[]', '[]', '[]', '{}', 0, '[]', 'jwt')`,
