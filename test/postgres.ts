@@ -1,7 +1,7 @@
 // A PostgreSQL server for tests: its own data in a temporary directory, on a free port of this machine, ended by its
 // process id. PostgreSQL refuses to run as root: then it runs as the user `postgres`.
 
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,10 +24,23 @@ function programs(): string {
 
 const asRoot = process.getuid?.() === 0
 
+const commandOf = (program: string, args: readonly string[]): [string, string[]] =>
+  asRoot ? ['runuser', ['-u', 'postgres', '--', program, ...args]] : [program, [...args]]
+
 function run(program: string, args: readonly string[]): void {
-  const [command, all] = asRoot ? ['runuser', ['-u', 'postgres', '--', program, ...args]] : [program, [...args]]
-  const done = spawnSync(command, all as string[], { encoding: 'utf8', cwd: '/' })
+  const done = spawnSync(...commandOf(program, args), { encoding: 'utf8', cwd: '/' })
   if (done.status !== 0) throw new Error(`${program} ${args.join(' ')}: ${done.stderr || done.stdout || done.error}`)
+}
+
+/** The same, while this process goes on: what it measures must not stand still until a server has recovered. */
+async function runBeside(program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(...commandOf(program, args), { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr?.on('data', (bytes) => {
+    said += bytes
+  })
+  const code = await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve))
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')}: ${said}`)
 }
 
 /** A server that runs. */
@@ -149,7 +162,7 @@ export async function startPostgres(settings: readonly string[] = [], origin: Or
       }
     },
     async start(more = []) {
-      run(join(bin, 'pg_ctl'), [
+      await runBeside(join(bin, 'pg_ctl'), [
         '-D',
         data,
         '-w',
