@@ -19,11 +19,12 @@ const builtWorkers = {
   },
 }
 
-/** Those that take longest, so that no worker is left alone with one at the end. */
+/** Those that take longest, so that no worker is left alone with one at the end; suites of faults, which load a machine most, far apart. */
 const longest = [
   'http/enumeration',
   'stores/postgres',
   'http/every-page',
+  'faults/postgres',
   'e2e/process',
   'e2e/secrets',
   'faults/faults',
@@ -32,12 +33,11 @@ const longest = [
   'e2e/move',
   'e2e/deploy',
   'e2e/step-up',
+  'faults/broken',
   'e2e/playground',
   'http/links',
   'stores/postgres-faults',
   'faults/outage',
-  'faults/postgres',
-  'faults/broken',
   'stores/sqlite-disk',
   'client/test/tabs',
   'e2e/webhooks',
