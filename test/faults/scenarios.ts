@@ -110,7 +110,7 @@ export const scenarios: readonly Scenario[] = [
       server.signal('SIGCONT')
     },
   },
-  { name: 'two seconds more to the database', act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 2000 }, spell) },
+  { name: 'two seconds more to the database', long: true, act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 2000 }, spell) },
   { name: 'a slow way to the database', long: true, act: ({ ways, spell }) => treat(ways, { as: 'delay', ms: 150 }, spell) },
   { name: 'the way from one node to the database cut', act: ({ ways, spell }) => treat([pick(ways)], { as: 'cut' }, spell) },
   { name: 'connections to the database half open', act: ({ ways, spell }) => treat(ways, { as: 'black_hole' }, spell) },
@@ -141,6 +141,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'the feed’s head locked',
+    long: true,
     async act({ server, database, spell, later }) {
       const holder = server.hold(database, 'SELECT 1 FROM symbolon.feed_head FOR UPDATE')
       later(() => holder.release())
@@ -151,6 +152,7 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'clocks of nodes five minutes apart from the database’s',
+    long: true,
     async act(stage) {
       await killAndStart(stage, 0, 0, shifted(300_000))
       await killAndStart(stage, 1, 0, shifted(-300_000))
