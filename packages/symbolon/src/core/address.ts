@@ -25,7 +25,7 @@ const secret = /^[A-Za-z0-9_-]{43}$/
 /** What the verbs stand on. */
 export interface AddressParts {
   readonly ports: Pick<Ports, 'store' | 'crypto' | 'observe' | 'crashPoint'>
-  readonly hooks: Pick<Hooks, 'mayHave' | 'send'>
+  readonly hooks: Pick<Hooks, 'mayChangeEmail' | 'send'>
   readonly budgets: Pick<ReturnType<typeof createBudgets>, 'enrol' | 'start' | 'verify'>
   readonly issuer: string
 }
@@ -112,7 +112,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       const hashes = codeHashes(idHash, address, session.sid, code)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return refuse('login_failed')
       const { roles } = user
-      const refused = await hooks.mayHave({
+      const refused = await hooks.mayChangeEmail({
         userId: user.id,
         email: address,
         earlier: user.email,

@@ -1,6 +1,6 @@
 // Hooks: an application's own code before a user is created or gets another address, after a sign-in, and before a message is
-// sent. Bounded in time and number. A hook never sees a code, a link or a credential; what it answers can be seen from outside only by who has
-// proven an identifier, and a hook that fails never grants more than one that refuses, unless it was told to.
+// sent. Bounded in time and number. A hook never sees a code, a link or a credential; what it answers can be seen from outside
+// only by who has proven an identifier, and a hook that fails never grants more than one that refuses, unless it was told to.
 
 import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Refused } from './answers.ts'
@@ -92,7 +92,7 @@ export interface Hooks {
     policy: Pick<ClientPolicy, 'signUp'>,
   ): Promise<{ readonly ok: true; readonly create: NewUser | null } | Refused>
   /** Whether somebody may have an address that they have proven; a refusal, or undefined. */
-  mayHave(who: Omit<EmailChangeContext, 'signal' | 'deny'> & { readonly sid: string }): Promise<Refused | undefined>
+  mayChangeEmail(who: Omit<EmailChangeContext, 'signal' | 'deny'> & { readonly sid: string }): Promise<Refused | undefined>
   /** Tells of a sign-in; returns at once. */
   signedIn(opened: Extract<OpenOutcome, { outcome: 'opened' }>, method: string, caller: Caller): void
   /** Queues a delivery, unless it is suppressed; returns at once. Throws `try_later` when too many wait, whoever they are for. */
@@ -104,6 +104,11 @@ const mostRunning = 256
 /** Runs of `afterSignIn` at once, and how many more wait. */
 const atOnce = 16
 const mostWaiting = 1000
+
+/** What a hook that may refuse comes to. */
+type Decided = { readonly did: 'allow' } | { readonly did: FailureMode; readonly because: string }
+
+const deferred: Refused = { ok: false, code: 'try_later', options: { retryAfter: 1 } }
 
 /** Creates the hooks. */
 export function createHooks(
@@ -132,6 +137,20 @@ export function createHooks(
     if (ended !== 'done') observe({ event: 'hook.failed', hook: name, because: full ? 'full' : ended, did: hook.onFailure })
     return ended
   }
+  /** Runs one that may refuse. Its refusal counts however it ended; a failure, as it is told to. */
+  const decide = async <C>(
+    name: keyof HookOptions,
+    hook: Hook<C>,
+    contextOf: (signal: AbortSignalLike, deny: () => void) => C,
+  ): Promise<Decided> => {
+    let denied = false
+    const deny = () => {
+      denied = true
+    }
+    const ended = await run(name, hook, (signal) => contextOf(signal, deny))
+    if (denied) return { did: 'deny', because: 'denied' }
+    return ended === 'done' ? { did: 'allow' } : { did: hook.onFailure, because: ended }
+  }
   const work = () => {
     while (working < atOnce && waiting.length > 0) {
       working++
@@ -159,47 +178,34 @@ export function createHooks(
       if (beforeUserCreated === undefined) return { ok: true, create: born([]) }
       // Who is a user now, and is none when the session opens, was not asked about: then nobody is created.
       if ((await store.users.find({ email })) !== undefined) return { ok: true, create: null }
-      let denied = false
       let roles: readonly string[] = []
-      const ended = await run('beforeUserCreated', beforeUserCreated, (signal) => ({
+      const decided = await decide('beforeUserCreated', beforeUserCreated, (signal, deny) => ({
         email,
         clientId,
         method,
         caller,
         signal,
-        deny: () => {
-          denied = true
-        },
+        deny,
         setRoles: (wanted) => {
           if (!Array.isArray(wanted) || !wanted.every((name) => typeof name === 'string') || !areRoles(wanted))
             throw new TypeError('setRoles takes at most fifty short names, each once.')
           roles = [...wanted]
         },
       }))
-      const mode = denied ? 'deny' : beforeUserCreated.onFailure
-      if (ended === 'done' && !denied) return { ok: true, create: born(roles) }
-      if (mode === 'degrade') return { ok: true, create: born([]) }
-      if (mode === 'defer') return { ok: false, code: 'try_later', options: { retryAfter: 1 } }
-      const because = denied ? 'denied' : ended
+      if (decided.did === 'allow') return { ok: true, create: born(roles) }
+      if (decided.did === 'degrade') return { ok: true, create: born([]) }
+      if (decided.did === 'defer') return deferred
+      const { because } = decided
       await store.audit.write([{ event: 'user.refused', userId: null, sid: null, clientId, ip: caller.ip, detail: { method, because } }])
       observe({ event: 'user.refused', clientId, because })
       return refuse('login_failed')
     },
-    async mayHave({ sid, ...who }) {
+    async mayChangeEmail({ sid, ...who }) {
       if (beforeEmailChanged === undefined) return undefined
-      let denied = false
-      const ended = await run('beforeEmailChanged', beforeEmailChanged, (signal) => ({
-        ...who,
-        signal,
-        deny: () => {
-          denied = true
-        },
-      }))
-      if (ended === 'done' && !denied) return undefined
-      const mode = denied ? 'deny' : beforeEmailChanged.onFailure
-      if (mode === 'degrade') return undefined
-      if (mode === 'defer') return { ok: false, code: 'try_later', options: { retryAfter: 1 } }
-      const because = denied ? 'denied' : ended
+      const decided = await decide('beforeEmailChanged', beforeEmailChanged, (signal, deny) => ({ ...who, signal, deny }))
+      if (decided.did === 'allow' || decided.did === 'degrade') return undefined
+      if (decided.did === 'defer') return deferred
+      const { because } = decided
       const { userId, clientId, caller } = who
       await store.audit.write([{ event: 'user.email_refused', userId, sid, clientId, ip: caller.ip, detail: { because } }])
       observe({ event: 'address.refused', userId, because })

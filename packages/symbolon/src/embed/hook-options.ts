@@ -1,4 +1,4 @@
-// The options of hooks. Those that decide refuse when they fail, unless told otherwise.
+// The options of hooks.
 
 import { z } from 'zod'
 import type { HookOptions } from '#core'
@@ -7,21 +7,19 @@ import { within } from './durations.ts'
 const ran = <K extends keyof HookOptions>() =>
   z.custom<NonNullable<HookOptions[K]>['run']>((value) => typeof value === 'function', 'must be a function')
 
+/** One that decides: it refuses when it fails, unless told otherwise. */
+const deciding = <K extends 'beforeUserCreated' | 'beforeEmailChanged'>() =>
+  z
+    .strictObject({
+      run: ran<K>(),
+      budget: within('1ms', '10s').default(2000),
+      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
+    })
+    .optional()
+
 export const hooks = z.strictObject({
-  beforeUserCreated: z
-    .strictObject({
-      run: ran<'beforeUserCreated'>(),
-      budget: within('1ms', '10s').default(2000),
-      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
-    })
-    .optional(),
-  beforeEmailChanged: z
-    .strictObject({
-      run: ran<'beforeEmailChanged'>(),
-      budget: within('1ms', '10s').default(2000),
-      onFailure: z.enum(['deny', 'defer', 'degrade']).default('defer'),
-    })
-    .optional(),
+  beforeUserCreated: deciding<'beforeUserCreated'>(),
+  beforeEmailChanged: deciding<'beforeEmailChanged'>(),
   afterSignIn: z
     .strictObject({
       run: ran<'afterSignIn'>(),

@@ -143,6 +143,11 @@ export function createAddresses(driver: Driver, { background, logging }: Verbs):
     const [row] = await driver.read({ name: 'find_undo', text: `${select} WHERE id_hash = $1 AND expires_at > @time()` }, [idHash])
     return row === undefined ? undefined : undoOf(row)
   }
+  const isTaken: AddressStore['isTaken'] = async (email, userId) => {
+    const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1 AND id IS DISTINCT FROM $2) OR @is_kept_address($1, $2)`
+    const [row] = await driver.read({ name: 'address_taken', text }, [email, userId])
+    return row?.[0] === true
+  }
   const isTheirsOrTaken = async (email: string, userId: string) => {
     const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1) OR @is_kept_address($1, $2)`
     const [row] = await driver.read({ name: 'address_refused', text }, [email, userId])
@@ -153,11 +158,7 @@ export function createAddresses(driver: Driver, { background, logging }: Verbs):
     WHERE u.at IS NOT NULL`
   return {
     leftAt: createLookup(driver, { name: 'find_left', text: left }, (row) => row[0] as number),
-    async isTaken(email, userId) {
-      const text = `SELECT EXISTS (SELECT 1 FROM @users WHERE tenant = 'main' AND email = $1 AND id IS DISTINCT FROM $2) OR @is_kept_address($1, $2)`
-      const [row] = await driver.read({ name: 'address_taken', text }, [email, userId])
-      return row?.[0] === true
-    },
+    isTaken,
     async change(input) {
       // Nothing is ended for a change that is refused.
       const refused = await isTheirsOrTaken(input.email, input.userId)
@@ -175,7 +176,8 @@ export function createAddresses(driver: Driver, { background, logging }: Verbs):
     findUndo: find,
     async undo(input) {
       const one = await find(input.idHash)
-      const before = one === undefined ? [] : await endMost(one.userId, null, 'signed_out_elsewhere')
+      const refused = one === undefined || (await isTaken(one.email, one.userId))
+      const before = refused ? [] : await endMost(one.userId, null, 'signed_out_elsewhere')
       const asked = JSON.stringify({ ...input, audit: auditLines(input.audit) })
       type Undone = Changed<'undone'> & { readonly passkeys: number }
       return orRefusal(

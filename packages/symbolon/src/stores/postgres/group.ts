@@ -27,7 +27,7 @@ export interface GroupOptions<Input, Output> {
 interface Waiting<Input, Output> {
   readonly input: Input
   readonly since: number
-  /** Answered or refused: nothing may be begun for it any more. */
+  /** Refused: nothing may be begun for it any more. */
   over: boolean
   resolve(output: Output | Promise<Output>): void
   reject(error: unknown): void

@@ -209,7 +209,7 @@ const mostHeld = 500
 /** How long a step is tried, and another process's steps are waited for. Milliseconds. */
 const mostTried = 600_000
 
-/** What brings a database on from `at`: statements that run by themselves, and then a transaction. */
+/** What brings a database on: statements that run by themselves, and then a transaction. */
 interface Part {
   readonly alone: readonly string[]
   readonly together: string
@@ -220,31 +220,29 @@ function partsFrom(driver: Pick<Driver, 'render' | 'schema'>, from: number): rea
   const parts = steps.slice(from).map(({ sql, needs, indexes = [] }, n) => {
     const noted = [`UPDATE @meta SET value = '${from + n + 1}' WHERE name = 'steps';`]
     if (needs !== undefined) noted.push(`UPDATE @meta SET value = greatest(value::int, ${needs})::text WHERE name = 'needs';`)
-    const built = from === 0 ? indexes.map(({ name, on }) => `CREATE INDEX ${name} ON ${on};`) : []
-    // What a try before left of it may be good for nothing.
-    const beside =
-      from === 0
-        ? []
-        : indexes.map(({ name, on }) => [`DROP INDEX CONCURRENTLY IF EXISTS @${name};`, `CREATE INDEX CONCURRENTLY ${name} ON ${on};`])
-    return {
-      alone: beside.flat().map(driver.render),
-      together: [sql, ...built, ...noted].map((text) => driver.render(text).trim()).join('\n'),
+    const rendered = (texts: readonly string[]) => texts.map((text) => driver.render(text).trim())
+    if (from === 0) {
+      const built = indexes.map(({ name, on }) => `CREATE INDEX ${name} ON ${on};`)
+      return { alone: [], together: rendered([sql, ...built, ...noted]).join('\n') }
     }
+    // What a try before left of an index may be good for nothing.
+    const beside = indexes.flatMap(({ name, on }) => [
+      `DROP INDEX CONCURRENTLY IF EXISTS @${name};`,
+      `CREATE INDEX CONCURRENTLY ${name} ON ${on};`,
+    ])
+    return { alone: rendered(beside), together: rendered([sql, ...noted]).join('\n') }
   })
   if (from > 0) return parts
   return [{ alone: [], together: [`CREATE SCHEMA IF NOT EXISTS ${driver.schema};`, ...parts.map(({ together }) => together)].join('\n') }]
 }
 
+/** Gives up where somebody holds a table for long. */
+const transaction = (together: string) => `BEGIN;\nSET LOCAL lock_timeout = ${mostHeld};\n${together}\nCOMMIT;`
+
 /** The SQL that brings a database from where it stands to where this version wants it. */
 export function migrationSql(driver: Pick<Driver, 'render' | 'schema'>, { steps: from }: Standing): string {
   if (from >= known) return ''
-  const texts = partsFrom(driver, from).flatMap(({ alone, together }) => [
-    ...alone,
-    'BEGIN;',
-    `SET LOCAL lock_timeout = ${mostHeld};`,
-    together,
-    'COMMIT;',
-  ])
+  const texts = partsFrom(driver, from).flatMap(({ alone, together }) => [...alone, transaction(together)])
   return `${texts.join('\n')}\n`
 }
 
@@ -269,7 +267,7 @@ async function take(query: Query, together: string, say: (text: string) => void)
   const until = performance.now() + mostTried
   for (let turn = 1; ; turn++) {
     try {
-      await query(`BEGIN; SET LOCAL lock_timeout = ${mostHeld}; ${together} COMMIT;`)
+      await query(transaction(together))
       return
     } catch (error) {
       await query('ROLLBACK')
