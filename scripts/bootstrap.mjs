@@ -54,7 +54,7 @@ export function build({ playground = false } = {}) {
     fail('Building the playground failed; the lines above say why.')
 }
 
-function inPath(name) {
+export function inPath(name) {
   return [...(process.env.PATH ?? '').split(delimiter), ...(process.platform === 'linux' ? ['/usr/sbin'] : [])]
     .map((folder) => join(folder, name))
     .find((path) => existsSync(path))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createVerifier, type Verifier } from '@symbolon/verifier'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { command } from '../command.ts'
 import { type ServiceProcess, startServiceProcess, until } from '../faults/service-process.ts'
 
 const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
@@ -79,17 +80,15 @@ it('`feed tail` prints each entry once, goes on over restarts of the service, an
 }, 60_000)
 
 it('`doctor` and metrics show each follower, and what a verifier knows', async () => {
-  const doctor = (more: Record<string, string> = {}) =>
-    (
-      JSON.parse(
-        spawnSync(process.execPath, [main, 'doctor', '--dev', '--json'], { env: { ...env(), ...more }, encoding: 'utf8', timeout: 20_000 })
-          .stdout,
-      ) as { check: string; ok: boolean; says: string }[]
-    )
+  // Beside this process, whose verifiers go on following meanwhile.
+  const doctor = async (more: Record<string, string> = {}) => {
+    const { out } = await command(['doctor', '--dev', '--json'], { ...env(), ...more })
+    return (JSON.parse(out) as { check: string; ok: boolean; says: string }[])
       .filter(({ check }) => check === 'follower')
       .map(({ ok, says }) => `${ok} ${says}`)
       .sort()
-  expect(doctor()).toEqual([])
+  }
+  expect(await doctor()).toEqual([])
   const { client_secret: other } = await service.admin<{ client_secret: string }>('POST', '/clients', {
     id: 'billing',
     name: 'Billing',
@@ -105,13 +104,13 @@ it('`doctor` and metrics show each follower, and what a verifier knows', async (
   const api = follow('api', secret, 'stream')
   const billing = follow('billing', other, 'long_poll')
   await Promise.all([api.ready(), billing.ready()])
-  await until('both are seen', () => doctor().length === 2, 20_000)
-  expect(doctor()).toEqual([
+  await until('both are seen', async () => (await doctor()).length === 2, 20_000)
+  expect(await doctor()).toEqual([
     expect.stringMatching(/^true api by stream since \S+Z, at [0-9a-f]{16}\.\d+$/),
     expect.stringMatching(/^true billing by long_poll since \S+Z, at [0-9a-f]{16}\.\d+$/),
   ])
   // Whom nobody let in sees none.
-  expect(doctor({ SYMBOLON_ADMIN_KEY: 'wrong' })).toEqual([])
+  expect(await doctor({ SYMBOLON_ADMIN_KEY: 'wrong' })).toEqual([])
 
   const value = (text: string, name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
   const one = await service.signIn('eve@example.com')

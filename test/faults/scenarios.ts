@@ -152,7 +152,6 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'clocks of nodes five minutes apart from the database’s',
-    long: true,
     async act(stage) {
       await killAndStart(stage, 0, 0, shifted(300_000))
       await killAndStart(stage, 1, 0, shifted(-300_000))

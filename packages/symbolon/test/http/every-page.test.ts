@@ -298,7 +298,11 @@ it('sends a form once on a slow line, however often it is pressed', async () => 
   const { page } = await person()
   const cdp = await page.context().newCDPSession(page)
   const sent: string[] = []
-  page.on('request', (request) => void (request.method() === 'POST' && sent.push(new URL(request.url()).pathname)))
+  // Forms, and not what the script asks when somebody is there.
+  page.on(
+    'request',
+    (request) => void (request.isNavigationRequest() && request.method() === 'POST' && sent.push(new URL(request.url()).pathname)),
+  )
   await page.goto(`${service.origin}/login`)
   await page.fill('#identifier', 'slow@example.com')
   await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 800, downloadThroughput: 50_000, uploadThroughput: 50_000 })
