@@ -3,9 +3,10 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { type Disk, mountDisk } from './disk.ts'
 import { freePort } from './free-port.ts'
@@ -84,11 +85,47 @@ function owner() {
   return { uid: id('-u'), gid: id('-g') }
 }
 
+/** A folder of this user's, or of the user `postgres`. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'symbolon-postgres-'))
+  if (asRoot) chownSync(folder, owner().uid, owner().gid)
+  return folder
+}
+
+const initdb = (bin: string, data: string, more: readonly string[] = []) =>
+  run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N', ...more])
+
+/** Copies the data of a new server, which are made once for all tests: making them takes longer than many a test. */
+function copyNew(bin: string, data: string): void {
+  const version = spawnSync(join(bin, 'postgres'), ['--version'], { encoding: 'utf8' }).stdout.replace(/[^\w.]+/g, '-')
+  const kept = join(cache, `initdb-${version}`)
+  if (!existsSync(kept)) {
+    const folder = newFolder()
+    initdb(bin, join(folder, 'data'))
+    mkdirSync(cache, { recursive: true })
+    copy(join(folder, 'data'), `${kept}.${process.pid}`)
+    rmSync(folder, { recursive: true })
+    try {
+      renameSync(`${kept}.${process.pid}`, kept)
+    } catch {
+      // Another process made them meanwhile.
+      rmSync(`${kept}.${process.pid}`, { recursive: true })
+    }
+  }
+  copy(kept, data)
+}
+const cache = fileURLToPath(new URL('../node_modules/.cache/symbolon', import.meta.url))
+
+/** With modes and owners, as PostgreSQL wants its data. */
+function copy(from: string, to: string): void {
+  const done = spawnSync('cp', ['-a', from, to], { encoding: 'utf8' })
+  if (done.status !== 0) throw new Error(done.stderr)
+}
+
 /** Starts a server. `settings`: lines for postgresql.conf, such as `fsync=off`. */
 export async function startPostgres(settings: readonly string[] = [], origin: Origin = {}): Promise<Postgres> {
   const bin = programs()
-  const folder = mkdtempSync(join(tmpdir(), 'symbolon-postgres-'))
-  if (asRoot) chownSync(folder, owner().uid, owner().gid)
+  const folder = newFolder()
   const data = join(folder, 'data')
   const disk = origin.disk && mountDisk(join(folder, origin.disk.holds), origin.disk.megabytes, owner())
   try {
@@ -102,9 +139,9 @@ export async function startPostgres(settings: readonly string[] = [], origin: Or
       const from = `host=127.0.0.1 port=${origin.of.port} user=postgres application_name=standby`
       return run(join(bin, 'pg_basebackup'), ['-D', data, '-d', from, '-R', '-N', '-c', 'fast'])
     }
+    if (disk === undefined) return copyNew(bin, data)
     // Small pieces of the log, so that a small disk can hold some.
-    const log = disk === undefined ? [] : ['-X', join(folder, 'wal'), '--wal-segsize=1']
-    run(join(bin, 'initdb'), ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-locale', '-E', 'UTF8', '-N', ...log])
+    initdb(bin, data, ['-X', join(folder, 'wal'), '--wal-segsize=1'])
   }
   const port = await freePort()
   const sql = async (database: string, text: string, values: readonly unknown[] = []) => {

@@ -1,10 +1,10 @@
 // The load is held against builds that are broken on purpose: each break is found, and what is no break is not. A node is
-// killed in each run, and stays away for longer than a verifier may go without knowing.
+// killed in each run, and stays away for longer than a verifier may go without knowing. `npm run faults` plays all of them.
 
 import { afterAll, describe, expect, it } from 'vitest'
 import { sharePostgres } from '../postgres.ts'
 import { type Break, breaks } from './breaks.ts'
-import { breakBuild, edited } from './broken.ts'
+import { breakBuild, edited, editedFiles } from './broken.ts'
 import { startCluster } from './cluster.ts'
 import { judgeHistory } from './history/judge.ts'
 import { createLanes } from './lanes.ts'
@@ -81,7 +81,12 @@ async function play({ edits, breaks: expected, database }: Break) {
 }
 
 describe.concurrent(`a load on builds that are broken (LOAD_SEED=${seed})`, () => {
-  it.each(breaks)('$name', { timeout: 400_000 }, (broken) => lane(() => play(broken)))
+  const all = process.env.FAULTS_MINUTES !== undefined
+  it.each(breaks.filter(({ short }) => all || short))('$name', { timeout: 400_000 }, (broken) => lane(() => play(broken)))
+
+  it.each(breaks)('$name: what is to be replaced is there', ({ edits }) => {
+    expect(editedFiles(edits).size > 0).toBe(edits.length > 0)
+  })
 
   it('is not made when a text to be replaced is not there, or not just once', () => {
     expect(() => breakBuild([{ file: 'symbolon/dist/core/decide.js', from: 'no such text', to: '' }])).toThrow(/0 times/)

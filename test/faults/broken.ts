@@ -30,6 +30,14 @@ export function edited(text: string, { file, from, to }: Edit): string {
   return parts.join(to)
 }
 
+/** What files of the build are with edits in them, by their names below `packages`. */
+export function editedFiles(edits: readonly Edit[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>()
+  for (const edit of edits)
+    files.set(edit.file, edited(files.get(edit.file) ?? readFileSync(join(root, 'packages', edit.file), 'utf8'), edit))
+  return files
+}
+
 /** Copies the build, and breaks it. Everything else comes from the workspace's own packages. */
 export function breakBuild(edits: readonly Edit[]): BrokenBuild {
   const place = mkdtempSync(join(tmpdir(), 'symbolon-broken-'))
@@ -38,10 +46,7 @@ export function breakBuild(edits: readonly Edit[]): BrokenBuild {
     for (const name of copied)
       for (const part of ['package.json', 'dist'])
         cpSync(join(root, 'packages', name, part), join(place, 'packages', name, part), { recursive: true })
-    for (const edit of edits) {
-      const path = join(place, 'packages', edit.file)
-      writeFileSync(path, edited(readFileSync(path, 'utf8'), edit))
-    }
+    for (const [file, text] of editedFiles(edits)) writeFileSync(join(place, 'packages', file), text)
     const modules = join(place, 'node_modules')
     mkdirSync(join(modules, '@symbolon'), { recursive: true })
     for (const name of readdirSync(join(root, 'node_modules')))

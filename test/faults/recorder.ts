@@ -78,7 +78,7 @@ export function createRecorder(service: ServiceProcess, verifiers: readonly Veri
       const asked = one(verifier, level, person).finally(() => under.delete(asked))
       under.add(asked)
     }
-  }, 15)
+  }, 30)
 
   const revoke = async <T>(what: Pick<Revoke, 'kind' | 'id' | 'epoch'>, act: () => Promise<T>): Promise<T> => {
     const at = revokes.push({ ...what, startedAt: now(), ackAt: null }) - 1

@@ -60,6 +60,8 @@ export interface Run {
   readonly spell: number
   readonly build?: Build
   readonly people?: number
+  /** At most between two things that one caller does; 80 unless said. */
+  readonly pace?: number
 }
 
 /** What came of it. */
@@ -136,7 +138,7 @@ export async function runScenario(scenario: Scenario, run: Run): Promise<Outcome
       window,
       seed: run.seed,
       people: run.people ?? 8,
-      pace: 80,
+      pace: run.pace ?? 80,
       hangUps: patient !== true,
     })
     const undo: (() => Promise<void> | void)[] = []
