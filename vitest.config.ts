@@ -65,6 +65,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.{ts,tsx}', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     // Two at least: much of the time is spent waiting, for processes, databases and browsers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    // A worker runs one file after the other: what they import is loaded once. No file may leave behind what another one meets.
+    isolate: false,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
