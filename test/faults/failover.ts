@@ -85,6 +85,7 @@ export const failOvers: readonly Scenario[] = [
   },
   {
     name: 'a primary killed, and its asynchronous standby promoted, which was behind',
+    long: true,
     breaks: 'G4',
     act: (stage) =>
       failOver(stage, 'async', async (primary, standby) => {

@@ -37,6 +37,7 @@ export const fullDisks: readonly Scenario[] = [
   },
   {
     name: 'the disk of the database’s log full',
+    long: true,
     disk: { holds: 'wal', megabytes: 48 },
     async act({ server, spell, later }) {
       const works = () =>

@@ -1,5 +1,5 @@
 // The short form of the fault suite: every scenario once, each for some seconds. `npm run faults` runs the same for longer.
-// Two at once: for the most part they wait.
+// Some at once: for the most part they wait.
 
 import { writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -15,7 +15,7 @@ const minutes = Number(process.env.FAULTS_MINUTES ?? 0)
 const chosen = scenarios.filter(
   ({ name, long, disk }) => name.includes(only) && (minutes > 0 || long !== true) && (disk === undefined || canMount),
 )
-const lanes = 2
+const lanes = minutes > 0 ? 2 : 3
 const lane = createLanes(lanes)
 const seconds = (minutes * 60) / Math.ceil(chosen.length / lanes || 1)
 /** Whatever waits for a lane does so within its time. */

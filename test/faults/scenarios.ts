@@ -43,7 +43,7 @@ function isKilled(pid: number): boolean {
 /** Lets a node kill itself at a step, then starts it again as it was. */
 const crashAt = (point: string): Scenario => ({
   name: `a node killed at ${point}`,
-  long: !point.endsWith('committed'),
+  long: point !== 'rotate.committed',
   async act(stage) {
     const { cluster, load } = stage
     const node = cluster.nodes[1] as (typeof cluster.nodes)[number]
@@ -64,7 +64,11 @@ const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIF
 /** The table. */
 export const scenarios: readonly Scenario[] = [
   { name: 'nothing', act: ({ spell }) => pause(spell) },
-  { name: 'nodes killed at random', act: (stage) => killAndStart(stage, Math.random() < 0.5 ? 0 : 1, Math.random() * stage.spell) },
+  {
+    name: 'nodes killed at random',
+    long: true,
+    act: (stage) => killAndStart(stage, Math.random() < 0.5 ? 0 : 1, Math.random() * stage.spell),
+  },
   ...['rotate.before', 'rotate.committed', 'revoke.committed', 'login.charged', 'login.opened'].map(crashAt),
   {
     name: 'the database killed',

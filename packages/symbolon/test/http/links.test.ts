@@ -64,8 +64,7 @@ const sessionsOf = async (email: string) => {
 
 describe.each([
   ['light, 1280 px', { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }],
-  ['dark, 320 px', { viewport: { width: 320, height: 640 }, colorScheme: 'dark' }],
-  ['German', { viewport: { width: 320, height: 640 }, locale: 'de-DE' }],
+  ['dark, 320 px, German', { viewport: { width: 320, height: 640 }, colorScheme: 'dark', locale: 'de-DE' }],
   ['no JavaScript', { javaScriptEnabled: false }],
 ] satisfies [string, BrowserContextOptions][])('with %s', (name, options) => {
   const withScript = !('javaScriptEnabled' in options)
