@@ -5,7 +5,7 @@
 // millisecond (test/setting/alike.ts). 40 comparisons share a chance of 1e-4 that any of them cries out for nothing. That
 // nothing was found says little where the machine is too busy: then the test that must see two milliseconds fails.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { fewest, shuffled, slower } from '../setting/alike.ts'
 import { createAuthenticator } from '../setting/authenticator.ts'
@@ -169,6 +169,8 @@ type Begun = Awaited<ReturnType<typeof begin>>
 const services = new Map<string, TestService>()
 const begun = new Map<string, Begun>()
 let server: Postgres
+/** Codes are told to a terminal in development alone; here that is a pipe, and who reads it may be busy. */
+const terminal = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
 beforeAll(async () => {
   server = await startPostgres(['fsync=off'])
   services.set('sqlite', await inhabited(undefined))
@@ -180,6 +182,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const service of services.values()) await service.close()
   server.stop()
+  terminal.mockRestore()
 })
 
 it.each(places)(
