@@ -122,6 +122,7 @@ export const failOvers: readonly Scenario[] = [
   },
   {
     name: 'a standby promoted beside a primary that is not fenced',
+    long: true,
     breaks: 'G1',
     async act(stage) {
       const standby = await follow(stage.server, 'sync')

@@ -63,7 +63,7 @@ const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIF
 
 /** The table. */
 export const scenarios: readonly Scenario[] = [
-  { name: 'nothing', act: ({ spell }) => pause(spell) },
+  { name: 'nothing', long: true, act: ({ spell }) => pause(spell) },
   {
     name: 'nodes killed at random',
     long: true,
@@ -119,7 +119,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'the way from one node to the database cut', act: ({ ways, spell }) => treat([pick(ways)], { as: 'cut' }, spell) },
   { name: 'connections to the database half open', act: ({ ways, spell }) => treat(ways, { as: 'black_hole' }, spell) },
   { name: 'connections to the database reset', long: true, act: ({ ways, spell }) => treat(ways, { as: 'reset', after: 5000 }, spell) },
-  { name: 'verifiers cut off from their nodes', act: ({ links, spell }) => treat(links, { as: 'cut' }, spell) },
+  { name: 'verifiers cut off from their nodes', long: true, act: ({ links, spell }) => treat(links, { as: 'cut' }, spell) },
   { name: 'connections of verifiers half open', long: true, act: ({ links, spell }) => treat(links, { as: 'black_hole' }, spell) },
   {
     name: 'no more connections',
