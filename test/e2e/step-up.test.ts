@@ -7,7 +7,6 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AxeBuilder } from '@axe-core/playwright'
 import { build } from 'esbuild'
 import express from 'express'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -15,6 +14,7 @@ import { createAuth } from 'symbolon'
 import { createGuard } from 'symbolon/express'
 import { toNodeHandler } from 'symbolon/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { overflows, violations } from '../accessible.ts'
 import { startChromium } from '../chromium.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'symbolon-step-up-'))
@@ -90,10 +90,8 @@ const mails = async (email: string) => {
 }
 const code = async (email: string) =>
   /\b\d{6}\b/.exec((await mails(email)).findLast(({ text }) => /\b\d{6}\b/.test(text))?.text ?? '')?.[0] ?? ''
-const clean = async (page: Page) =>
-  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
-const fits = async (page: Page) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+const clean = async (page: Page) => expect(await violations(page)).toEqual([])
+const fits = async (page: Page) => expect(await overflows(page)).toBe(false)
 const picture = async (page: Page, name: string) => {
   if (pictures === undefined) return
   mkdirSync(pictures, { recursive: true })

@@ -1,9 +1,9 @@
 // Magic links in a real browser and against what opens links by itself: scanners, previews, prefetch. Nothing but the
 // starting browser's press, or the code of the same mail, ever uses one up.
 
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { overflows, violations } from '../../../../test/accessible.ts'
 import { startChromium } from '../../../../test/chromium.ts'
 import { createBrowser } from '../setting/browser.ts'
 import { startService, type TestService } from '../setting/server.ts'
@@ -52,10 +52,8 @@ async function start(page: Page, email: string, query = ''): Promise<Awaited<Ret
   await page.waitForSelector('#code')
   return mail(email)
 }
-const clean = async (page: Page) =>
-  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
-const fits = async (page: Page) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+const clean = async (page: Page) => expect(await violations(page)).toEqual([])
+const fits = async (page: Page) => expect(await overflows(page)).toBe(false)
 const isSignedIn = async (context: BrowserContext) => (await context.cookies()).some((cookie) => cookie.name === 'symbolon')
 const sessionsOf = async (email: string) => {
   const user = await service.auth.users.find({ email })

@@ -1,9 +1,9 @@
 // The hosted pages in a real browser: with and without JavaScript, light and dark, narrow and wide, and by axe.
 
 import { readFileSync } from 'node:fs'
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { overflows, violations } from '../../../../test/accessible.ts'
 import { startChromium } from '../../../../test/chromium.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
@@ -40,10 +40,8 @@ async function signIn(page: Page, email: string, query = ''): Promise<void> {
   await page.waitForSelector('#code')
   await page.fill('#code', await code(email))
 }
-const clean = async (page: Page) =>
-  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
-const fits = async (page: Page) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+const clean = async (page: Page) => expect(await violations(page)).toEqual([])
+const fits = async (page: Page) => expect(await overflows(page)).toBe(false)
 
 describe.each([
   ['light, 1280 px', { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }],

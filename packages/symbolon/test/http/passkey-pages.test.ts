@@ -1,9 +1,9 @@
 // Passkeys on the hosted pages in a real browser with an authenticator of its own: added, used by the button and from the
 // field, on a second device, removed; and what is left of it without JavaScript.
 
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { overflows, violations } from '../../../../test/accessible.ts'
 import { startChromium } from '../../../../test/chromium.ts'
 import { deviceIn } from '../setting/device.ts'
 import { startService, type TestService } from '../setting/server.ts'
@@ -72,10 +72,8 @@ async function signOut(page: Page): Promise<void> {
   await page.click('ul.devices li:has(.dot:not(.open)) form[action="/account/sign-out"] button')
   await page.waitForSelector('.plain a')
 }
-const clean = async (page: Page) =>
-  expect((await new AxeBuilder({ page }).analyze()).violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([])
-const fits = async (page: Page) =>
-  expect(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth)).toBe(true)
+const clean = async (page: Page) => expect(await violations(page)).toEqual([])
+const fits = async (page: Page) => expect(await overflows(page)).toBe(false)
 const passkeyButton = 'form[data-passkey="sign-in"] button'
 
 it('asks the service for nothing until somebody is there', () =>

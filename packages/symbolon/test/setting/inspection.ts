@@ -1,7 +1,7 @@
 // What is asked of every page, whatever it shows: by axe, by its size, by the keyboard, by name, and by what it fetches.
 
-import { AxeBuilder } from '@axe-core/playwright'
 import type { BrowserContext, Page, Request } from 'playwright-core'
+import { overflows, violations } from '../../../../test/accessible.ts'
 
 /** What went wrong in a browser while nobody looked, and what its pages were made of. */
 export interface Witness {
@@ -46,10 +46,9 @@ export async function inspect(page: Page): Promise<readonly string[]> {
   wrong.push(...(await unnamed(page)))
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme })
-    const axe = new AxeBuilder({ page }).setLegacyMode(true).exclude('iframe')
     // By day it is asked everything; by night nothing but colours is different.
-    const { violations } = await (colorScheme === 'light' ? axe : axe.withRules(['color-contrast', 'link-in-text-block'])).analyze()
-    wrong.push(...violations.map(({ id, nodes }) => `axe, ${colorScheme}: ${id} at ${nodes[0]?.html}`))
+    const found = await violations(page, colorScheme === 'light' ? undefined : ['color-contrast', 'link-in-text-block'])
+    wrong.push(...found.map((one) => `axe, ${colorScheme}: ${one}`))
   }
   const shown = await page.evaluate(inSight)
   await page.emulateMedia({ colorScheme: null, reducedMotion: 'reduce', forcedColors: 'active' })
@@ -57,7 +56,7 @@ export async function inspect(page: Page): Promise<readonly string[]> {
   if (still.join() !== shown.join()) wrong.push(`hidden by forced colours: ${shown.filter((one) => !still.includes(one))}`)
   await page.emulateMedia({ reducedMotion: null, forcedColors: null })
   await page.setViewportSize({ width: 320, height: 640 })
-  if (await page.evaluate(overflows)) wrong.push('scrolls sideways at 320 px')
+  if (await overflows(page)) wrong.push('scrolls sideways at 320 px')
   await page.setViewportSize(size)
   if (await page.evaluate(overflowsAtDouble)) wrong.push('scrolls sideways when text is twice as large')
   return wrong
@@ -156,11 +155,6 @@ function inSight(): string[] {
       return borderTopWidth !== '0px' || backgroundColor !== getComputedStyle(document.body.parentElement as Element).backgroundColor
     })
     .map((one, at) => `${at} ${one.localName} ${one.className}`)
-}
-
-/** Runs in the page. */
-function overflows(): boolean {
-  return document.documentElement.scrollWidth > document.documentElement.clientWidth
 }
 
 /** As browsers do that enlarge text only. Runs in the page. */
