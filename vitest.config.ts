@@ -68,7 +68,9 @@ export default defineConfig({
     // A worker runs one file after the other: what they import is loaded once. No file may leave behind what another one meets.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Against a test that hangs. What has to be quick says so itself: no machine that is slow for a while makes a test red.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 })

@@ -24,7 +24,7 @@ afterAll(() => {
 
 const clock = fileURLToPath(new URL('../faults/clock-shift.mjs', import.meta.url))
 
-it('finds a clock that is apart from the store’s, and tells the store from the mail', { timeout: 120_000 }, async () => {
+it('finds a clock that is apart from the store’s, and tells the store from the mail', async () => {
   const url = postgres.url(await postgres.create())
   const findings = async (shift: number) => {
     const env = { SYMBOLON_DATABASE_URL: url, SYMBOLON_DATA: folder, CLOCK_SHIFT: `${shift}` }
@@ -44,7 +44,7 @@ it('finds a clock that is apart from the store’s, and tells the store from the
   expect(await clockAt(1_200_000)).toMatchObject({ ok: false, says: expect.stringContaining('ahead of the store') })
 })
 
-it.skipIf(!canMount)('finds a disk with little room (needs root, to mount one)', { timeout: 60_000 }, async () => {
+it.skipIf(!canMount)('finds a disk with little room (needs root, to mount one)', async () => {
   const disk = mountDisk(join(folder, 'small'), 20, { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 })
   try {
     const dataOf = async (data: string) => {

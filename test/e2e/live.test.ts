@@ -111,7 +111,7 @@ it('a WebSocket: the first message says who it is, a warning comes, a fresh toke
   await until(last.warnings).toBe(1)
   await ada.fetch('/v1/session', { method: 'DELETE' })
   await until(last.code).toBe(4401)
-}, 40_000)
+})
 
 it('a stream of events: open, a warning, and its end with the reason', async () => {
   const port = await freePort()
@@ -130,4 +130,4 @@ it('a stream of events: open, a warning, and its end with the reason', async () 
   await bob.fetch('/v1/session', { method: 'DELETE' })
   await whole
   expect(heard).toMatch(/event: end\ndata: \{"code":4401,"reason":"session_revoked"\}\n\n$/)
-}, 40_000)
+})

@@ -22,7 +22,7 @@ const children: ChildProcess[] = []
 const ends: (() => Promise<unknown>)[] = []
 beforeAll(async () => {
   server = await startPostgres(['fsync=off'])
-}, 60_000)
+})
 afterAll(() => server.stop())
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'symbolon-move-'))
@@ -165,7 +165,7 @@ it('moves to PostgreSQL and back: cookies, refresh tokens, access tokens, refusa
   await expect.poll(() => heard.connected, { timeout: 30_000 }).toBeGreaterThanOrEqual(3)
   expect(heard).toMatchObject({ snapshots: 1, feeds: new Set([before.feed]) })
   expect(heard.reasons).not.toContain('a gap')
-}, 120_000)
+})
 
 it('goes on after kill -9 and after Ctrl-C, starts nothing in between, and ends with the same on both sides', async () => {
   const service = await startServiceProcess(data)
@@ -217,7 +217,7 @@ it('goes on after kill -9 and after Ctrl-C, starts nothing in between, and ends 
   await service.start({ SYMBOLON_DATABASE_URL: address })
   expect((await refresh(service, one.refreshToken)).status).toBe(200)
   expect(claims(one.accessToken).sid).toBe(one.facts.sid)
-}, 120_000)
+})
 
 it('opens the old place again when asked, and a service that was asleep meanwhile writes nothing', async () => {
   const service = await startServiceProcess(data)
@@ -241,7 +241,7 @@ it('opens the old place again when asked, and a service that was asleep meanwhil
   expect((await cli(['store', 'reopen', data])).out).toMatch(/nothing was to be done/)
   await service.start()
   expect((await refresh(service, one.refreshToken)).status).toBe(200)
-}, 120_000)
+})
 
 it.each<[string, readonly string[], number, RegExp]>([
   ['nothing named', ['store', 'copy'], 2, /missing required argument 'from'/],

@@ -27,7 +27,7 @@ beforeAll(async () => {
   data = mkdtempSync(join(tmpdir(), 'symbolon-operator-'))
   service = await startServiceProcess(data)
   secret = await service.register()
-}, 30_000)
+})
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL')
   for (const one of verifiers) await one.close()
@@ -77,7 +77,7 @@ it('`feed tail` prints each entry once, goes on over restarts of the service, an
   // The same log, for people.
   const once = spawnSync(process.execPath, [main, 'feed', 'tail', '--dev', '--once'], { env: env(), encoding: 'utf8', timeout: 20_000 })
   expect([once.status, once.stdout.trim().split('\n').length]).toEqual([0, seqs.length])
-}, 60_000)
+})
 
 it('`doctor` and metrics show each follower, and what a verifier knows', async () => {
   // Beside this process, whose verifiers go on following meanwhile.
@@ -146,4 +146,4 @@ it('`doctor` and metrics show each follower, and what a verifier knows', async (
   const blind = api.metrics()
   expect(value(blind, 'revocation_staleness_seconds')).toBeGreaterThan(1)
   for (const name of ['reconnects', 'fallbacks', 'refused_unknown']) expect(value(blind, `revocation_${name}_total`)).toBeGreaterThan(0)
-}, 90_000)
+})

@@ -67,7 +67,7 @@ beforeAll(() => {
       readdirSync(folder).find((file) => file.endsWith('.tgz') && !Object.values(tarballs).includes(join(folder, file))) as string,
     )
   }
-}, 120_000)
+})
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the packed packages', () => {
@@ -86,7 +86,7 @@ await verifier.close()
 `,
     )
     expect(printed.trim()).toBe('false 401')
-  }, 120_000)
+  })
 
   it('client brings protocol, and its bundle is at most 5 kB gzip', async () => {
     const path = project('client', 'client')
@@ -101,7 +101,7 @@ await verifier.close()
       write: false,
     })
     expect(gzipSync(outputFiles[0]?.contents as Uint8Array, { level: 9 }).length).toBeLessThanOrEqual(5 * 1024)
-  }, 120_000)
+  })
 
   it('symbolon signs somebody in', () => {
     const path = project('symbolon', 'symbolon')

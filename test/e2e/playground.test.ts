@@ -46,7 +46,7 @@ beforeAll(async () => {
   )
     await new Promise((resolve) => setTimeout(resolve, 50))
   browser = await startChromium()
-}, 90_000)
+})
 afterAll(async () => {
   await browser.close()
   const gone = new Promise((resolve) => started.once('exit', resolve))
@@ -123,7 +123,7 @@ it('shows both halves at work', async () => {
   await expect.poll(() => other.locator('.timeline').textContent()).toContain('was ended')
   // The first browser notices by itself.
   await expect.poll(() => page.locator('.hero').count()).toBe(1)
-}, 60_000)
+})
 
 it('shows when each verifier stopped accepting', async () => {
   const page = await signIn('grace@example.com')
@@ -153,7 +153,7 @@ it('shows when each verifier stopped accepting', async () => {
   await page.getByRole('button', { name: 'Enable the user again' }).click()
   await expect.poll(() => page.locator('.outcome').textContent()).toMatch(/enabled again/)
   await signIn('grace@example.com', page)
-}, 90_000)
+})
 
 it('shows the bound, the fallback, the refusal and the recovery', async () => {
   const page = await signIn('alan@example.com')
@@ -183,7 +183,7 @@ it('shows the bound, the fallback, the refusal and the recovery', async () => {
   await both(page, 'decides locally', 30_000)
   await rows(page, 'everything is connected again', /ms · decides locally$/)
   await call(page, 'token', /decided locally/)
-}, 120_000)
+})
 
 it('asks for more than a session: a fresh proof, a passkey, and a confirmation of one act', async () => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
@@ -237,4 +237,4 @@ it('asks for more than a session: a fresh proof, a passkey, and a confirmation o
   expect(await code()).toContain('/transfers')
   if (process.env.SYMBOLON_PICTURES !== undefined) await page.screenshot({ path: join(process.env.SYMBOLON_PICTURES, 'playground.png') })
   await fits(page)
-}, 90_000)
+})

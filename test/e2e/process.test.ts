@@ -161,7 +161,7 @@ describe('kill -9', () => {
     made = { folder, ports: service.ports, login_id, code: await codeOf(service), ...signedIn }
     service.child.kill('SIGTERM')
     await service.gone
-  }, 60_000)
+  })
   afterAll(() => rmSync(made.folder, { recursive: true, force: true }))
   beforeEach(() => cpSync(join(made.folder, 'data'), data, { recursive: true }))
 

@@ -111,7 +111,7 @@ describe('a revocation', () => {
     expect([before, after]).toEqual([{ local: 3 * rounds }, { claims_stale: 3 * rounds }])
     // The entry had not yet come when it was named, and was waited for: else this would say nothing.
     for (const one of verifiers) expect(one.status().counters.positionsWaited).toBeGreaterThan(rounds / 100)
-  }, 120_000)
+  })
 
   it('is seen live at once, sixty-four checks in few requests', async () => {
     const browser = createBrowser(service.origin)

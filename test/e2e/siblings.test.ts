@@ -21,7 +21,7 @@ beforeAll(async () => {
   privateKey = pair.privateKey
   const keys = [{ ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'ES256' }]
   await one.admin('POST', '/clients', { id: 'reports', name: 'Reports', transport: 'service', keys })
-}, 30_000)
+})
 afterAll(async () => {
   await one.stop('SIGKILL')
   await other.stop('SIGKILL')
@@ -69,4 +69,4 @@ it('an assertion is taken once by both together', async () => {
     'invalid_client',
     200,
   ])
-}, 60_000)
+})

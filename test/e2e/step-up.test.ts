@@ -75,7 +75,7 @@ else document.title = 'ready'
   })
   await auth.ready()
   browser = await startChromium()
-}, 60_000)
+})
 afterAll(async () => {
   await browser?.close()
   server.closeAllConnections()

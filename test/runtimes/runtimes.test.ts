@@ -232,5 +232,5 @@ describe.runIf(pinned !== undefined)('a worker', () => {
     } finally {
       await worker.close()
     }
-  }, 90_000)
+  })
 })

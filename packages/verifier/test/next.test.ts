@@ -198,5 +198,5 @@ describe('a page', () => {
     expect(given).toEqual([])
     expect((await early.fetch('/v1/session/token', { method: 'POST', json: {} })).headers.getSetCookie()).toHaveLength(1)
     expect(sessionOf(early)).not.toBe(before)
-  }, 30_000)
+  })
 })

@@ -48,4 +48,4 @@ it('clients are registered, shown, changed, given and robbed of secrets, and tur
   expect(await rows('clients', 'disable', 'reports')).toMatchObject([{ status: 'disabled' }])
   expect(await rows('clients', 'enable', 'reports')).toMatchObject([{ status: 'active' }])
   expect((await cli('clients', 'rotate-secret', 'app')).code).toBe(1)
-}, 60_000)
+})

@@ -50,7 +50,7 @@ it('sets up, proves and lists', async () => {
   expect(doctor.code).toBe(1)
   expect(doctor.out).toMatch(/^ok {4}store/m)
   expect(doctor.out).toMatch(/^MEND {2}mail/m)
-}, 60_000)
+})
 
 it('has help, and refuses what it does not know', async () => {
   expect((await run(['nonsense'])).code).toBe(2)

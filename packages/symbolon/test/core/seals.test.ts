@@ -109,7 +109,7 @@ async function refreshAll(held: Map<string, string>, sids: readonly string[], no
 const always = async () => true
 
 describe.each(['SQLite', 'PostgreSQL'] as const)('%s', (name) => {
-  it('seals thousands of sessions again while they are refreshed on two nodes', { timeout: 120_000 }, async () => {
+  it('seals thousands of sessions again while they are refreshed on two nodes', async () => {
     const open = await places[name]()
     const before = await node(open, x)
     expect(await before.core.seals.open()).toEqual([])

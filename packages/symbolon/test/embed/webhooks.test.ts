@@ -46,7 +46,7 @@ const create = async ({ auth }: TestService, email: string) => {
 }
 const usersOf = ({ got }: Receiver) => got.map(({ event }) => (event.type === 'user.created' ? event.data.user_id : event.type))
 
-it('tells each target what it asked for, in order, and one that is down holds no other', { timeout: 60_000 }, async () => {
+it('tells each target what it asked for, in order, and one that is down holds no other', async () => {
   const [app, crm, down] = [await receive(), await receive(), await receive()]
   down.status = 500
   const service = await serve({
@@ -93,7 +93,7 @@ it('tells each target what it asked for, in order, and one that is down holds no
   expect((await fetch(`${admin}/admin/v1/webhooks`)).status).toBe(401)
 })
 
-it('is taken by a receiver of either secret while one replaces another', { timeout: 60_000 }, async () => {
+it('is taken by a receiver of either secret while one replaces another', async () => {
   const fresh = webhookSecret(randomBytes(32))
   const [old, young] = [await receive(), await receive([fresh])]
   const service = await serve({
@@ -104,7 +104,7 @@ it('is taken by a receiver of either secret while one replaces another', { timeo
   expect([old.refused, young.refused]).toEqual([[], []])
 })
 
-it('of two nodes on one database, each event comes once', { timeout: 60_000 }, async () => {
+it('of two nodes on one database, each event comes once', async () => {
   const server = await postgres()
   const url = server.url(await server.create())
   const receiver = await receive()
@@ -124,7 +124,7 @@ it('of two nodes on one database, each event comes once', { timeout: 60_000 }, a
   expect(new Set(usersOf(receiver))).toEqual(new Set([...ids, ...more]))
 })
 
-it('waits for a node that does not let go, and goes on when its lease is over', { timeout: 60_000 }, async () => {
+it('waits for a node that does not let go, and goes on when its lease is over', async () => {
   const server = await postgres()
   const url = server.url(await server.create())
   const receiver = await receive()
@@ -139,7 +139,7 @@ it('waits for a node that does not let go, and goes on when its lease is over', 
   expect(performance.now() - took).toBeGreaterThan(2000)
 })
 
-it('sends what waited over a restart, under the same id', { timeout: 60_000 }, async () => {
+it('sends what waited over a restart, under the same id', async () => {
   const receiver = await receive()
   receiver.status = 500
   const data = mkdtempSync(join(tmpdir(), 'symbolon-webhooks-'))
@@ -162,7 +162,7 @@ it('sends what waited over a restart, under the same id', { timeout: 60_000 }, a
   expect(receiver.got[0]?.id).toBe(receiver.got[1]?.id)
 })
 
-it('stops soon though a target does not answer', { timeout: 60_000 }, async () => {
+it('stops soon though a target does not answer', async () => {
   const silent = createServer(() => {})
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   ends.push(() => silent.close())

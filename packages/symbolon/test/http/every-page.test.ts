@@ -162,7 +162,7 @@ it('signing in', async () => {
   await spoil(ada, 'login_id')
   await type(ada, await code())
   await look(ada, 'a login that is gone')
-}, 60_000)
+})
 
 it('links', async () => {
   await ask(ada)
@@ -178,7 +178,7 @@ it('links', async () => {
   await look(ada, 'an account at its first sign-in')
   await ada.page.goto(first)
   await look(ada, 'a link that was used')
-}, 60_000)
+})
 
 it('more wanted', async () => {
   await ask(other)
@@ -219,7 +219,7 @@ it('more wanted', async () => {
   await ask(third, '?client_id=shop', 'carol@example.com')
   await type(third, await code())
   await look(third, 'a passkey for next time')
-}, 60_000)
+})
 
 it('stepping up', async () => {
   await go(ada, '/login?step_up=1&max_age=0')
@@ -235,7 +235,7 @@ it('stepping up', async () => {
   await look(ada, 'an act, by a wrong code')
   await go(ada, '/login?step_up=1&acr_values=urn:example:none')
   await look(ada, 'no way to show it')
-}, 60_000)
+})
 
 it('another address', async () => {
   const eve = await person()
@@ -275,7 +275,7 @@ it('another address', async () => {
   await look(eve, 'an address that was put back')
   await eve.page.goto(undo)
   await look(eve, 'a way back that was used')
-}, 60_000)
+})
 
 it('notices, errors and the mailbox', async () => {
   await go(ada, `/login?return_to=${encodeURIComponent('https://evil.example/')}`)
@@ -296,7 +296,7 @@ it('notices, errors and the mailbox', async () => {
   await other.page.click('details:has(form[action="/account/delete"]) summary')
   await press(other, 'form[action="/account/delete"] button')
   await look(other, 'deleted')
-}, 60_000)
+})
 
 it('sends a form once on a slow line, however often it is pressed', async () => {
   const { page } = await person()

@@ -220,7 +220,7 @@ describe('the stream', () => {
     // Reading on ends, and what waited is dropped.
     await expect(silent.text()).rejects.toThrow('does not read')
     heard.end()
-  }, 60_000)
+  })
 
   it('forgets who goes away, at any moment', async () => {
     const count = () => service.auth.feed.followers().length

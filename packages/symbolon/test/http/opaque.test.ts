@@ -23,7 +23,7 @@ beforeAll(async () => {
     secrets[id] = made.ok ? (made.secret ?? '') : ''
   }
   remote = createVerifier({ issuer: service.origin, clientId: 'api', clientSecret: secrets.api ?? '' })
-}, 60_000)
+})
 afterAll(async () => {
   await remote.close()
   await service.close()

@@ -209,7 +209,7 @@ describe.skipIf(!frozen)('when the power is cut (needs /proc, to see a process h
       }
     }
     expect(torn).toBeGreaterThan(0)
-  }, 120_000)
+  })
 })
 
 it('opens beside another process that writes, and says so when that takes too long', async () => {
@@ -221,4 +221,4 @@ it('opens beside another process that writes, and says so when that takes too lo
   other.exec('ROLLBACK')
   other.close()
   await (await openSqliteStore({ path })).close()
-}, 60_000)
+})

@@ -158,7 +158,7 @@ describe('a service that does not answer', () => {
     expect(wire.count(batchPath)).toBe(7)
     expect(states.at(-1)).toBe('closed')
     expect(await tryAgain()).toBe('answered')
-  }, 20_000)
+  })
 
   it('sheds everybody who waits, those who ask about the same token too', async () => {
     start(5000)
