@@ -34,7 +34,7 @@ export interface GuardParts {
   readonly cookies: boolean
   readonly secure: boolean
   readonly origin: string
-  readonly origins: readonly string[]
+  readonly origins: readonly string[] | (() => Promise<readonly string[]>)
   readonly loginUrl: string | undefined
   readonly knowledge: Knowledge
   readonly presented: PresentedMemory
@@ -235,22 +235,34 @@ export function createGuardFactory(parts: GuardParts) {
         if (cookies === 'conflict') return refuse('cookie_conflict')
         const carries =
           cookies.session !== undefined || cookies.token !== undefined || cookies.login !== undefined || cookies.device !== undefined
-        if (carries && !isSafeMethod(request.method)) {
-          const { method } = request
-          const question = {
-            method,
-            origin: request.header('origin'),
-            fetchSite: request.header('sec-fetch-site'),
-            own: parts.origin,
-            listed: parts.origins,
-          }
-          if (!isSameSite(question)) return refuse('cross_site_request')
-        }
         if (takesCookie) {
           session = cookies.session
           token = cookies.token
         }
+        if (carries && !isSafeMethod(request.method)) {
+          const { method } = request
+          const origin = request.header('origin')
+          const question = { method, origin, fetchSite: request.header('sec-fetch-site'), own: parts.origin }
+          const ours = origin === undefined || origin === parts.origin
+          const from = (listed: readonly string[]): Answer =>
+            isSameSite({ ...question, listed })
+              ? byCredential(request, authorization, bearer, session, token)
+              : refuse('cross_site_request')
+          if (typeof parts.origins !== 'function') return from(parts.origins)
+          // Who may be asked for is asked only about a strange one.
+          return ours ? from([]) : parts.origins().then(from).catch(faultOf)
+        }
       }
+      return byCredential(request, authorization, bearer, session, token)
+    }
+
+    const byCredential = (
+      request: GuardRequest,
+      authorization: string | undefined,
+      bearer: string | undefined,
+      session: string | undefined,
+      token: string | undefined,
+    ): Answer => {
       if (bearer !== undefined) return byBearer(bearer, request, session)
       if (session === undefined) return refuse(authorization === undefined || !takesBearer ? 'missing_credential' : 'invalid_token')
       if (level === 'session') return live({ by: 'cookie', credential: session })

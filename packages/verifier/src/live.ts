@@ -168,7 +168,7 @@ export function createLive(parts: LiveParts): Live & { applied(entries: readonly
     const began = elapsed()
     const auth = one.auth
     try {
-      const answer: LiveAnswer = await source.check(one.presented.question)
+      const answer: LiveAnswer = await source.check({ ...one.presented.question, background: true })
       // Renewed meanwhile: the answer is about another token.
       if (one.auth !== auth) return
       const epoch = !answer.active ? 0 : 'session' in answer ? answer.session.epoch : answer.client.clientEpoch

@@ -30,11 +30,15 @@ export interface LiveClient {
   readonly scope: readonly string[]
 }
 
-/** What is asked of a live check: a session cookie's value, an access token that has been verified locally, or an opaque one. */
-export type LiveQuestion =
+/**
+ * What is asked of a live check: a session cookie's value, an access token that has been verified locally, or an opaque one.
+ * `background`: nobody did anything, so it does not extend the session's idle time.
+ */
+export type LiveQuestion = (
   | { readonly by: 'opaque'; readonly token: string }
   | { readonly by: 'cookie'; readonly credential: string }
   | { readonly by: 'token'; readonly token: string; readonly claims: AccessTokenClaims }
+) & { readonly background?: boolean }
 
 /** A token minted on the fly for a session cookie, without rotation; never extends a session beyond its limits. */
 export type MintAnswer =

@@ -30,8 +30,8 @@ export interface VerifierOptions {
   readonly clientSecret?: string
   /** Read the issuer's cookies too: only for an application on the issuer's own host. */
   readonly cookies?: boolean
-  /** Foreign origins whose pages may use those cookies. */
-  readonly origins?: readonly string[]
+  /** Foreign origins whose pages may use those cookies; as a function, asked when a request comes from one. */
+  readonly origins?: readonly string[] | (() => Promise<readonly string[]>)
   /** Where navigations without a credential are sent, for every guard that names none. */
   readonly loginUrl?: string
   /** Seconds of leeway for clocks, 0–60; 5 unless said. */

@@ -18,12 +18,14 @@ const names: Readonly<Record<string, string>> = { exp: 'expires', iat: 'minted',
 
 /** Explains a token; resolves to whether it would be accepted. */
 export async function inspect(terminal: Terminal, token: string, options: CommonOptions): Promise<boolean> {
-  const [header, payload, signature, ...rest] = token.split('.')
+  const verified = await withAuth(terminal, options, (auth) => auth.tokens.explain(token))
+  const [header, payload, signature, ...rest] = (verified.token ?? '').split('.')
   const head = read(header)
   const claims = read(payload)
   const compact = head !== undefined && claims !== undefined && signature !== undefined && rest.length === 0
-  const verified = await withAuth(terminal, options, (auth) => auth.tokens.verify(token))
-  const verdict = verified.ok ? 'accepted' : `refused: ${compact ? verified.code : 'not a compact JWS of canonical base64url'}`
+  const why = () => (verified.ok || verified.detail === undefined ? '' : ` (${verified.detail})`)
+  const form = verified.token === undefined || compact
+  const verdict = verified.ok ? 'accepted' : `refused: ${form ? verified.code + why() : 'not a compact JWS of canonical base64url'}`
   if (options.json === true) {
     terminal.out(JSON.stringify({ verdict, header: head ?? null, claims: claims ?? null }, null, 2))
     return verified.ok

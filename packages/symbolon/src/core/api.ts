@@ -1,7 +1,7 @@
 // What core offers to the rooms above it: one small group of verbs per noun. Expected outcomes are returned as
 // unions with error codes; only faults (a store that cannot be reached) are thrown, as SymbolonError.
 
-import type { AccessTokenClaims, AuthEvent, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
+import type { AccessTokenClaims, AuthEvent, ErrorCode, FeedHead, IntrospectionAnswer, PublicJwk } from '@symbolon/protocol'
 import type { Addresses } from './address-api.ts'
 import type { Caller, Minted, Refused } from './answers.ts'
 import type { FeedHub } from './feed.ts'
@@ -85,7 +85,10 @@ export interface Checks<Found extends SessionGlance> {
     options?: { readonly background?: boolean; readonly caller?: Caller; readonly quiet?: boolean },
   ): Eventually<Checked<Found>>
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
-  checkToken(claims: AccessTokenClaims, options?: { readonly background?: boolean; readonly caller?: Caller }): Eventually<Checked<Found>>
+  checkToken(
+    claims: AccessTokenClaims,
+    options?: { readonly background?: boolean; readonly caller?: Caller; readonly quiet?: boolean },
+  ): Eventually<Checked<Found>>
 }
 
 export interface Sessions extends Checks<SessionGlance> {
@@ -94,8 +97,11 @@ export interface Sessions extends Checks<SessionGlance> {
   refresh(input: RefreshInput): Promise<RefreshOutcome>
   /** Runs the pipeline for the current credential without writing anything; each step's outcome and time. */
   explain(sid: string): Promise<Explained | Refused>
-  /** Mints from a session cookie without rotating it (server-rendered pages). */
-  mint(credential: string): Promise<{ readonly ok: true; readonly minted: Minted; readonly snapshot: SessionSnapshot } | Refused>
+  /** Mints from a session cookie without rotating it (server-rendered pages); the user's activity unless `background`. */
+  mint(
+    credential: string,
+    options?: { readonly background?: boolean },
+  ): Promise<{ readonly ok: true; readonly minted: Minted; readonly snapshot: SessionSnapshot } | Refused>
   /** Live sessions of a user, newest first. */
   list(userId: string): Promise<{ readonly now: number; readonly sessions: readonly Session[] }>
   /** Ends one session, a user's, or a client's; a client's very many in small batches, with room for others between them. */
@@ -136,11 +142,18 @@ export interface PlacedStep {
   readonly step: RefreshStep
 }
 
+/** `token`: what an opaque one stands for, a compact JWS. */
+export type Explanation = ({ readonly ok: true } | { readonly ok: false; readonly code: ErrorCode; readonly detail?: string }) & {
+  readonly token: string | undefined
+}
+
 export interface Tokens {
   /** The public keys of every `next`, `active` and `retiring` key. */
   keys(): readonly PublicJwk[]
   /** Verifies an access token that this service made, whichever audience it is for. The session behind it is not consulted. */
   verify(token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused>
+  /** What would be said of any token by whoever asks live, with what was wrong in words, and the token opened; it is no use of the session. */
+  explain(token: string): Promise<Explanation>
   /** The same of one that was made for this service: who holds one for another audience is not that person here (RFC 9068 §4). */
   verifyOwn: Tokens['verify']
   /** For an authenticated caller: access tokens whose audience it owns and its own refresh tokens; else `active: false`, with a `code` for those it owns. Changes nothing. */
@@ -232,6 +245,8 @@ export interface Clients {
   create(input: NewClient, by: string): Promise<{ readonly ok: true; readonly client: Client; readonly secret: string | null } | Refused>
   find(id: string): Promise<Client | undefined>
   list(): Promise<readonly Client[]>
+  /** Foreign origins that active cookie clients list. */
+  origins(): Promise<readonly string[]>
   change(
     id: string,
     change: Partial<

@@ -21,7 +21,7 @@ const field = (name: string): Refused => ({ ok: false, code: 'invalid_request', 
 /** Why a client cannot stand as it is, or `undefined`. */
 function faultOf(
   client: Pick<Client, 'name' | 'transport' | 'origins' | 'returnTo' | 'scopes' | 'audiences' | 'policy' | 'keys' | 'accessTokenFormat'>,
-  defaults: Pick<ClientPolicy, 'methods' | 'acr'>,
+  defaults: Pick<ClientPolicy, 'methods' | 'acr' | 'rotate' | 'window'>,
   place: { readonly passkeys: boolean },
 ): Refused | undefined {
   if (client.name.length < 1 || client.name.length > 80) return field('name')
@@ -44,7 +44,9 @@ function faultOf(
   if (!within(policy.confirmationLifetime, 60_000, 300_000)) return field('policy.confirmationLifetime')
   if (!within(policy.window, 1000, 60_000)) return field('policy.window')
   if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
-  if (typeof policy.rotate === 'number' && policy.rotate < 10 * (policy.window ?? 10_000)) return field('policy.rotate')
+  const { rotate, window } = { ...defaults, ...policy }
+  const own = policy.rotate !== undefined || policy.window !== undefined
+  if (own && typeof rotate === 'number' && rotate < 10 * window) return field('policy.rotate')
   return undefined
 }
 
@@ -130,6 +132,10 @@ export function createClients(
     },
     find: async (id) => (isClientId(id) ? store.clients.find(id) : undefined),
     list: async () => store.clients.list(),
+    async origins() {
+      const clients = await store.clients.list()
+      return clients.filter(({ status, transport }) => status === 'active' && transport === 'cookie').flatMap(({ origins }) => origins)
+    },
     change: (id, change, by) => alter(id, () => change, audit('client.changed', id, by)),
     async bumpEpoch(id, by) {
       const bumped = isClientId(id) ? await store.clients.bump(id, audit('client.epoch', id, by)) : undefined

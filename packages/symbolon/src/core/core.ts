@@ -57,11 +57,11 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       const outcome = passed.verdict !== 'pass' ? passed.verdict : snapshot.session.kind === 'cookie' ? 'minted' : 'rotated'
       return { ok: true, outcome, lifetime, trace }
     },
-    async mint(text) {
+    async mint(text, { background = false } = {}) {
       const at = clock.now()
       const credential = parseCredential(text)
       if (credential === undefined) return refuse('session_unknown')
-      const checked = await checks.whole.check(text, 'cookie', { background: true })
+      const checked = await checks.whole.check(text, 'cookie', { background })
       if (!checked.ok) return checked
       const { snapshot } = checked
       const passed = await pipeline(snapshot, nobody)

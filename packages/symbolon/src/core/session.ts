@@ -115,7 +115,7 @@ export function createChecks(parts: CheckParts) {
     if (dead !== undefined) return refuse(dead)
     if (claims.epoch !== user.epoch || claims.client_epoch !== client.epoch) return refuse('claims_stale')
     // A token minted with or after a credential shows that its answer arrived.
-    touches.note(session, now, options.background !== true, Number.parseInt(claims.jti, 10), options.caller)
+    if (options.quiet !== true) touches.note(session, now, options.background !== true, Number.parseInt(claims.jti, 10), options.caller)
     return { ok: true, snapshot }
   }
 

@@ -2,7 +2,7 @@
 // (RFC 7662), which answers only what the caller owns and otherwise `active: false`, whatever the reason.
 
 import { type AccessTokenClaims, fromBase64url, type IntrospectionAnswer } from '@symbolon/protocol'
-import { createTokenVerifier, type TokenVerifier } from '@symbolon/verifier/token'
+import { createTokenVerifier, type TokenResult, type TokenVerifier } from '@symbolon/verifier/token'
 import type { Refused, Sessions, Tokens } from './api.ts'
 import { isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
@@ -63,12 +63,15 @@ export function createTokens(parts: TokenParts): Tokens {
     return clients.some((client) => client.audiences.includes(aud) || policyOf(client).targets.includes(aud)) ? aud : undefined
   }
 
-  const verify = async (token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused> => {
+  const judge = async (token: string): Promise<TokenResult> => {
     const audience = await audienceOf(token)
-    if (audience === undefined) return refuse('invalid_token')
+    if (audience === undefined) return { ok: false, code: 'invalid_token', detail: 'form, or an audience that no client has' }
     await keys.catchUp()
     now = Math.max(now, await store.now())
-    const result = await verifierFor(audience).verify(token)
+    return verifierFor(audience).verify(token)
+  }
+  const verify = async (token: string): Promise<{ readonly ok: true; readonly claims: AccessTokenClaims } | Refused> => {
+    const result = await judge(token)
     return result.ok ? { ok: true, claims: result.claims } : refuse(result.code)
   }
 
@@ -128,6 +131,15 @@ export function createTokens(parts: TokenParts): Tokens {
   return {
     keys: () => keys.published(),
     verify,
+    async explain(text) {
+      const token = open(text)
+      if (token === undefined) return { ok: false, code: 'invalid_token', detail: 'an opaque token that cannot be opened here', token }
+      const result = await judge(token)
+      if (!result.ok) return { ok: false, code: result.code, detail: result.detail, token }
+      const { claims } = result
+      const checked = await (claims.sid === undefined ? checkClient(claims) : sessions.checkToken(claims, { quiet: true }))
+      return checked.ok ? { ok: true, token } : { ok: false, code: checked.code, token }
+    },
     async verifyOwn(token) {
       const verified = await verify(token)
       const own = !verified.ok || verified.claims.aud === options.audience || verified.claims.aud === options.issuer

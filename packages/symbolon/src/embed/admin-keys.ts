@@ -48,21 +48,32 @@ export function removeAdminKey(directory: string, name: string): boolean {
 const write = (directory: string, keys: readonly AdminKey[]) =>
   rewriteSecretFile(pathOf(directory), keys.map(({ name, hash }) => `${name} ${hash}`).join('\n'))
 
-/** The hashes that admit an operator, as they are now. Throws at once, and later, when the file of keys can be read by others. */
-export function adminKeyHashes(directory: string, dev: boolean): () => readonly Uint8Array[] {
+/**
+ * The hashes that admit an operator, as they are now. Throws at once when the file of keys can be read by others; later none
+ * of its keys admit anybody then, and `refused` hears why.
+ */
+export function adminKeyHashes(directory: string, dev: boolean, refused: (error: unknown) => void): () => readonly Uint8Array[] {
   const own = dev ? [Buffer.from(hashOf(ownSecret(directory, 'admin.key')), 'base64url')] : []
   let seen = ''
   let hashes: readonly Uint8Array[] = own
   const read = () => {
     const stat = statSync(pathOf(directory), { throwIfNoEntry: false })
-    const now = stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.size}`
+    const now = stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.size}`
     if (now !== seen) {
-      hashes = [...own, ...listAdminKeys(directory).map((key) => Buffer.from(key.hash, 'base64url'))]
       seen = now
+      hashes = own
+      hashes = [...own, ...listAdminKeys(directory).map((key) => Buffer.from(key.hash, 'base64url'))]
     }
     return hashes
   }
   // A file that must not be trusted is told of at the start, not to the first operator.
   read()
-  return read
+  return () => {
+    try {
+      return read()
+    } catch (error) {
+      refused(error)
+      return own
+    }
+  }
 }

@@ -77,9 +77,9 @@ export interface AuthObject {
   readonly verifier: Verifier
   readonly sessions: Pick<Sessions, 'list' | 'revoke' | 'explain'>
   readonly users: Users
-  readonly clients: Omit<Clients, 'policyOf'>
+  readonly clients: Omit<Clients, 'policyOf' | 'origins'>
   readonly keys: Pick<Keys, 'list' | 'rotate' | 'revoke'>
-  readonly tokens: Pick<Tokens, 'verify'>
+  readonly tokens: Pick<Tokens, 'verify' | 'explain'>
   /** A person's passkeys: listed, and removed in an operator's name. */
   readonly passkeys: Pick<Passkeys, 'list' | 'remove'>
   readonly audit: Audit
@@ -170,9 +170,9 @@ export function createAuth(options: AuthOptions): AuthObject {
   prepareData(data)
   const secrets = settings.secrets.length > 0 ? settings.secrets : [ownSecret(data, 'secret')]
   const crypto = createCrypto(secrets)
-  const hashes = adminKeyHashes(data, dev)
   const post = courierOf(settings)
   const observe = settings.observe ?? (() => {})
+  const hashes = adminKeyHashes(data, dev, (error) => observe({ event: 'admin_keys.unsafe', detail: sentenceOf(error) }))
   const audience = settings.audience ?? issuer
   const crashPoint = (step: string) => {
     if (settings.crashPoint === step) process.kill(process.pid, 'SIGKILL')
@@ -303,7 +303,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     ready: async () => void (await ready()),
     opened: () => opened !== undefined,
   })
-  const origins = settings.clients.filter((client) => client.transport === 'cookie').flatMap((client) => client.origins)
+  const origins = async () => (await ready()).core.clients.origins()
   const watched = watchKeys(
     source,
     () => (opened as Opened).core.keys.maintain(),
@@ -344,7 +344,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       'authenticate',
     ]),
     keys: late(ready, ({ core }) => core.keys, ['list', 'rotate', 'revoke']),
-    tokens: late(ready, ({ core }) => core.tokens, ['verify']),
+    tokens: late(ready, ({ core }) => core.tokens, ['verify', 'explain']),
     passkeys: late(ready, ({ core }) => core.passkeys, ['list', 'remove']),
     audit: late(ready, ({ core }) => core.audit, ['list']),
     webhooks: late(ready, ({ webhooks }) => webhooks, ['list', 'test', 'retry']),

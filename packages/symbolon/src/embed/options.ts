@@ -314,7 +314,7 @@ function rotateFault(settings: Settings): string | undefined {
     ['refresh.rotate', settings.refresh.rotate, settings.refresh.window],
     ...settings.clients.map((c, i): [string, 'always' | 'never' | number | undefined, number | undefined] => [
       `clients[${i}].policy.rotate`,
-      c.transport === 'cookie' ? c.policy.rotate : undefined,
+      c.transport === 'cookie' ? (c.policy.rotate ?? settings.refresh.rotate) : undefined,
       c.policy.window ?? settings.refresh.window,
     ]),
   ]

@@ -55,7 +55,7 @@ export function createSource(parts: SourceParts): Source {
     const scope = claims.scope === undefined || claims.scope === '' ? [] : claims.scope.split(' ')
     return { active: true, client: { clientId: checked.client.id, clientEpoch: checked.client.epoch, scope }, claims }
   }
-  const byOpaque = async (text: string): Promise<LiveAnswer> => {
+  const byOpaque = async (text: string, background: boolean): Promise<LiveAnswer> => {
     const { tokens, sessions } = parts.core()
     const token = tokens.open(text)
     const verified = token === undefined ? ({ ok: false, code: 'invalid_token' } as const) : await tokens.verify(token)
@@ -63,7 +63,7 @@ export function createSource(parts: SourceParts): Source {
     const { claims } = verified
     if (claims.aud !== parts.audience) return refused('invalid_token', { ok: false, code: 'invalid_token' })
     if (claims.sid === undefined) return byClient(claims)
-    const answer = answerOf(await sessions.checkToken(claims))
+    const answer = answerOf(await sessions.checkToken(claims, { background }))
     return answer.active ? { ...answer, claims } : answer
   }
   const now = <T>(answer: () => T | Promise<T>): T | Promise<T> => (parts.opened() ? answer() : parts.ready().then(answer))
@@ -73,9 +73,11 @@ export function createSource(parts: SourceParts): Source {
     check: (question) =>
       now(() => {
         const { sessions } = parts.core()
-        if (question.by === 'opaque') return byOpaque(question.token)
+        if (question.by === 'opaque') return byOpaque(question.token, question.background === true)
         if (question.by === 'token' && question.claims.sid === undefined) return byClient(question.claims)
-        const checked = question.by === 'cookie' ? sessions.check(question.credential, 'cookie') : sessions.checkToken(question.claims)
+        const options = { background: question.background === true }
+        const checked =
+          question.by === 'cookie' ? sessions.check(question.credential, 'cookie', options) : sessions.checkToken(question.claims, options)
         return checked instanceof Promise ? checked.then(answerOf) : answerOf(checked)
       }),
     mint: async (credential) => {

@@ -3,12 +3,6 @@
 import { isSafeMethod, isSameSite, SymbolonError, securityHeaders } from '@symbolon/protocol'
 import type { Http, Site } from './context.ts'
 
-/** Origins that active cookie clients list. */
-async function listedOrigins(site: Site): Promise<readonly string[]> {
-  const clients = await site.parts.core.clients.list()
-  return clients.filter((client) => client.status === 'active' && client.transport === 'cookie').flatMap((client) => client.origins)
-}
-
 /**
  * The cross-site rule for the service itself. A request with a cookie of ours passes only if every header that is there
  * agrees; one without passes unless a header says that a strange site sent it.
@@ -20,7 +14,7 @@ export async function refuseCrossSite(c: Http, site: Site): Promise<void> {
   const fetchSite = c.req.header('sec-fetch-site')
   const carries = Object.keys(c.var.cookies).length > 0
   if (!carries && origin === undefined && fetchSite === undefined) return
-  const listed = origin === undefined || origin === site.origin ? [] : await listedOrigins(site)
+  const listed = origin === undefined || origin === site.origin ? [] : await site.parts.core.clients.origins()
   if (!isSameSite({ method, origin, fetchSite, own: site.origin, listed })) throw new SymbolonError('cross_site_request')
 }
 
@@ -31,13 +25,19 @@ export function letRead(c: Http, origin: string): void {
   c.header('access-control-expose-headers', 'Retry-After, Symbolon-Seq, WWW-Authenticate')
 }
 
+/** For documents that are public: keys and metadata, which name nobody and need no credential. */
+export function letAnybodyRead(c: Http): void {
+  // A listed origin has been answered by name, and may send credentials.
+  if (c.res.headers.get('access-control-allow-origin') === null) c.header('access-control-allow-origin', '*')
+}
+
 /** CORS headers (Fetch §3.2) for a listed origin; `null` and wildcards never are. Answers a preflight. */
 export async function applyCors(c: Http, site: Site): Promise<Response | undefined> {
   const origin = c.req.header('origin')
   const preflight = c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
   if (origin === undefined || origin === site.origin) return undefined
   c.header('vary', 'Origin', { append: true })
-  if (origin === 'null' || !(await listedOrigins(site)).includes(origin)) {
+  if (origin === 'null' || !(await site.parts.core.clients.origins()).includes(origin)) {
     if (preflight) throw new SymbolonError('cross_site_request')
     return undefined
   }

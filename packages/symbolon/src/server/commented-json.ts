@@ -2,8 +2,12 @@
 
 import { readJsonObject } from '@symbolon/protocol'
 
-/** Reads one object; `undefined` for anything else. Comments inside texts are text. */
+const texts = '"(?:[^"\\\\\\n]|\\\\.)*"'
+const comments = new RegExp(`${texts}|//[^\\n]*|/\\*[\\s\\S]*?\\*/`, 'g')
+const lastCommas = new RegExp(`${texts}|,(?=\\s*[}\\]])`, 'g')
+const keepTexts = (match: string) => (match.startsWith('"') ? match : ' ')
+
+/** Reads one object; `undefined` for anything else. Comments and commas inside texts are text. */
 export function readCommentedJson(text: string): Readonly<Record<string, unknown>> | undefined {
-  const plain = text.replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (match) => (match.startsWith('"') ? match : ' '))
-  return readJsonObject(plain.replace(/,(\s*[}\]])/g, '$1'))
+  return readJsonObject(text.replace(comments, keepTexts).replace(lastCommas, keepTexts))
 }

@@ -235,7 +235,14 @@ function readFile(file: string): Settings {
     throw refuseConfiguration(
       `The configuration ${file} is not one JSON object (comments are fine); mend it or make a new one with \`symbolon init\`.`,
     )
+  if (holdsSecret(settings)) readSecretFile(file)
   return { ...settings }
+}
+
+/** Whether a secret stands in a configuration itself: then only its owner may read it, as any file of secrets. */
+function holdsSecret({ secrets, webhooks, database, delivery }: Settings): boolean {
+  const passwords = [database, delivery].map((one) => JSON.stringify(one ?? '')).some((text) => /:\/\/[^"@/]*:[^"@/]+@/.test(text))
+  return passwords || (Array.isArray(secrets) && secrets.length > 0) || (Array.isArray(webhooks) && webhooks.length > 0)
 }
 
 /** Webhooks as JSON, or from a file that only its owner reads: their secrets stand in it. */

@@ -74,6 +74,21 @@ it.each<[string, (sid: string, sub: string) => Promise<unknown>, string]>([
   else expect(byCookie).toBe(code)
 })
 
+it.each<[string, boolean, (credential: string) => unknown]>([
+  ['a check', true, (credential) => source.check({ by: 'cookie', credential })],
+  ['a token for a page', true, (credential) => source.mint?.(credential)],
+  ['a question that nobody’s request asks', false, (credential) => source.check({ by: 'cookie', credential, background: true })],
+])('%s is activity: %s', async (_, is, ask) => {
+  const { credential } = await signIn(setting)
+  setting.time += 13 * 86_400_000
+  expect(await ask(credential)).toMatchObject({ session: { roles: [] } })
+  await setting.core.sessions.flush()
+  setting.time += 2 * 86_400_000
+  const left = await said({ by: 'cookie', credential })
+  if (is) expect(left).toMatchObject({ roles: [] })
+  else expect(left).toBe('session_expired')
+})
+
 it('says what a session proves now: after a step-up, and when that is over', async () => {
   const { credential, snapshot } = await signIn(setting)
   const step = { credential, kind: 'cookie', method: null, need: {}, action: null, browser, device: null, caller } as const

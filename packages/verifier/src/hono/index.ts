@@ -2,13 +2,14 @@
 
 import { type Guarding, verifierOf } from '../adapter.ts'
 import type { Auth, GuardRequest, GuardResult, Level, Requirement } from '../auth.ts'
+import { headerIn, type PlainHeaders } from '../plain.ts'
 import { createPolicyGuard, type Policy, type Route } from '../policy.ts'
 import type { Guard } from '../verifier.ts'
 
 /** As much of a Hono context as a guard reads and writes. */
 export interface HonoContextLike {
   /** On Node, `@hono/node-server` puts the plain request here: its headers cost nothing to read. */
-  readonly env?: { readonly incoming?: { readonly headers?: Readonly<Record<string, string | string[] | undefined>> } } | undefined
+  readonly env?: { readonly incoming?: Partial<PlainHeaders> } | undefined
   readonly req: { readonly method: string; readonly url: string; header(name: string): string | undefined }
   readonly res: { readonly status: number }
   set(key: 'auth', value: Auth): void
@@ -32,17 +33,13 @@ export interface HonoGuard {
 }
 
 function guardRequestOf({ req, env }: HonoContextLike): GuardRequest {
-  const plain = env?.incoming?.headers
+  const plain = env?.incoming?.headers === undefined ? undefined : (env.incoming as PlainHeaders)
   const { url } = req
   const path = url.indexOf('/', url.indexOf('//') + 2)
   return {
     method: req.method,
     url: path < 0 ? '/' : url.slice(path),
-    header(name) {
-      if (plain === undefined) return req.header(name)
-      const value = plain[name]
-      return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value
-    },
+    header: (name) => (plain === undefined ? req.header(name) : headerIn(plain, name)),
   }
 }
 

@@ -2,14 +2,14 @@
 
 import { type Guarding, verifierOf } from '../adapter.ts'
 import type { Auth, GuardRequest, GuardResult, Level, Requirement } from '../auth.ts'
+import { headerIn, type PlainHeaders } from '../plain.ts'
 import { createPolicyGuard, type Policy } from '../policy.ts'
 import type { Guard } from '../verifier.ts'
 
 /** As much of an IncomingMessage as a guard reads. */
-export interface IncomingLike {
+export interface IncomingLike extends PlainHeaders {
   readonly method?: string | undefined
   readonly url?: string | undefined
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
 /** As much of a ServerResponse as a guard writes. */
@@ -22,15 +22,12 @@ export interface OutgoingLike {
 
 /** The request as guards read it. Frameworks that rewrite `url` keep the `originalUrl`; Express takes off where a router is mounted. */
 export function guardRequestOf(request: IncomingLike & { readonly originalUrl?: string; readonly baseUrl?: string }): GuardRequest {
-  const { headers, url = '/', baseUrl = '' } = request
+  const { url = '/', baseUrl = '' } = request
   return {
     method: request.method ?? 'GET',
     url: request.originalUrl ?? url,
     routed: baseUrl + url,
-    header(name) {
-      const value = headers[name]
-      return typeof value === 'object' ? value.join(name === 'cookie' ? '; ' : ', ') : value
-    },
+    header: (name) => headerIn(request, name),
   }
 }
 

@@ -26,19 +26,29 @@ const refusals = ['session_unknown', 'session_expired', 'session_revoked', 'sess
 const isRefusal = (code: unknown): code is (typeof refusals)[number] => refusals.some((one) => one === code)
 
 /** Creates it: asks about one credential. */
-export function createCookieChecks({ issuer, transport, breaker, read }: CookieParts): (credential: string) => Promise<MintAnswer> {
+export function createCookieChecks({
+  issuer,
+  transport,
+  breaker,
+  read,
+}: CookieParts): (credential: string, background?: boolean) => Promise<MintAnswer> {
   const name = cookieName('session', issuer.startsWith('https:'))
   const origin = issuer.slice(0, issuer.length - issuerPath(issuer).length)
   let underWay = 0
 
-  const ask = async (credential: string): Promise<JsonAnswer> => {
+  const ask = async (credential: string, background: boolean): Promise<JsonAnswer> => {
     if (underWay >= most) throw unknown('too many checks wait for the issuer')
     if (!breaker.allows()) throw shed(breaker)
     underWay++
     try {
       const answer = await transport.json(routes.sessionToken, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', cookie: `${name}=${credential}`, origin, [backgroundHeader]: '1' },
+        headers: {
+          'content-type': 'application/json',
+          cookie: `${name}=${credential}`,
+          origin,
+          ...(background && { [backgroundHeader]: '1' }),
+        },
         // A guard reads: nobody would receive the next credential.
         body: '{"rotate":false}',
       })
@@ -55,9 +65,9 @@ export function createCookieChecks({ issuer, transport, breaker, read }: CookieP
     }
   }
 
-  return async (credential) => {
+  return async (credential, background = false) => {
     if (!shape.test(credential)) return { minted: false, code: 'session_unknown' }
-    const { status, body, retryAfter } = await ask(credential)
+    const { status, body, retryAfter } = await ask(credential, background)
     if (status === 403 && body.code === 'denied') return { minted: false, code: 'denied' }
     if (status === 401) return { minted: false, code: isRefusal(body.code) ? body.code : 'session_unknown' }
     const { access_token: accessToken } = body

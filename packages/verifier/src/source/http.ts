@@ -75,7 +75,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
     keys: keySet.keys,
     async check(question) {
       if (question.by === 'cookie') {
-        const minted = await byCookie(question.credential)
+        const minted = await byCookie(question.credential, question.background)
         return minted.minted ? { active: true, session: minted.session } : { active: false, code: minted.code }
       }
       if (transport.credential === undefined)
@@ -85,7 +85,7 @@ export function createHttpSource(options: HttpSourceOptions): Source {
         })
       return liveAnswerOf(await introspection.ask(question.token), question, audience)
     },
-    mint: byCookie,
+    mint: (credential) => byCookie(credential),
     ...(transport.credential !== undefined && {
       follow: (apply: Parameters<NonNullable<Source['follow']>>[0]) => {
         const feed = follow({

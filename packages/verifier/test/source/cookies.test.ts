@@ -17,6 +17,24 @@ function checks(answer: { readonly status: number; readonly body: Record<string,
   return { heard, ask: () => check(credential) }
 }
 
+it('says which question nobody’s request asks, so that only others keep a session alive', async () => {
+  const sent: (string | null)[] = []
+  const check = createCookieChecks({
+    issuer: 'https://auth.example',
+    transport: {
+      json: async (_path: string, { headers }: { readonly headers: HeadersInit }) => {
+        sent.push(new Headers(headers).get('symbolon-background'))
+        return { status: 401, retryAfter: 0, body: { code: 'session_expired' } }
+      },
+    } as never,
+    breaker: { allows: () => true, failed: () => {}, succeeded: () => {} } as never,
+    read: async () => undefined,
+  })
+  await check(credential)
+  await check(credential, true)
+  expect(sent).toEqual([null, '1'])
+})
+
 describe('what the issuer says of one session', () => {
   it.each([
     [401, 'session_revoked'],

@@ -2,6 +2,7 @@
 
 import { z } from '@hono/zod-openapi'
 import type { Http, Site } from '../context.ts'
+import { letAnybodyRead } from '../guard.ts'
 
 /** A key set (RFC 7517 §5). */
 export const jwkSet = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.string() })) })
@@ -13,8 +14,7 @@ export const unavailable = z.object({ status: z.literal('unavailable') })
 /** `GET /.well-known/jwks.json` (RFC 7517 §5) */
 export const jwks = (site: Site) => (c: Http) => {
   c.header('cache-control', 'public, max-age=300')
-  // For anybody; a listed origin has been answered by name, and may send credentials.
-  if (c.res.headers.get('access-control-allow-origin') === null) c.header('access-control-allow-origin', '*')
+  letAnybodyRead(c)
   return c.json({ keys: site.parts.core.tokens.keys() })
 }
 

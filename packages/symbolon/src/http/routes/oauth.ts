@@ -7,6 +7,7 @@ import { acrValues, type Client } from '#core'
 import { readForm, readJson } from '../body.ts'
 import { type ClientForm, clientOf, isTwofold } from '../client.ts'
 import type { Http, Site } from '../context.ts'
+import { letAnybodyRead } from '../guard.ts'
 import { aboutToken, batch, grant, type refusedAs, type refusedWith } from '../schemas/oauth.ts'
 
 /** How large the body of a batch may be. */
@@ -130,7 +131,7 @@ export const metadata = (site: Site) => {
   }
   return (c: Http) => {
     c.header('cache-control', 'public, max-age=300')
-    c.header('access-control-allow-origin', '*')
+    letAnybodyRead(c)
     return c.json(body)
   }
 }

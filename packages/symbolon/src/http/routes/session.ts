@@ -13,15 +13,16 @@ export const mint = (site: Site) => async (c: Http) => {
   const { core } = site.parts
   const credential = c.var.cookies.session
   if (credential === undefined) throw new SymbolonError('missing_credential')
+  const background = c.req.header(backgroundHeader) === '1'
   if (rotate === false) {
-    const read = await core.sessions.mint(credential)
+    const read = await core.sessions.mint(credential, { background })
     if (!read.ok) throw refusal(read)
     return c.json(tokenAnswer(read.minted))
   }
   const outcome = await core.sessions.refresh({
     credential,
     kind: 'cookie',
-    background: c.req.header(backgroundHeader) === '1',
+    background,
     caller: c.var.caller,
     ...(c.var.cookies.login !== undefined && { binding: c.var.cookies.login }),
   })
