@@ -14,9 +14,11 @@ import { createPasskeyFactor } from './factors/passkey.ts'
 import { createFeed } from './feed.ts'
 import { createHooks, type HookOptions } from './hooks.ts'
 import { createKeys } from './keys.ts'
+import { isExpired, limitsOf } from './limits.ts'
 import { isOnlyWay } from './login/levels.ts'
 import { createLogin } from './login/login.ts'
 import { createMint, createMintForClient, tryTemplate } from './mint.ts'
+import type { Session } from './model.ts'
 import { createOAuth } from './oauth.ts'
 import { createPasskeys } from './passkeys.ts'
 import { createPipeline } from './pipeline.ts'
@@ -72,7 +74,16 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
       if (minted === undefined) throw new SymbolonError('try_later', { retryAfter: 1 })
       return { ok: true, minted: minted(), snapshot }
     },
-    list: async (userId) => store.sessions.list(userId),
+    async list(userId) {
+      const [{ now, sessions }, clients] = await Promise.all([store.sessions.list(userId), store.clients.list()])
+      const policies = new Map(clients.map((client) => [client.id, policyOf(client)]))
+      // A client's policy may be stricter by now than when they were opened.
+      const lives = (session: Session) => {
+        const policy = policies.get(session.clientId)
+        return policy === undefined || !isExpired(limitsOf(session, policy, touches.lastSeen(session)), now)
+      }
+      return { now, sessions: sessions.filter(lives) }
+    },
     revoke: (target, reason, by) =>
       revoke(target, reason, [
         {

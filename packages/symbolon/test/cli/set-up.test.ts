@@ -45,6 +45,8 @@ it('sets up, proves and lists', async () => {
   const inspected = await cli('token inspect a.b.c')
   expect([inspected.code, inspected.out]).toEqual([1, expect.stringContaining('refused')])
 
+  expect((await cli('token inspect syo_abc')).out).toMatch(/^refused: invalid_token \(an opaque token that cannot be opened here\)/)
+
   // The mail server of the template does not run here.
   const doctor = await cli('doctor')
   expect(doctor.code).toBe(1)

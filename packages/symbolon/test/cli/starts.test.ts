@@ -3,6 +3,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
+import { readConfiguration } from '../../src/server/configuration.ts'
 import { setCommandLine } from '../setting/command-line.ts'
 
 const { set, cli: run } = setCommandLine()
@@ -87,6 +88,26 @@ it.each<[string, () => Promise<Env> | Env, RegExp]>([
   expect([code, out]).toEqual([1, ''])
   expect(err.trim().split('\n')).toHaveLength(1)
   expect(err).toMatch(sentence)
+})
+
+it.each<[string, boolean, object]>([
+  ['secrets', true, { secrets: ['x'.repeat(40)] }],
+  ['a password for mails', true, { delivery: { smtp: { url: 'smtps://ada:pass@mail.example.com', from: 'a@example.com' } } }],
+  ['a password for the database', true, { database: { url: 'postgres://symbolon:pass@db.example/symbolon' } }],
+  [
+    'none of them',
+    false,
+    { database: { url: 'postgres://symbolon@db.example/symbolon' }, delivery: { smtp: { url: 'smtp://127.0.0.1:25' } } },
+  ],
+])('looks who may read a configuration in which there are %s', (_, is, settings) => {
+  const file = join(folder, 'private.jsonc')
+  const read = () => readConfiguration({ env: {}, dev: true, file })
+  writeFileSync(file, JSON.stringify(settings), { mode: 0o600 })
+  expect(read).not.toThrow()
+  chmodSync(file, 0o644)
+  if (is) expect(read).toThrow(/can be read by others; .*chmod 600/)
+  else expect(read).not.toThrow()
+  rmSync(file)
 })
 
 it('refuses a secret beside the file that its configuration names', async () => {

@@ -31,6 +31,22 @@ it.each([
   ['https://app.example/', 'origins'],
 ])('refuses the origin %s', async (origin, field) => expect(await made({ origins: [origin] })).toBe(field))
 
+it('rotates in ten windows at least, whichever of the two is the service’s own', async () => {
+  const other = await openSetting({ policy: { window: 60_000, rotate: 700_000 } })
+  try {
+    const of = async (policy: object) => {
+      const made = await other.core.clients.create({ name: 'One', transport: 'cookie', policy }, 'test')
+      return made.ok ? 'ok' : made.options?.field
+    }
+    expect(await of({ rotate: 599_999 })).toBe('policy.rotate')
+    expect(await of({ rotate: 600_000 })).toBe('ok')
+    expect(await of({ rotate: 100_000, window: 10_000 })).toBe('ok')
+    expect(await of({ window: 30_000 })).toBe('ok')
+  } finally {
+    await other.close()
+  }
+})
+
 it('keeps a scope one word', async () => {
   expect(await made({ policy: { scope: ['read admin'] } })).toBe('policy.scope')
   expect(await made({ policy: { scope: ['read', 'write:all'] } })).toBe('ok')

@@ -100,6 +100,16 @@ describe('a session cookie', () => {
     expect(await refresh(credential, 'cookie')).toMatchObject({ ok: false, outcome: 'expired', code: 'session_expired' })
   })
 
+  it('is not listed any more when its client’s policy has become stricter than it was opened under', async () => {
+    const { credential, snapshot } = await signIn(setting)
+    const listed = async () => (await setting.core.sessions.list(snapshot.user.id)).sessions.length
+    setting.time += 3_600_000
+    expect(await listed()).toBe(1)
+    await setting.core.clients.change(snapshot.client.id, { policy: { idle: 1_800_000 } }, 'test')
+    expect(await listed()).toBe(0)
+    expect(await setting.core.sessions.check(credential, 'cookie')).toMatchObject({ code: 'session_expired' })
+  })
+
   it('stays dead when the clock steps back, over a restart too', async () => {
     const { credential } = await signIn(setting)
     setting.time += 15 * 86_400_000

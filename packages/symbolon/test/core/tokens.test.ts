@@ -34,6 +34,43 @@ beforeEach(async () => {
 })
 afterEach(() => setting.close())
 
+describe('the explanation of an access token', () => {
+  const explained = (token: string) => setting.core.tokens.explain(token)
+  const change = (token: string, claims: object) => {
+    const [header, payload, signature] = token.split('.') as [string, string, string]
+    const said = { ...JSON.parse(Buffer.from(payload, 'base64url').toString()), ...claims }
+    return [header, Buffer.from(JSON.stringify(said)).toString('base64url'), signature].join('.')
+  }
+
+  it('says what a live check would, and in words what is wrong with it', async () => {
+    const { accessToken } = access(await refresh(ada.credential))
+    expect(await explained(accessToken)).toEqual({ ok: true, token: accessToken })
+    const tampered = change(accessToken, { roles: ['admin'] })
+    expect(await explained(tampered)).toEqual({ ok: false, code: 'invalid_token', detail: 'signature', token: tampered })
+    expect(await explained(change(accessToken, { aud: 'https://other.example' }))).toMatchObject({ detail: /audience/ })
+    await setting.core.sessions.revoke({ sid: ada.snapshot.session.sid }, 'admin', { actor: 'test' })
+    expect(await explained(accessToken)).toEqual({ ok: false, code: 'session_revoked', token: accessToken })
+  })
+
+  it('opens an opaque one', async () => {
+    await setting.core.clients.change('native', { accessTokenFormat: 'opaque' }, 'test')
+    const { accessToken } = access(await refresh(ada.credential))
+    expect(accessToken).toMatch(/^syo_/)
+    expect(await explained(accessToken)).toEqual({ ok: true, token: expect.stringMatching(/^ey/) })
+    expect(await explained(`${accessToken.slice(0, -2)}AA`)).toMatchObject({ ok: false, token: undefined })
+  })
+
+  it('is no use of the session: its idle time goes on', async () => {
+    const { accessToken } = access(await refresh(ada.credential))
+    await setting.core.sessions.flush()
+    const before = await setting.store.sessions.find(ada.snapshot.session.sid)
+    setting.time += 60_000
+    expect(await explained(accessToken)).toMatchObject({ ok: true })
+    await setting.core.sessions.flush()
+    expect((await setting.store.sessions.find(ada.snapshot.session.sid))?.session).toEqual(before?.session)
+  })
+})
+
 describe('introspection of a refresh token', () => {
   const active = async (credential: string, who = native) => (await setting.core.tokens.introspect(credential, who)).active
 

@@ -180,4 +180,36 @@ describe.each(Object.entries(frameworks))('under %s', (_, create) => {
     const doubled = await fetch(`${origin}/live`, { headers: { cookie: `symbolon=${ada.jar.get('symbolon')}; symbolon=x` } })
     expect([doubled.status, await codeOf(doubled)]).toEqual([400, 'cookie_conflict'])
   })
+
+  it('lets in the pages of an origin while an active client lists it in the store', async () => {
+    const partner = 'https://partner.example.com'
+    const post = async () => {
+      const headers = { cookie: `symbolon=${ada.jar.get('symbolon')}`, origin: partner, 'sec-fetch-site': 'same-site' }
+      return (await fetch(`${origin}/live`, { method: 'POST', headers })).status
+    }
+    expect(await post()).toBe(403)
+    const made = await auth.clients.create({ id: 'partner', name: 'Partner', transport: 'cookie', origins: [partner] }, 'test')
+    expect([made.ok, await post()]).toEqual([true, 200])
+    await auth.clients.change('partner', { status: 'disabled' }, 'test')
+    expect(await post()).toBe(403)
+    await auth.clients.change('partner', { status: 'active', origins: [] }, 'test')
+    expect(await post()).toBe(403)
+  })
+
+  it('refuses two credentials in two headers of one name', async () => {
+    const ask = (authorization: string[]) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        get(
+          `${origin}/live`,
+          { headers: ['Host', new URL(origin).host, ...authorization.flatMap((one) => ['Authorization', one])] },
+          (response) => {
+            response.resume()
+            resolve(response.statusCode)
+          },
+        ).on('error', reject)
+      })
+    expect(await ask([bearer])).toBe(200)
+    expect(await ask([bearer, 'Bearer x'])).toBe(401)
+    expect(await ask([bearer, bearer])).toBe(401)
+  })
 })

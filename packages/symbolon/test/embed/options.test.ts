@@ -32,6 +32,11 @@ const refused: readonly [string, unknown, RegExp][] = [
   ['too long a token', { ...live, refresh: { lifetime: '1h' } }, /between 60s and 15m/],
   ['cookies rotating always', { ...live, refresh: { rotate: 'always' } }, /cookies cannot rotate at every use/],
   ['cookies rotating too often', { ...live, refresh: { rotate: '30s' } }, /ten times the window/],
+  [
+    'a cookie client whose window is too long for how often all rotate',
+    { ...live, refresh: { rotate: '2m' }, clients: [{ id: 'web', name: 'Web', policy: { window: '60s' } }] },
+    /clients\[0\].policy.rotate must be at least ten times the window of 60 s/,
+  ],
   ['a cookie client rotating always', { ...live, clients: [{ id: 'web', name: 'Web', policy: { rotate: 'always' } }] }, /cannot rotate/],
   ['a level that no method reaches', { ...live, signIn: { methods: ['email_otp'], acr: keyed } }, /^signIn\.acr must be a level/],
   ['a level that is in no table', { ...live, signIn: { acr: 'urn:nobody:knows' } }, /^signIn\.acr must be a level/],

@@ -264,9 +264,11 @@ describe('hostile input', () => {
     expect((await preflight('https://www.example.com.evil.example')).headers.get('access-control-allow-origin')).toBeNull()
     expect((await preflight('null')).headers.get('access-control-allow-origin')).toBeNull()
     // The key set is for anybody, and for a listed origin's credentialed request by name (Fetch §3.2.5 refuses `*` there).
-    const keys = async (origin: string) => (await fetch(`${service.origin}/.well-known/jwks.json`, { headers: { origin } })).headers
-    expect((await keys('https://www.example.com')).get('access-control-allow-origin')).toBe('https://www.example.com')
-    expect((await keys('https://elsewhere.example')).get('access-control-allow-origin')).toBe('*')
+    for (const path of ['jwks.json', 'oauth-authorization-server']) {
+      const read = async (origin: string) => (await fetch(`${service.origin}/.well-known/${path}`, { headers: { origin } })).headers
+      expect((await read('https://www.example.com')).get('access-control-allow-origin')).toBe('https://www.example.com')
+      expect((await read('https://elsewhere.example')).get('access-control-allow-origin')).toBe('*')
+    }
   })
 })
 
