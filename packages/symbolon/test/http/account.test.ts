@@ -177,6 +177,11 @@ describe('deletion', () => {
     const minted = (await (await one.fetch('/v1/session/token', { method: 'POST', json: {} })).json()) as { access_token: string }
     const verified = async () => service.auth.verifier.verify(minted.access_token)
     expect(await verified()).toMatchObject({ ok: true })
+    // An API that was called with a browser's token cannot end, nor take away, what the browser can.
+    const byApi = (path: string, method: string) => fetch(service.origin + path, { method, headers: bearer(minted.access_token) })
+    expect((await byApi('/v1/account/events', 'GET')).status).toBe(200)
+    expect(await code(await byApi('/v1/account', 'DELETE'))).toBe('missing_credential')
+    expect(await code(await byApi('/v1/account/export', 'GET'))).toBe('missing_credential')
     const gone = await one.fetch('/v1/account', { method: 'DELETE' })
     expect(gone.status).toBe(204)
     const head = await service.auth.feed.head()

@@ -4,7 +4,7 @@ import type { z } from '@hono/zod-openapi'
 import { SymbolonError } from '@symbolon/protocol'
 import type { SessionSnapshot } from '#core'
 import { readJson } from '../body.ts'
-import { type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
+import { bearerOf, type Http, isBrowser, refusal, type Site, whoIs } from '../context.ts'
 import { emailChange, emailVerify } from '../schemas/account.ts'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
 import { rememberHere } from './login.ts'
@@ -21,6 +21,17 @@ export const events = (site: Site) => async (c: Http) => {
   return c.json({ events: page.events.map(eventView) })
 }
 
+/**
+ * Who it is, for all of the account: of a session in a browser its cookie, since every API that is called holds its access
+ * tokens; a client without cookies has nothing else.
+ */
+async function keeper(c: Http, site: Site): Promise<SessionSnapshot> {
+  if (bearerOf(c) === undefined || c.var.cookies.session !== undefined) return own(c, site)
+  const snapshot = await whoIs(c, site)
+  if (snapshot.session.kind === 'cookie') throw new SymbolonError('missing_credential')
+  return snapshot
+}
+
 /** Events read at once for an export, and how long one that nobody reads on is held. */
 const perPage = 200
 const patience = 60_000
@@ -30,7 +41,7 @@ const patience = 60_000
  * by page, as fast as they are read.
  */
 export const exported = (site: Site) => async (c: Http) => {
-  const { user, session, now } = justNow(await provenEnough(site, await whoIs(c, site)))
+  const { user, session, now } = justNow(await provenEnough(site, await keeper(c, site)))
   const headers = { 'content-type': 'application/json', 'content-disposition': 'attachment; filename="account.json"' }
   if (c.req.method === 'HEAD') return c.body(null, 200, headers)
   const { core } = site.parts
@@ -86,7 +97,7 @@ export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot):
 
 /** `DELETE /v1/account` */
 export const remove = (site: Site) => async (c: Http) => {
-  await removeOwn(c, site, await whoIs(c, site))
+  await removeOwn(c, site, await keeper(c, site))
   return c.body(null, 204)
 }
 
