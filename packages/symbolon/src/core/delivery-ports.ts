@@ -86,7 +86,19 @@ export type Delivery =
     }
   | { readonly kind: 'none' }
 
-/** Queues and returns at once; a full queue throws `try_later`. */
+/**
+ * Kinds that tell of what was done in an account. Whoever takes one over must not be able to keep them away: they have room of
+ * their own wherever messages wait. The others are those that can be asked for, by anybody or about anybody.
+ */
+const noticeKinds = ['notice', 'passkey', 'deleted', 'address_changed', 'address_undone'] as const
+
+/** Of one of those kinds. */
+export type NoticeDelivery = Extract<Delivery, { readonly kind: (typeof noticeKinds)[number] }>
+
+/** Whether a delivery is a notice. */
+export const isNotice = (delivery: Delivery): delivery is NoticeDelivery => (noticeKinds as readonly string[]).includes(delivery.kind)
+
+/** Queues and returns at once; a full queue throws `try_later`. Notices find room where nothing else does. */
 export interface Courier {
   queue(delivery: Delivery): void
 }

@@ -4,6 +4,7 @@
 
 import { SymbolonError } from '@symbolon/protocol'
 import type { Caller, Refused } from './answers.ts'
+import { isNotice } from './delivery-ports.ts'
 import { type AbortSignalLike, type Ended, type FailureMode, runForeign } from './foreign.ts'
 import type { ClientPolicy } from './model.ts'
 import type { Delivery, NewUser, OpenOutcome, Ports } from './ports.ts'
@@ -95,7 +96,10 @@ export interface Hooks {
   mayChangeEmail(who: Omit<EmailChangeContext, 'signal' | 'deny'> & { readonly sid: string }): Promise<Refused | undefined>
   /** Tells of a sign-in; returns at once. */
   signedIn(opened: Extract<OpenOutcome, { outcome: 'opened' }>, method: string, caller: Caller): void
-  /** Queues a delivery, unless it is suppressed; returns at once. Throws `try_later` when too many wait, whoever they are for. */
+  /**
+   * Queues a delivery, unless it is suppressed; returns at once. Throws `try_later` when too many wait, whoever they are for. A
+   * notice waits behind nobody, and goes out when the hook fails, or runs too often to be asked.
+   */
   send(delivery: Delivery, about: { readonly clientId: string; readonly userId: string | null; readonly language: string }): void
 }
 
@@ -122,7 +126,12 @@ export function createHooks(
   let messages = 0
 
   /** Runs a hook; tells when it fails. One that never ends takes its place for good, and others find none at last. */
-  const run = async <C>(name: keyof HookOptions, hook: Hook<C>, contextOf: (signal: AbortSignalLike) => C): Promise<Ended> => {
+  const run = async <C>(
+    name: keyof HookOptions,
+    hook: Hook<C>,
+    contextOf: (signal: AbortSignalLike) => C,
+    did: FailureMode = hook.onFailure,
+  ): Promise<Ended> => {
     const full = running[name] >= mostRunning
     const ended = full
       ? 'failed'
@@ -134,7 +143,7 @@ export function createHooks(
             running[name]--
           }
         })
-    if (ended !== 'done') observe({ event: 'hook.failed', hook: name, because: full ? 'full' : ended, did: hook.onFailure })
+    if (ended !== 'done') observe({ event: 'hook.failed', hook: name, because: full ? 'full' : ended, did })
     return ended
   }
   /** Runs one that may refuse. Its refusal counts however it ended; a failure, as it is told to. */
@@ -225,25 +234,26 @@ export function createHooks(
     send(delivery, about) {
       if (beforeMessage === undefined) return courier.queue(delivery)
       // Asked of everybody, and answered to everybody before the hook begins: neither word nor time tells who is known.
-      if (messages >= mostRunning || running.beforeMessage >= mostRunning)
+      const told = isNotice(delivery)
+      if (!told && (messages >= mostRunning || running.beforeMessage >= mostRunning))
         throw new SymbolonError('try_later', { retryAfter: 1, detail: 'too many messages wait' })
-      messages++
+      if (!told) messages++
       const { kind } = delivery
+      const onFailure = told ? 'degrade' : beforeMessage.onFailure
       const decide = async () => {
         if (kind === 'none') return queue(delivery)
         let suppressed = false
-        const ended = await run('beforeMessage', beforeMessage, (signal) => ({
-          kind,
-          ...about,
-          signal,
-          suppress: () => {
-            suppressed = true
-          },
-        }))
-        if (!suppressed && (ended === 'done' || beforeMessage.onFailure === 'degrade')) queue(delivery)
+        const suppress = () => {
+          suppressed = true
+        }
+        const ended = await run('beforeMessage', beforeMessage, (signal) => ({ kind, ...about, signal, suppress }), onFailure)
+        if (!suppressed && (ended === 'done' || onFailure === 'degrade')) queue(delivery)
         else observe({ event: 'message.suppressed', kind, clientId: about.clientId })
       }
-      clock.after(0, () => void decide().finally(() => messages--))
+      const done = () => {
+        if (!told) messages--
+      }
+      clock.after(0, () => void decide().finally(done))
     },
   }
 }

@@ -2,12 +2,12 @@
 
 import type { Caller } from './answers.ts'
 import type { Hooks } from './hooks.ts'
-import type { Delivery, Ports } from './ports.ts'
+import type { Delivery, NoticeDelivery, Ports } from './ports.ts'
 
-type Told<D> = D extends { readonly at: number } ? Omit<D, 'at' | 'device' | 'language'> & { readonly at?: number } : never
+type Told<D extends NoticeDelivery> = D extends D ? Omit<D, 'at' | 'device' | 'language'> & { readonly at?: number } : never
 
 /** A notice: `at`, in milliseconds since 1970, is now unless said; the device is the caller's. */
-export type Notice = Told<Delivery>
+export type Notice = Told<NoticeDelivery>
 
 /** Where something was done, and to whom. */
 export interface NoticeAbout {

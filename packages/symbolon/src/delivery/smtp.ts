@@ -1,8 +1,9 @@
 // Mail by SMTP: a bounded queue in memory, a pool of connections, retries of what fails for now, a deadline for each
-// mail. Codes and addresses stand in no log line and no error; after a crash people ask for a new code.
+// mail. Notices of what was done in an account have room of their own, go first, and are tried for an hour, so that nobody keeps
+// them away by asking for codes. Codes and addresses stand in no log line and no error; after a crash people ask for a new code.
 
 import { SymbolonError } from '@symbolon/protocol'
-import type { CoreEvent, Courier, Delivery } from '#core'
+import { type CoreEvent, type Courier, type Delivery, isNotice } from '#core'
 import type { MailBrand } from '#messages'
 import { mailFor } from './mails.ts'
 
@@ -15,7 +16,9 @@ export interface SmtpOptions {
   readonly brand?: MailBrand
   /** Milliseconds to wait before each retry; 1 s, 5 s, 25 s unless said. */
   readonly retries?: readonly number[]
-  /** How many mails may wait; 1,000 unless said. */
+  /** And before each further one of a notice; about an hour in all unless said. */
+  readonly noticeRetries?: readonly number[]
+  /** How many mails may wait, 1,000 unless said; with notices twice as many. */
   readonly most?: number
 }
 
@@ -41,6 +44,7 @@ const isFinal = (error: unknown) => Number((error as { responseCode?: number } |
 /** Creates the courier. Connects when the first mail is queued. */
 export function createSmtp(options: SmtpOptions): Smtp {
   const { observe, brand = {}, retries = [1000, 5000, 25_000], most = 1000 } = options
+  const noticeRetries = [...retries, ...(options.noticeRetries ?? [120_000, 600_000, 1_200_000, 1_600_000])]
   const connect = async () =>
     (await import('nodemailer')).createTransport(
       {
@@ -65,14 +69,17 @@ export function createSmtp(options: SmtpOptions): Smtp {
     })
     return connected
   }
-  const line: Mail[] = []
-  /** Those that wait to be tried again. They hold no connection: a server that puts some recipients off must not hold up the others. */
-  const later = new Set<() => void>()
+  /** `later`: those that wait to be tried again. They hold no connection: a server that puts some recipients off must not hold up the others. */
+  const lane = () => ({ line: [] as Mail[], later: new Set<() => void>() })
+  const [notices, others] = [lane(), lane()]
+  const laneOf = (delivery: Delivery) => (isNotice(delivery) ? notices : others)
+  const waiting = ({ line, later }: ReturnType<typeof lane>) => line.length + later.size
   let running = 0
   let closed = false
   let idle = () => {}
 
   const again = (mail: Mail, ms: number) => {
+    const { line, later } = laneOf(mail.delivery)
     const back = () => {
       clearTimeout(timer)
       later.delete(back)
@@ -100,7 +107,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
       })
       observe({ event: 'mail.sent' })
     } catch (error) {
-      const pause = retries[tried]
+      const pause = (isNotice(delivery) ? noticeRetries : retries)[tried]
       const code = Number((error as { responseCode?: number } | null)?.responseCode) || null
       if (isFinal(error) || pause === undefined || closed) return observe({ event: 'mail.failed', code })
       observe({ event: 'mail.retried', code })
@@ -108,9 +115,11 @@ export function createSmtp(options: SmtpOptions): Smtp {
     }
   }
   const work = () => {
-    while (running < connections && line.length > 0) {
+    while (running < connections) {
+      const next = notices.line.shift() ?? others.line.shift()
+      if (next === undefined) break
       running++
-      send(line.shift() as Mail)
+      send(next)
         .catch(() => observe({ event: 'mail.failed', code: null }))
         .finally(() => {
           running--
@@ -122,9 +131,9 @@ export function createSmtp(options: SmtpOptions): Smtp {
 
   return {
     queue(delivery) {
-      if (closed || line.length + later.size >= most)
-        throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
-      line.push({ delivery, tried: 0 })
+      const full = isNotice(delivery) ? waiting(notices) + waiting(others) >= 2 * most : waiting(others) >= most
+      if (closed || full) throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
+      laneOf(delivery).line.push({ delivery, tried: 0 })
       work()
     },
     async verify() {
@@ -140,7 +149,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
     },
     async close(deadline = 5000) {
       closed = true
-      for (const now of [...later]) now()
+      for (const now of [...notices.later, ...others.later]) now()
       let timer: ReturnType<typeof setTimeout> | undefined
       await new Promise<void>((resolve) => {
         idle = resolve

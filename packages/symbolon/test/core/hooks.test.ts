@@ -173,6 +173,27 @@ describe('beforeMessage', () => {
     expect(setting.sent).toHaveLength(sent ? 1 : 0)
   })
 
+  it.each([
+    ['throws', thrown, true],
+    ['is late', never, true],
+    [
+      'suppresses, then throws',
+      (c: MessageContext) => {
+        c.suppress()
+        return thrown()
+      },
+      false,
+    ],
+  ] as const)('keeps no notice back by failing, only by saying so: one that %s', async (_, run, sent) => {
+    await open({ beforeMessage: { budget: 20, onFailure: 'deny', run } })
+    const made = await setting.core.users.create({ email: 'ada@example.com' }, 'test')
+    if (!made.ok) throw new Error('user')
+    await setting.core.users.changeEmail(made.user.id, 'eve@example.com', { actor: 'test' })
+    await until(() => setting.sent.length > 0 || names().includes('message.suppressed'))
+    expect(setting.sent).toMatchObject(sent ? [{ kind: 'address_changed', to: 'ada@example.com' }] : [])
+    expect(setting.events.find(({ event }) => event === 'hook.failed')).toMatchObject({ did: 'degrade' })
+  })
+
   it('never sees a code, and knows whose message it is', async () => {
     const seen: MessageContext[] = []
     await open({ beforeMessage: { budget: 1000, onFailure: 'deny', run: (c) => void seen.push(c) } })
@@ -201,6 +222,12 @@ describe('beforeMessage', () => {
       setting.core.login.start({ method: 'email_otp', identifier, clientId: 'app', browser, device: null, caller })
     await Promise.all(Array.from({ length: 256 }, (_, i) => begin(`user${i}@example.com`)))
     for (const identifier of ['one@example.com', 'off@example.com']) await expect(begin(identifier)).rejects.toThrow(/Try again/)
+    // What was done in an account is told all the same.
+    const ada = await setting.core.users.create({ email: 'ada@example.com' }, 'test')
+    if (ada.ok) await setting.core.users.changeEmail(ada.user.id, 'eve@example.com', { actor: 'test' })
+    await until(() => setting.sent.length > 0 || names().includes('notice.dropped'))
+    expect(setting.sent).toMatchObject([{ kind: 'address_changed', to: 'ada@example.com' }])
+    expect(names()).not.toContain('notice.dropped')
   })
 })
 

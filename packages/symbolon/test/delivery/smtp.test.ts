@@ -20,6 +20,7 @@ interface Opening {
   readonly refuse?: (turn: number, address: string) => Error | undefined
   readonly most?: number
   readonly retries?: readonly number[]
+  readonly noticeRetries?: readonly number[]
 }
 async function open(options: Opening = {}) {
   const received: Received[] = []
@@ -47,6 +48,7 @@ async function open(options: Opening = {}) {
     from: 'Sign-in <no-reply@example.com>',
     observe: (event) => events.push(event),
     retries: options.retries ?? [10, 20],
+    ...(options.noticeRetries !== undefined && { noticeRetries: options.noticeRetries }),
     ...(options.most !== undefined && { most: options.most }),
   })
   closers.push(
@@ -67,6 +69,16 @@ const mail = (to = 'ada@example.com', change: Partial<Extract<Delivery, { kind: 
   language: 'en',
   ...change,
 })
+const notice = (to = 'ada@example.com'): Delivery => ({
+  kind: 'address_changed',
+  to,
+  at: 1_800_000_000_000,
+  undo: { address: 'https://auth.example/account/undo?token=abc-123', days: 7 },
+  device: 'Firefox on Linux',
+  language: 'en',
+})
+const putOff = (_: number, address: string) =>
+  address.startsWith('slow') ? Object.assign(new Error('later'), { responseCode: 450 }) : undefined
 /** The bodies of a mail, decoded. */
 const partsOf = (raw: string) =>
   raw
@@ -145,8 +157,6 @@ it('tries again what fails for now, and gives up on what fails for good', async 
 })
 
 it('sends on while many are put off, keeps them among those that wait, and tries them once more at its end', async () => {
-  const putOff = (_: number, address: string) =>
-    address.startsWith('slow') ? Object.assign(new Error('later'), { responseCode: 450 }) : undefined
   const { smtp, received, events } = await open({ refuse: putOff, retries: [600_000], most: 21 })
   const count = (name: string) => events.filter(({ event }) => event === name).length
   for (let i = 0; i < 20; i++) smtp.queue(mail(`slow${i}@example.com`))
@@ -174,6 +184,48 @@ it('refuses when too many wait', async () => {
   expect(() => {
     for (let i = 0; i < 50; i++) smtp.queue(mail())
   }).toThrow(expect.objectContaining({ code: 'try_later' }))
+})
+
+it('has room for notices where codes are refused, sends them first, and refuses them too at twice as many', async () => {
+  const { smtp, received } = await open({ most: 12 })
+  const fill = (delivery: Delivery) => {
+    let taken = 0
+    try {
+      for (; taken < 100; taken++) smtp.queue(delivery)
+    } catch {}
+    return taken
+  }
+  // Five are under way; twelve wait.
+  expect(fill(mail())).toBe(17)
+  smtp.queue(notice())
+  expect(() => smtp.queue(mail())).toThrow(expect.objectContaining({ code: 'try_later' }))
+  expect(fill(notice('eve@example.com'))).toBe(11)
+  await until(() => received.length === 29)
+  const kinds = received.map(({ text }) => (text.includes('123456') ? 'code' : 'notice'))
+  expect(kinds.lastIndexOf('notice')).toBeLessThan(kinds.length - 7)
+  expect(kinds.slice(0, 10)).toContain('notice')
+})
+
+it('keeps no code out for the notices that wait', async () => {
+  const { smtp, received, events } = await open({ refuse: putOff, retries: [600_000], most: 3 })
+  for (let i = 0; i < 6; i++) smtp.queue(notice('slow@example.com'))
+  await until(() => events.filter(({ event }) => event === 'mail.retried').length === 6)
+  expect(() => smtp.queue(notice())).toThrow(expect.objectContaining({ code: 'try_later' }))
+  smtp.queue(mail())
+  await until(() => received.length === 1)
+})
+
+it('tries a notice for longer than a code', async () => {
+  let down = true
+  const refuse = () => (down ? Object.assign(new Error('down'), { responseCode: 421 }) : undefined)
+  const { smtp, received, events } = await open({ refuse, retries: [1], noticeRetries: [1, 20_000] })
+  const count = (name: string) => events.filter(({ event }) => event === name).length
+  smtp.queue(mail())
+  smtp.queue(notice())
+  await until(() => count('mail.failed') === 1 && count('mail.retried') === 4)
+  down = false
+  await smtp.close()
+  expect(received.map(({ text }) => text.includes('undo?token=') || text.includes('undo?token=3D'))).toEqual([true])
 })
 
 it('says in a sentence that the server cannot be used', async () => {
