@@ -128,7 +128,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   add('delete', routes.sessionById, session.revokeOne(site), { summary: 'End one session.', by: byUser, status: 204 })
   add('delete', routes.accountDelete, account.remove(site), {
     summary: 'Delete this user for good; only for who has just signed in.',
-    by: byUser,
+    by: ['cookie', 'nativeToken'],
     status: 204,
   })
   add('get', routes.accountEvents, account.events(site), {
@@ -138,7 +138,7 @@ export function createHttp(parts: HttpParts): HttpHandler {
   })
   add('get', routes.accountExport, account.exported(site), {
     summary: 'Everything that is kept of this user, as a file; only for who has just signed in.',
-    by: byUser,
+    by: ['cookie', 'nativeToken'],
     answer: accountSchemas.exported,
   })
   add('post', routes.accountEmail, account.changeEmail(site), {

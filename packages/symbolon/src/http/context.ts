@@ -11,7 +11,7 @@ import {
 } from '@symbolon/protocol'
 import Bowser from 'bowser'
 import type { Context } from 'hono'
-import type { Caller, Refused, SessionSnapshot } from '#core'
+import type { Caller, Client, Refused, SessionSnapshot } from '#core'
 import { type Language, pickLanguage } from '#messages'
 import type { From, HttpParts, Waiting } from './parts.ts'
 
@@ -119,6 +119,13 @@ function provenBy(snapshot: SessionSnapshot, { auth_time = 0, acr, amr }: Access
   if (auth_time >= Math.floor(session.authTime / 1000)) return snapshot
   const proven = { authTime: auth_time * 1000, acr: acr ?? session.acr, amr: amr ?? session.amr, baseAcr: null, baseAmr: null }
   return { ...snapshot, session: { ...session, ...proven } }
+}
+
+/** A return address as it stands on the client's list; throws `invalid_return_to`. */
+export function returnAddress({ mount }: Site, client: Client, wanted: string | null | undefined): string | null {
+  if (wanted === undefined || wanted === null || wanted === '') return null
+  if (wanted !== `${mount}/account` && !client.returnTo.includes(wanted)) throw new SymbolonError('invalid_return_to')
+  return wanted
 }
 
 /** Whether the request shows that a browser made it. */

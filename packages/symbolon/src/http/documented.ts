@@ -33,11 +33,18 @@ export interface Described {
 }
 
 /** The names of what shows who is calling. */
-const named = { cookie: 'sessionCookie', token: 'accessToken', client: 'clientSecret', clientToken: 'clientToken' } as const
+const named = {
+  cookie: 'sessionCookie',
+  token: 'accessToken',
+  nativeToken: 'nativeAccessToken',
+  client: 'clientSecret',
+  clientToken: 'clientToken',
+} as const
 
 const schemes = (cookie: string): Readonly<Record<keyof typeof named, object>> => ({
   cookie: { type: 'apiKey', in: 'cookie', name: cookie, description: 'The session of a browser.' },
   token: { type: 'http', scheme: 'bearer', description: 'An access token for this service; its session is looked up (RFC 6750 §2.1).' },
+  nativeToken: { type: 'http', scheme: 'bearer', description: 'The same, of a client without cookies.' },
   client: { type: 'http', scheme: 'basic', description: 'A client’s id and secret (RFC 6749 §2.3.1).' },
   clientToken: { type: 'http', scheme: 'bearer', description: 'A client’s own access token with the scope `revocations:read`.' },
 })

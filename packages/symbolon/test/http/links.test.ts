@@ -131,6 +131,21 @@ describe.each([
     ))
 })
 
+it('leads back to an application that began the sign-in over the API', () =>
+  open({}, async (page) => {
+    await page.goto(`${service.origin}/login`)
+    const begin = (return_to: string) =>
+      page.request.post(`${service.origin}/v1/login/start`, {
+        headers: { origin: service.origin },
+        data: { method: 'email_otp', identifier: 'api@example.com', return_to },
+      })
+    expect(await (await begin('https://evil.example/')).json()).toMatchObject({ status: 400, code: 'invalid_return_to' })
+    expect((await begin('/healthz')).status()).toBe(200)
+    await page.goto((await mail('api@example.com')).link)
+    await page.click('button.primary')
+    await page.waitForURL(`${service.origin}/healthz`)
+  }))
+
 it('charges wrong codes elsewhere to the same five tries', () =>
   open({}, async (page, context) => {
     const { link, code } = await start(page, 'tries@example.com')

@@ -4,7 +4,7 @@ import type { z } from '@hono/zod-openapi'
 import { type LoginStartAnswer, type LoginVerifyAnswer, readJsonObject, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Client, LoginAnswer, LoginStarted, LoginStep, Need, SignedIn } from '#core'
 import { readJson } from '../body.ts'
-import { giveCookie, type Http, isBrowser, refusal, type Site } from '../context.ts'
+import { giveCookie, type Http, isBrowser, refusal, returnAddress, type Site } from '../context.ts'
 import { refuseCrossSite } from '../guard.ts'
 import { loginResend, loginStart, loginVerify } from '../schemas/login.ts'
 import { sessionView, stepView, tokenAnswer } from '../views.ts'
@@ -39,7 +39,10 @@ export const start = (site: Site) => async (c: Http) => {
     throw new SymbolonError('invalid_request', { field: 'purpose' })
   const client = await core.clients.find(clientId)
   await refuseBrowser(c, site, client)
+  // Without cookies there is no page to return from.
+  if (body.return_to !== undefined && client?.transport !== 'cookie') throw new SymbolonError('invalid_request', { field: 'return_to' })
   const answer = await core.login.start({
+    returnTo: client === undefined ? null : returnAddress(site, client, body.return_to),
     method,
     identifier: body.identifier ?? '',
     captcha: body.captcha ?? null,
@@ -59,7 +62,7 @@ async function startStepUp(c: Http, site: Site, body: z.output<typeof loginStart
   const { refresh_token, need = {}, action = null } = body
   if (refresh_token !== undefined && isBrowser(c)) throw new SymbolonError('browser_not_allowed')
   // Who it is, and where they are signed in, says the session alone.
-  for (const field of ['identifier', 'client_id'] as const)
+  for (const field of ['identifier', 'client_id', 'return_to'] as const)
     if (body[field] !== undefined) throw new SymbolonError('invalid_request', { field })
   const credential = refresh_token ?? c.var.cookies.session
   if (credential === undefined) throw new SymbolonError('missing_credential')

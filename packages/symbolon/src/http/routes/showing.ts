@@ -6,7 +6,7 @@ import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep } from '#core'
 import { pageTexts } from '#messages'
-import { giveCookie, type Http, type Site } from '../context.ts'
+import { giveCookie, type Http, returnAddress, type Site } from '../context.ts'
 import { pagePolicy } from '../guard.ts'
 import type { Look } from '../pages/frame.tsx'
 import { passkeyScript } from '../pages/passkey-script.ts'
@@ -108,13 +108,7 @@ export function createShowing(site: Site) {
       if (client === undefined || client.transport !== 'cookie' || client.status !== 'active') throw new SymbolonError('unknown_client')
       return client
     },
-    /** The address as it stands on the client's list; throws `invalid_return_to`. */
-    returnAddress(client: Client, wanted: string | null | undefined): string | null {
-      if (wanted === undefined || wanted === null || wanted === '') return null
-      if (wanted === `${mount}/account`) return wanted
-      if (!client.returnTo.includes(wanted)) throw new SymbolonError('invalid_return_to')
-      return wanted
-    },
+    returnAddress: (client: Client, wanted: string | null | undefined) => returnAddress(site, client, wanted),
     /** Lets the forms of this page lead to where the person returns. */
     leadTo(c: Http, returnTo: string | null) {
       const foreign = returnTo === null ? undefined : /^https?:\/\/[^/?#]+/.exec(returnTo)?.[0]

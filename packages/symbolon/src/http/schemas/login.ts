@@ -22,6 +22,8 @@ export const loginStart = z.strictObject({
   captcha: z.string().min(1).max(2000).optional(),
   /** Of a sign-in; a step-up's is its session's. */
   client_id: z.string().min(1).max(60).optional(),
+  /** Where the mail's link leads once it was pressed; on the client's list. */
+  return_to: z.string().min(1).max(2000).optional(),
   /** The session of a client without cookies. It is not used up. */
   refresh_token: z.string().min(1).max(200).optional(),
   /** What a challenge asked for (RFC 9470 §3): classes, and seconds. */
