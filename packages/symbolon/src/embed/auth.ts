@@ -1,17 +1,7 @@
 // `createAuth`: everything put together in one process. Synchronous; what needs waiting is waited for by the first
 // request, or by `ready()`. It never guesses that it is in development.
 
-import {
-  type ErrorCode,
-  errors,
-  feedPage,
-  problemHeaders,
-  problemOf,
-  type Revocation,
-  routes,
-  SymbolonError,
-  securityHeaders,
-} from '@symbolon/protocol'
+import { type ErrorCode, errors, feedPage, problemHeaders, problemOf, type Revocation, routes, securityHeaders } from '@symbolon/protocol'
 import { createVerifier, type Verifier } from '@symbolon/verifier'
 import {
   type Audit,
@@ -19,7 +9,6 @@ import {
   type Clients,
   type Confirmations,
   type Core,
-  type Courier,
   captchaBudget,
   createCore,
   createWebhooks,
@@ -36,15 +25,16 @@ import {
   type Users,
   type Webhooks,
 } from '#core'
-import { createOutbox, createSmtp, createWebhookSender } from '#delivery'
+import { createWebhookSender } from '#delivery'
 import { createPasskeyRules } from '#factors'
 import type { HttpHandler } from '#http'
 import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
-import { mailBrand } from './brand.ts'
 import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
+import { courierOf } from './courier.ts'
 import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
+import { fenceStore } from './fence.ts'
 import { startJobs } from './jobs.ts'
 import { watchKeys } from './key-watch.ts'
 import { createMarkKeeper, type MarkKeeper } from './mark.ts'
@@ -120,24 +110,6 @@ function policyOf({ session, refresh, signUp, signIn }: Settings): ClientPolicy 
   return { ...defaultPolicy, ...definedOnly({ ...times, ...rules, ...signIn, maxSessions: max, tokenLifetime: lifetime, signUp }) }
 }
 
-function courierOf(settings: Settings) {
-  const { delivery, dev } = settings
-  const observe = settings.observe ?? (() => {})
-  if (delivery !== undefined && 'custom' in delivery)
-    return { courier: delivery.custom as Courier, close: async () => {}, verify: async () => {} }
-  if (delivery !== undefined && 'smtp' in delivery) {
-    const smtp = createSmtp({ ...delivery.smtp, observe, brand: mailBrand(settings) })
-    return { courier: smtp, close: () => smtp.close(), verify: () => smtp.verify() }
-  }
-  if (!dev) throw new SymbolonError('invalid_option')
-  const outbox = createOutbox({
-    now: Date.now,
-    print: (line) => process.stderr.write(`[symbolon] ${line}\n`),
-    brand: mailBrand(settings),
-  })
-  return { courier: outbox, outbox: outbox.messages, close: async () => {}, verify: async () => {} }
-}
-
 /** How long an application's own code may take in a request, at most. */
 function foreignTime({ hooks, refresh, captcha }: Settings): number {
   const steps = (refresh.steps ?? []).reduce((sum, { step }) => sum + step.budget, 0)
@@ -184,13 +156,16 @@ export function createAuth(options: AuthOptions): AuthObject {
   const shutOff = () => {
     shut = true
     observe({ event: 'store.closed' })
+    opened?.core.feed.close()
     void verifier.close()
   }
   const open = async (): Promise<Opened> => {
-    const store = await openStore(settings, observe)
+    const bare = await openStore(settings, observe)
     let letGo = async () => {}
     try {
-      letGo = await claimStore(store.leases, shutOff)
+      const claim = await claimStore(bare.leases, { seals: crypto.secretIds[0] as string, closed: shutOff })
+      letGo = claim.letGo
+      const store = fenceStore(bare, claim)
       await checkStanding(store, data)
       const core = createCore(
         {
@@ -284,7 +259,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       return opened
     } catch (error) {
       await letGo()
-      await store.close()
+      await bare.close()
       throw error
     }
   }

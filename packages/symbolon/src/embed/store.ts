@@ -3,7 +3,7 @@
 
 import { join } from 'node:path'
 import type { Revocation } from '@symbolon/protocol'
-import type { Store } from '#core'
+import type { Eventually, Store } from '#core'
 import { openSqliteStore } from '#stores/sqlite'
 import { refuseOption, type Settings } from './options.ts'
 
@@ -13,6 +13,8 @@ export interface NodeStore extends Store {
   onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
   /** Called when another node may have logged something; returns the function that ends it. */
   onHint(listener: () => void): () => void
+  /** Whether it is open to services now: not closed by a move of its data. */
+  isOpen(): Eventually<boolean>
 }
 
 /** Where everything is kept, without name and password: for terminals and logs. */

@@ -41,3 +41,9 @@ export async function checkOpen(driver: Pick<Driver, 'alone'>, place: string): P
   const closing: Closing | undefined = closingOf(rows[0]?.[0])
   if (closing !== undefined) throw closedError(sentenceOfClosing(closing, place))
 }
+
+/** Whether the schema is open to services now. */
+export async function isOpen(driver: Pick<Driver, 'read'>): Promise<boolean> {
+  const rows = await driver.read({ name: 'is_open', text: 'SELECT value FROM @meta WHERE name = $1' }, [closingName])
+  return closingOf(rows[0]?.[0]) === undefined
+}

@@ -7,7 +7,7 @@ import { auditColumns, auditOf, type Row } from '#stores/rows'
 import { createAddresses } from './addresses.ts'
 import { createAttempts } from './attempts.ts'
 import { createClients } from './clients.ts'
-import { checkOpen, placeOf } from './closing.ts'
+import { checkOpen, isOpen, placeOf } from './closing.ts'
 import { type Driver, type DriverOptions, openDriver } from './driver.ts'
 import { examine } from './examine.ts'
 import { createFeed } from './feed.ts'
@@ -42,6 +42,8 @@ export interface PostgresStore extends Store {
   onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
   /** Called when some process has logged something, or may have: a reason to look, no more. */
   onHint(listener: () => void): () => void
+  /** Whether it is open to services now: not closed by a move of its data. */
+  isOpen(): Promise<boolean>
 }
 
 const keepEvery = 1000
@@ -139,6 +141,7 @@ function storeOn(driver: Driver): PostgresStore {
       return last
     },
     examine: () => examine(driver),
+    isOpen: () => isOpen(driver),
     onRevocations(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

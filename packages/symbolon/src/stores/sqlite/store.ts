@@ -6,6 +6,7 @@ import type { Store } from '#core'
 import { auditColumns, auditOf, columns } from '#stores/rows'
 import { findAttempt } from './attempts.ts'
 import { findClient, listClients } from './clients.ts'
+import { closingIn } from './closing.ts'
 import { checkOpen } from './copy.ts'
 import { type Driver, openDriver, storeError } from './driver.ts'
 import { entriesAfter, isTokenRevoked } from './feed.ts'
@@ -36,6 +37,8 @@ export interface SqliteOptions {
 export interface SqliteStore extends Store {
   /** Called after each commit that logs revocations, before its caller hears of it; returns the function that ends it. */
   onRevocations(listener: (entries: readonly Revocation[]) => void): () => void
+  /** Whether it is open to services now: not closed by a move of its data. */
+  isOpen(): boolean
 }
 
 /** Opens the store and brings its tables up to date. Throws `store_corrupt` or `store_unavailable` with a sentence that says what to do. */
@@ -203,6 +206,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<SqliteSto
       list: () => guarded(path, () => listTargets(db)),
       sweep: (limit) => writer.call('webhooks.sweep', limit),
     },
+    isOpen: () => guarded(path, () => closingIn(db) === undefined),
     onRevocations(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
