@@ -225,7 +225,8 @@ export interface Users {
   ): Promise<{ readonly ok: true; readonly user: User; readonly ended: readonly string[]; readonly head: FeedHead } | Refused>
   /**
    * Deletes a user for good: their sessions end everywhere, nothing personal is kept, their address is free, and they are told
-   * by mail. Whoever comes with that address is somebody new. `ended`: the sessions; `at`: the client that it was asked at.
+   * by mail, at earlier addresses that could be put back, too. Whoever comes with that address is somebody new. `conflict` for
+   * the person themselves (`actor`) while one can be. `ended`: the sessions; `at`: the client that it was asked at.
    */
   remove(
     id: string,

@@ -11,6 +11,7 @@ export interface AccountTexts {
   readonly remove: string
   readonly removeSure: string
   readonly removeYes: string
+  readonly removeLater: string
   readonly removed: string
   readonly removedHint: string
 }
@@ -23,6 +24,8 @@ const en: AccountTexts = {
   removeSure:
     'You are signed out everywhere, your passkeys stop working, and what is kept here about you is removed. It cannot be undone. Applications where you used this account may keep data of their own.',
   removeYes: 'Yes, delete my account for good',
+  removeLater:
+    'Your e-mail address was changed less than seven days ago, and the earlier one can still be put back. You can delete your account when these days are over. Until then only whoever runs the service can.',
   removed: 'Your account is deleted',
   removedHint: 'You are signed out everywhere. A mail confirms it. Signing in again makes a new account.',
 }
@@ -35,6 +38,8 @@ const de: AccountTexts = {
   removeSure:
     'Sie werden überall abgemeldet, Ihre Passkeys gelten nicht mehr, und was hier über Sie gespeichert ist, wird entfernt. Das lässt sich nicht rückgängig machen. Anwendungen, in denen Sie dieses Konto benutzt haben, können eigene Daten behalten.',
   removeYes: 'Ja, mein Konto endgültig löschen',
+  removeLater:
+    'Ihre E-Mail-Adresse wurde vor weniger als sieben Tagen geändert, und die frühere lässt sich noch zurücksetzen. Wenn diese Tage vorbei sind, können Sie Ihr Konto löschen. Bis dahin kann es nur der Betreiber des Dienstes.',
   removed: 'Ihr Konto ist gelöscht',
   removedHint: 'Sie sind überall abgemeldet. Eine E-Mail bestätigt es. Wer sich wieder anmeldet, bekommt ein neues Konto.',
 }

@@ -331,6 +331,48 @@ describe('its undo', () => {
   })
 })
 
+describe('deletion', () => {
+  const remove = (browser: Browser) => browser.fetch('/v1/account', { method: 'DELETE' })
+  const deleted = async (email: string) => (await mailsTo(email)).filter(({ subject }) => subject === 'Your account was deleted').length
+
+  it('is not for who holds an account whose earlier address can be put back, but for operators, who tell both', async () => {
+    const { email, browser } = await person()
+    const next = fresh()
+    expect((await change(browser, next)).status).toBe(200)
+    const id = (await idOf(next)) ?? ''
+    expect(await json(await remove(browser))).toMatchObject({ status: 409, code: 'conflict' })
+    const headers = { accept: 'text/html', 'accept-language': 'de' }
+    const account = await (await browser.fetch('/account', { headers })).text()
+    const form_token = /name="form_token" value="([^"]+)"/.exec(account)?.[1] ?? ''
+    const page = await browser.fetch('/account/delete', { method: 'POST', headers, body: new URLSearchParams({ form_token }) })
+    expect([page.status, await page.text()]).toEqual([409, expect.stringContaining('die frühere lässt sich noch zurücksetzen')])
+    expect([await idOf(next), await isAlive(browser), await deleted(next)]).toEqual([id, true, 0])
+    expect(await service.auth.users.remove(id, { actor: id })).toMatchObject({ ok: false, code: 'conflict' })
+    expect((await service.auth.users.remove(id, { actor: 'support' })).ok).toBe(true)
+    expect([await deleted(next), await deleted(email)]).toEqual([1, 1])
+  })
+
+  it('is open again when the change was undone, or its days are over', async () => {
+    const { email, browser } = await person()
+    expect((await change(browser, fresh())).status).toBe(200)
+    const visitor = createBrowser(service.origin)
+    await visitor.fetch((await undoTo(email)) ?? '')
+    const form_token = /name="form_token" value="([^"]+)"/.exec(await (await visitor.fetch('/account/undo')).text())?.[1] ?? ''
+    await visitor.fetch('/account/undo', { method: 'POST', body: new URLSearchParams({ form_token }) })
+    await signInOver(browser, '', email)
+    expect((await remove(browser)).status).toBe(204)
+
+    const other = await person()
+    const next = fresh()
+    expect((await change(other.browser, next)).status).toBe(200)
+    const db = new Database(join(String(service.auth.settings.data), 'symbolon.db'))
+    db.prepare('UPDATE address_undos SET expires_at = 0 WHERE email = ?').run(other.email)
+    db.close()
+    expect((await remove(other.browser)).status).toBe(204)
+    expect([await deleted(next), await deleted(other.email)]).toEqual([1, 0])
+  })
+})
+
 it('is changed by operators, too, who end every session and tell the old address', async () => {
   const { email, browser } = await person()
   const id = await idOf(email)

@@ -90,8 +90,8 @@ export const exported = (site: Site) => async (c: Http) => {
 export async function removeOwn(c: Http, site: Site, snapshot: SessionSnapshot): Promise<void> {
   const { user, session, client } = justNow(await provenEnough(site, snapshot))
   const removed = await site.parts.core.users.remove(user.id, byOwner(c, snapshot), client)
-  // Somebody else was first.
-  if (!removed.ok) throw new SymbolonError('session_revoked')
+  // An earlier address can still be put back; or somebody else was first.
+  if (!removed.ok) throw removed.code === 'conflict' ? refusal(removed) : new SymbolonError('session_revoked')
   ended(c, site, { head: removed.head, sids: [session.sid] }, session.sid)
 }
 

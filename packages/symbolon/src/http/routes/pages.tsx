@@ -233,15 +233,17 @@ export function pageRoutes(site: Site) {
 
     removeAccount: async (c: Http) => {
       const form = await readForm(c, plainForm)
+      const look = lookOf(c)
+      const t = accountTexts(look)
       try {
         const snapshot = await whoIs(c, site)
         ownForm(c, `account\n${snapshot.session.sid}`, form.form_token)
         await removeOwn(c, site, snapshot)
       } catch (error) {
-        return signInFirst(c, error)
+        if (!(error instanceof SymbolonError) || error.code !== 'conflict') return signInFirst(c, error)
+        const back = { href: `${mount}/account`, link: pageTexts(look).account }
+        return show(c, <NoticePage look={look} title={t.remove} text={t.removeLater} {...back} />, 409)
       }
-      const look = lookOf(c)
-      const t = accountTexts(look)
       const { signIn } = pageTexts(look)
       return show(c, <NoticePage look={look} title={t.removed} text={t.removedHint} href={`${mount}/login`} link={signIn} />)
     },
