@@ -61,6 +61,9 @@ const crashAt = (point: string): Scenario => ({
 const clock = fileURLToPath(new URL('./clock-shift.mjs', import.meta.url))
 const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIFT: String(ms) })
 
+/** How long a lock is held: a minute, where there is time for it. */
+const heldFor = (spell: number) => (spell < 6000 ? spell * 2 : 60_000)
+
 /** The table. */
 export const scenarios: readonly Scenario[] = [
   { name: 'nothing', long: true, act: ({ spell }) => pause(spell) },
@@ -69,7 +72,7 @@ export const scenarios: readonly Scenario[] = [
     long: true,
     act: (stage) => killAndStart(stage, Math.random() < 0.5 ? 0 : 1, Math.random() * stage.spell),
   },
-  ...['rotate.before', 'rotate.committed', 'revoke.committed', 'login.charged', 'login.opened'].map(crashAt),
+  ...['rotate.before', 'rotate.committed', 'revoke.committed', 'login.started', 'login.charged', 'login.opened'].map(crashAt),
   {
     name: 'the database killed',
     async act({ server, spell }) {
@@ -139,7 +142,19 @@ export const scenarios: readonly Scenario[] = [
       const holder = server.hold(database, 'LOCK TABLE symbolon.sessions IN ACCESS EXCLUSIVE MODE')
       later(() => holder.release())
       await holder.holds
-      await pause(spell * 2)
+      await pause(heldFor(spell))
+      await holder.release()
+    },
+  },
+  {
+    name: 'one session locked, which is in use',
+    long: true,
+    async act({ server, database, spell, later }) {
+      const lately = 'SELECT sid FROM symbolon.sessions WHERE revoked_at IS NULL ORDER BY last_seen_at DESC LIMIT 1'
+      const holder = server.hold(database, `SELECT 1 FROM symbolon.sessions WHERE sid = (${lately}) FOR UPDATE`)
+      later(() => holder.release())
+      await holder.holds
+      await pause(heldFor(spell))
       await holder.release()
     },
   },
