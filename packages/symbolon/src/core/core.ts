@@ -39,7 +39,7 @@ export function createCore(ports: CorePorts, options: CoreOptions & { readonly h
   const { store, crypto, clock } = ports
   if (options.claims !== undefined) tryTemplate(options.claims)
   const policyOf = createPolicies(options.policy)
-  const touches = createTouches(store.sessions)
+  const touches = createTouches(store.sessions, clock)
   const keys = createKeys(ports, options)
   const minting = { crypto, signer: ports.signer, clock, options, policyOf, activeKey: keys.active }
   const mint = createMint(minting)

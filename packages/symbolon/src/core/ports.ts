@@ -188,7 +188,11 @@ export interface SessionStore {
    * `seen` := false, count := 0, rotation time and `auth_time` := now. What the sign-in proved is kept beside what is proven now.
    */
   raise(input: Raise): Promise<RaiseOutcome>
-  touch(touches: readonly Touch[]): Promise<void>
+  /**
+   * Resolves to the sids that were left out, because somebody else holds their rows: nobody is waited for. `patient`: waits
+   * for each, keeps no other call waiting meanwhile, and throws where a row stays held.
+   */
+  touch(touches: readonly Touch[], patient?: boolean): Promise<readonly string[]>
   /** Ends at most about 1,000 sessions, so that nobody waits long for the log's head; the families of parents stay whole. */
   revoke(target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]): Promise<RevokedBatch>
   /** Live sessions of a user (neither revoked nor expired), newest first, at most 1,000. */

@@ -3,9 +3,10 @@
 
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '#core'
+import type { Session, Store } from '#core'
 import { openMigrations, openPostgresStore, type PostgresStore } from '#stores/postgres'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { createTouches } from '../../src/core/touch.ts'
 import { client, id, sign } from '../suites/store/setting.ts'
 
 let server: Postgres
@@ -106,6 +107,31 @@ describe('a database that misbehaves', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
     await holder.release()
     expect((await store.sessions.rotate(rotation(held, 1))).outcome).toBe('rotated')
+  })
+
+  it('notes activity beside a session whose row is held, and keeps neither those nor their refreshes', async () => {
+    const [held, free, third] = [await signedIn(store), await signedIn(store), await signedIn(store)]
+    const touches = createTouches(store.sessions, { after: () => () => {} })
+    const note = async (sid: string) => {
+      const { session, now } = (await store.sessions.find(sid)) ?? {}
+      touches.note(session as Session, now as number, true, 1, undefined)
+    }
+    const seen = async (sid: string) => (await store.sessions.find(sid))?.session.seen
+    for (const sid of [held, free, third]) await note(sid)
+    const holder = server.hold(database, `SELECT 1 FROM symbolon.sessions WHERE sid = '${held}' FOR UPDATE`)
+    await holder.holds
+    // As refreshes of one moment ask for it.
+    const order: string[] = []
+    const outcomes = await Promise.allSettled([held, free].map((sid) => touches.flushOf(sid).finally(() => void order.push(sid))))
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+    expect(order).toEqual([free, held])
+    expect(outcomes[0]).toMatchObject({ reason: { code: 'store_unavailable' } })
+    // What is written each second waits for nobody, however few there are.
+    for (let n = 0; n < 3; n++) await touches.flush()
+    expect(await Promise.all([held, free, third].map(seen))).toEqual([false, true, true])
+    await holder.release()
+    await touches.flushOf(held)
+    expect(await seen(held)).toBe(true)
   })
 
   it('signs people in beside somebody whose row is held', async () => {

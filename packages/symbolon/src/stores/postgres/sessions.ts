@@ -3,7 +3,7 @@
 // waited for a lock sees what the holder did. Several rows are asked for as a list: then no plan made while the table was
 // small can walk through all of it.
 
-import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, SessionStore } from '#core'
+import type { OpenOutcome, OpenSession, Revoked, RevokeTarget, Rotation, SessionStore, Touch } from '#core'
 import { clientColumns, firstSessionColumns, type Row, sessionColumns, sessionOf, userColumns } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { perBatch } from './ending.ts'
@@ -296,6 +296,15 @@ function askedOf({ session, audit, user, enrols = null, ...rest }: OpenSession) 
   return { ...rest, enrols: key, onLimit, user: { ...user, create }, session: { ...session, ...sealed }, audit: auditLines(audit) }
 }
 
+/** Activity as the database takes it. */
+const touched = ({ sid, lastSeenAt, seenGeneration, ip, userAgent }: Touch) => ({
+  sid,
+  last: lastSeenAt === null ? null : Math.floor(lastSeenAt),
+  generation: seenGeneration,
+  ip: ip ?? null,
+  agent: userAgent ?? null,
+})
+
 type Ending = { readonly now: number; readonly sids: readonly string[]; readonly log: Logged }
 
 /** The verbs. */
@@ -326,10 +335,18 @@ export function createSessions(driver: Driver, { call, background, logging }: Ve
         : { outcome: 'opened', created: one.created, ended: one.ended, snapshot: snapshotOf(one.now, one.snapshot) },
     )
   }
-  const touchThese = async (rows: readonly object[]): Promise<void> => {
-    const busy = await call<string[]>(touch, [JSON.stringify(rows)])
-    if (rows.length > 1) for (const sid of busy) await touchThese(rows.filter((row) => (row as { sid: string }).sid === sid))
-  }
+  /** Returns who was left out. Two are never waited for: beside one that is alone stands an entry that names nobody. */
+  const touchThese = (rows: readonly object[]) => call<readonly string[]>(touch, [JSON.stringify(rows.length === 1 ? [...rows, {}] : rows)])
+  const touchOne = createGroup({
+    async run(touches: readonly Touch[]) {
+      const held = new Set(await touchThese(touches.map(touched)))
+      // Alone it waits for whoever holds the row, and keeps nobody else waiting.
+      return touches.map((one) => (held.has(one.sid) ? call<readonly string[]>(touch, [JSON.stringify([touched(one)])]) : []))
+    },
+    flights: 2,
+    perGroup: 256,
+    patience,
+  })
   const revokeGrouped = createGroup({ run: revokeThese, flights: 1, perGroup: 256, patience })
 
   return {
@@ -338,15 +355,12 @@ export function createSessions(driver: Driver, { call, background, logging }: Ve
     open: createGroup({ run: openThese, flights: 2, perGroup: 32, patience, locks: true }),
     rotate: createGroup({ run: rotateThese, flights: 2, perGroup: 64, patience }),
     raise: createRaise({ call }),
-    async touch(touches) {
-      const rows = touches.map(({ sid, lastSeenAt, seenGeneration, ip, userAgent }) => ({
-        sid,
-        last: lastSeenAt === null ? null : Math.floor(lastSeenAt),
-        generation: seenGeneration,
-        ip: ip ?? null,
-        agent: userAgent ?? null,
-      }))
-      for (let from = 0; from < rows.length; from += perBatch) await touchThese(rows.slice(from, from + perBatch))
+    async touch(touches, patient = false) {
+      if (patient) return (await Promise.all(touches.map(touchOne))).flat()
+      const left: string[] = []
+      for (let from = 0; from < touches.length; from += perBatch)
+        left.push(...(await touchThese(touches.slice(from, from + perBatch).map(touched))))
+      return left
     },
     async revoke(target, reason, audit) {
       if ('sid' in target) {

@@ -179,8 +179,8 @@ export function rotate(write: Write, input: Rotation) {
   return { outcome: 'rotated', now } as const
 }
 
-/** Activity in one batch. Times never go back; `seen` only while the generation is still the current one. */
-export function touch({ db, now }: Write, touches: readonly Touch[]): void {
+/** Activity in one batch. Times never go back; `seen` only while the generation is still the current one. Nobody else holds a row meanwhile: none is left out. */
+export function touch({ db, now }: Write, touches: readonly Touch[]): readonly string[] {
   for (const one of touches) {
     if (one.lastSeenAt !== null)
       db.sql(
@@ -189,6 +189,7 @@ export function touch({ db, now }: Write, touches: readonly Touch[]): void {
     if (one.seenGeneration !== null)
       db.sql('UPDATE sessions SET revision = revision + 1, seen = 1 WHERE sid = ? AND generation = ?').run(one.sid, one.seenGeneration)
   }
+  return []
 }
 
 /** Sessions ended in one transaction, and rows walked by for them; both so that it stays short. */
