@@ -67,6 +67,8 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
           : budget('verify account', mailbox, rates.verifyPerAccount)),
       ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
     ],
+    /** For pressing a link: no guess, and charged to its attempt alone, so that neither presses end guesses nor guesses presses. */
+    press: (idHash: string): readonly Budget[] => budget('press', idHash, { limit: 10, window: 900_000 }),
     /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */
     enrol: (userId: string): readonly Budget[] =>
       budget('enrol user', userId, { ...rates.verifyPerAccount, limit: rates.verifyPerAccount.limit * 2 }),

@@ -67,11 +67,56 @@ describe('beforeUserCreated', () => {
       expect(user).toBeUndefined()
       expect(audit).toHaveLength(expected === 'login_failed' ? 1 : 0)
       expect(JSON.stringify(audit)).not.toContain('ada')
-      // Nothing was consumed: whoever proved the address may come again.
-      expect((await setting.store.attempts.find(hashed(begun.loginId)))?.attempt.consumedAt).toBe(null)
+      // Whoever is put off may come again with the same code, and is let in when the hook is well; a refusal is one for good.
+      const { consumedAt } = (await setting.store.attempts.find(hashed(begun.loginId)))?.attempt ?? {}
+      expect(consumedAt).toEqual(expected === 'try_later' ? null : expect.any(Number))
     }
   })
   const hashed = (id: string) => Buffer.from(setting.ports.crypto.hash(id)).toString('base64url')
+
+  /** Presses the link of the mail that was sent last. */
+  const press = () => {
+    const sent = setting.sent.at(-1)
+    const token = sent?.kind === 'code' ? (sent.link?.address.split('token=')[1] ?? '') : ''
+    return () => setting.core.login.takeLink({ token, browser, device: null, replaces: null, caller, press: true })
+  }
+  it('is asked once by a link that it refuses, however often that is pressed', async () => {
+    let asked = 0
+    const refusing = (c: NewUserContext) => {
+      asked++
+      c.deny()
+    }
+    await open({ beforeUserCreated: { budget: 1000, onFailure: 'defer', run: refusing } })
+    await start(setting, 'ada@example.com')
+    const again = press()
+    for (let i = 0; i < 4; i++) expect(await again()).toMatchObject({ ok: false, code: 'login_failed' })
+    expect([asked, (await setting.core.audit.list({}, 100)).filter(({ event }) => event === 'user.refused').length]).toEqual([1, 1])
+    // Whoever asks anew is asked about anew.
+    await verify(await start(setting, 'ada@example.com'))
+    expect(asked).toBe(2)
+  })
+
+  it('is asked about ten times by a link that it puts off, whatever was guessed, and lets in by it when it is well', async () => {
+    let asked = 0
+    let well = false
+    const run = () => {
+      asked++
+      if (!well) throw new Error('no')
+    }
+    await open({ beforeUserCreated: { budget: 1000, onFailure: 'defer', run } })
+    const begun = await start(setting, 'ada@example.com')
+    for (let i = 0; i < 4; i++) await verify(begun, begun.code === '000000' ? '000001' : '000000')
+    const again = press()
+    const outcomes = []
+    for (let i = 0; i < 14; i++) outcomes.push(await again())
+    expect(outcomes.map((one) => (one.ok ? '' : one.code))).toEqual([...Array(10).fill('try_later'), ...Array(4).fill('rate_limited')])
+    expect(asked).toBe(10)
+    // Presses cost no guess.
+    well = true
+    expect((await verify(begun)).ok).toBe(true)
+    await start(setting, 'eve@example.com')
+    expect((await press()()).ok).toBe(true)
+  })
 
   it('sets roles, and knows whom it decides on', async () => {
     const seen: NewUserContext[] = []

@@ -44,7 +44,11 @@ export function createFinish(parts: LoginParts) {
       const method = proven.map((proof) => proof.method).join(' ')
       const admitted =
         userId === null ? await hooks.admit({ email: identifier, clientId: client.id, method, caller: input.caller }, policy) : null
-      if (admitted?.ok === false) return admitted
+      if (admitted?.ok === false) {
+        // What is refused, and not put off, is refused once: asking again begins anew, and costs what that costs.
+        if (admitted.code !== 'try_later') await store.attempts.consume(idHash)
+        return admitted
+      }
       const kind = client.transport === 'native' ? 'token' : 'cookie'
       const { sid, credential, credentialHash, sealedKey } = parts.credential(kind)
       const { ip, userAgent } = input.caller

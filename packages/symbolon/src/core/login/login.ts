@@ -88,11 +88,13 @@ export function createLogin(parts: LoginParts): Login {
       ports.observe({ event: 'login.failed', method: attempt.method, clientId: found.client.id })
       return refuse('login_failed')
     }
-    // The link itself is the proof, found by its 256 bits; nothing is guessed here.
-    if ('press' in input)
-      return factor.kind === 'sent' && factor.link !== null
-        ? { method: factor.link.method, amr: factor.amr, at: found.now, userId: attempt.userId }
-        : refuse('login_failed')
+    // The link itself is the proof, found by its 256 bits; nothing is guessed here. But what follows, such as a hook, is not for nothing.
+    if ('press' in input) {
+      if (factor.kind !== 'sent' || factor.link === null) return refuse('login_failed')
+      const spent = await store.limits.spend(budgets.press(idHash))
+      if (spent.outcome === 'limited') return limited(spent)
+      return { method: factor.link.method, amr: factor.amr, at: found.now, userId: attempt.userId }
+    }
     const typed = 'code' in input ? input.code : ''
     // What cannot be a code costs no try: nothing is compared.
     const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
