@@ -42,7 +42,7 @@ import { type AuthOptions, readOptions, type Settings } from './options.ts'
 import { claimStore } from './serving.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
-import { checkSecrets, checkStanding } from './standing.ts'
+import { checkSecrets, checkStanding, tellUnsafe } from './standing.ts'
 import { type NodeStore, openStore } from './store.ts'
 import { endpointsOf, startWebhooks } from './webhooks.ts'
 
@@ -256,6 +256,8 @@ export function createAuth(options: AuthOptions): AuthObject {
         stopJobs: async () => void (await Promise.all([stop(), stopWebhooks()])),
         letGo,
       }
+      // A file is opened as it must be, and a look at all of it takes its time: that is the doctor's.
+      if (settings.database !== undefined) void tellUnsafe(store, observe)
       return opened
     } catch (error) {
       await letGo()

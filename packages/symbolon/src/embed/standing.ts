@@ -1,7 +1,7 @@
 // What a start proves of its store before anybody is served: that it is not older than what was acknowledged, and that
 // what it has sealed can be opened. Refused with one sentence that says what to do; nothing is mended in silence.
 
-import type { SealedUnder, Seals, Store } from '#core'
+import type { CoreEvent, SealedUnder, Seals, Store } from '#core'
 import { markPath, readMark } from './mark.ts'
 import { refuseOption } from './options.ts'
 
@@ -56,4 +56,13 @@ export async function checkSecrets(seals: Seals, missing: readonly string[]): Pr
         'secret_missing',
       )
   }
+}
+
+/**
+ * Looks once, while others are served already, for settings of the database that cost something that was promised (G4): each
+ * is told, and none refused. A look that fails is no fault of the start.
+ */
+export async function tellUnsafe(store: Pick<Store, 'examine'>, observe: (event: CoreEvent) => void): Promise<void> {
+  const findings = await store.examine().catch(() => [])
+  for (const detail of findings) observe({ event: 'store.unsafe', detail })
 }
