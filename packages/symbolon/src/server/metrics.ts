@@ -22,6 +22,9 @@ export interface JobsState {
   readonly leases: readonly { readonly name: string; readonly ranAt: number | null }[]
 }
 
+/** Jobs that are always listed: an alarm on what is not there never comes. */
+const always = ['keys', 'clean_up'] as const
+
 /** A target of webhooks: what waits for it, and what was given up until an operator asks for it. */
 export interface TargetState {
   readonly name: string
@@ -36,6 +39,7 @@ export function createMetrics(
   targets: () => Promise<readonly TargetState[]>,
 ): Metrics {
   const registry = new Registry()
+  const startedAt = performance.now()
   collectDefaultMetrics({ register: registry })
   const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers: [registry] })
   const events = counter('symbolon_events_total', 'Events by name.', ['event'])
@@ -62,12 +66,14 @@ export function createMetrics(
   gauge('symbolon_feed_head', 'The number of the newest revocation.', ({ head }) => head)
   new Gauge({
     name: 'symbolon_job_last_run_seconds',
-    help: 'Seconds since each job last came to its end on any node; keys or clean_up over 600: something is wrong.',
+    help: 'Seconds since each job last came to its end on any node, or since this one started; keys or clean_up over 600: something is wrong.',
     labelNames: ['job'],
     registers: [registry],
     async collect() {
       await jobs().then(
         ({ now, leases }) => {
+          // What never ran anywhere has not run since this process started, at least.
+          for (const job of always) this.set({ job }, (performance.now() - startedAt) / 1000)
           for (const { name, ranAt } of leases) if (ranAt !== null) this.set({ job: name }, (now - ranAt) / 1000)
         },
         () => {},
