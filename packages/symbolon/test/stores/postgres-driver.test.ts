@@ -2,10 +2,12 @@
 // lives on. An error that no connection's owner hears would end it.
 
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { openDriver } from '../../src/stores/postgres/driver.ts'
+import { storeError } from '../../src/stores/postgres/faults.ts'
 
 let server: Postgres
 let url: string
@@ -94,4 +96,10 @@ it('that answered with a refusal, or that a statement took too long, is kept, an
   } finally {
     await driver.close()
   }
+})
+
+it('names the chapter of the docs that has the grants', async () => {
+  const named = /see “(.+)” in (docs\/\S+\.md)/.exec(storeError({ code: '42501' }).message) ?? []
+  const root = new URL('../../../../', import.meta.url)
+  expect(readFileSync(new URL(named[2] ?? 'nowhere', root), 'utf8')).toContain(`\n## ${named[1]}\n`)
 })

@@ -59,7 +59,7 @@ export const isAnswer = (error: unknown): boolean => isState(codeOf(error)) && !
 const sentences: readonly (readonly [RegExp, string])[] = [
   [/^28/, 'The database refuses this user; check name and password in its address.'],
   [/^3D000/, 'There is no such database; create it first (createdb), or mend the address.'],
-  [/^42501/, 'The database user lacks rights; see the grants in docs/deploy.md.'],
+  [/^42501/, 'The database user lacks rights; see “Rights” in docs/postgres.md.'],
   [/^(?:42P01|42883|3F000)/, 'The tables of Symbolon are missing or older than this version; run: symbolon migrate up'],
   [/^(?:53100|53200)/, 'The database has no room left (disk or memory); make room.'],
   [/^53300/, 'The database takes no more connections; raise max_connections or lower connections.'],
