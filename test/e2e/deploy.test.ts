@@ -102,6 +102,8 @@ it.skipIf(verify === undefined)('systemd takes the unit (needs systemd-analyze)'
       return { status, said: stderr.split('\n').filter((line) => line.includes('symbolon')) }
     }
     expect(check({})).toEqual({ status: 0, said: [] })
+    // A node whose database is still starting ends at once, and must be started again however often that is.
+    expect(fileOf('symbolon.service', {})).toMatch(/^\[Unit\]$[^[]*^StartLimitIntervalSec=0$/m)
     // It can say no.
     expect(check({ 'ProtectSystem=strict': 'ProtectSistem=strict' }).said).toHaveLength(1)
   } finally {
