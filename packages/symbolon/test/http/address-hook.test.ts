@@ -27,6 +27,19 @@ beforeAll(async () => {
 })
 beforeEach(() => void asked.splice(0))
 afterAll(() => service.close())
+/** A service whose hooks defer when they fail. */
+async function deferring(test: (page: ReturnType<typeof moving> & { readonly origin: string }) => Promise<void>) {
+  const hook = { budget: '200ms', onFailure: 'defer', run: () => run({} as never) } as const
+  const other = await startService({
+    clients: [{ id: 'app', name: 'App', transport: 'cookie' }],
+    hooks: { beforeEmailChanged: hook, beforeUserCreated: hook },
+  })
+  try {
+    await test({ ...moving(() => other), origin: other.origin })
+  } finally {
+    await other.close()
+  }
+}
 const { mailsTo, codeTo, undoTo, person, begin, verify, change, idOf, isAlive } = moving(() => service)
 
 it('lets a change pass, and is asked once, by who has proven the address', async () => {
@@ -61,6 +74,63 @@ it.each([
   expect([await idOf(email), await idOf(wanted)]).toEqual([id, undefined])
   expect(await isAlive(browser)).toBe(true)
   expect((await mailsTo(email)).some(({ text }) => text.includes('/account/undo'))).toBe(false)
+})
+
+it('puts the change off on its page, by the form that takes the same code again', async () => {
+  await deferring(async (page) => {
+    run = () => {}
+    const { email, browser } = await page.person()
+    const wanted = fresh()
+    run = () => Promise.reject(new Error('no'))
+    const headers = { accept: 'text/html' }
+    const send = async (path: string, form: Record<string, string>) => {
+      const account = await (await browser.fetch('/account', { headers })).text()
+      const form_token = /name="form_token" value="([^"]+)"/.exec(account)?.[1] ?? ''
+      return browser.fetch(path, { method: 'POST', headers, body: new URLSearchParams({ form_token, ...form }) })
+    }
+    const begun = await (await send('/account/email', { email: wanted })).text()
+    const change_id = /name="change_id" value="([^"]+)"/.exec(begun)?.[1] ?? ''
+    const given = { change_id, email: wanted, code: (await page.codeTo(wanted)) ?? '' }
+    const put = await send('/account/email/code', given)
+    expect([put.status, put.headers.get('retry-after')]).toEqual([503, '1'])
+    const text = await put.text()
+    expect(text).toContain(change_id)
+    expect(text).toContain('This cannot be done right now. Please try again shortly.')
+    expect(await page.idOf(email)).toBeDefined()
+    run = () => {}
+    expect((await send('/account/email/code', given)).status).toBe(303)
+    expect([await page.idOf(email), await page.idOf(wanted)]).toEqual([undefined, expect.any(String)])
+  })
+})
+
+it('puts a sign-in off on its pages, by the form that takes the same code again, and by the link', async () => {
+  await deferring(async (page) => {
+    for (const way of ['code', 'link'] as const) {
+      run = () => Promise.reject(new Error('no'))
+      const [email, browser, headers] = [fresh(), createBrowser(page.origin), { accept: 'text/html' }]
+      const fieldOf = (text: string, name: string) => new RegExp(`name="${name}" value="([^"]+)"`).exec(text)?.[1] ?? ''
+      const send = (path: string, form: Record<string, string>) =>
+        browser.fetch(path, { method: 'POST', headers, body: new URLSearchParams(form) })
+      const start = await (await browser.fetch('/login', { headers })).text()
+      const asked = await (await send('/login', { form_token: fieldOf(start, 'form_token'), client_id: 'app', identifier: email })).text()
+      let [path, form]: [string, Record<string, string>] = ['', {}]
+      if (way === 'code') {
+        const login_id = fieldOf(asked, 'login_id')
+        const code = (await page.codeTo(email)) ?? ''
+        ;[path, form] = ['/login/code', { form_token: fieldOf(asked, 'form_token'), client_id: 'app', login_id, code }]
+      } else {
+        await browser.fetch(`/login/link?token=${/token=(\S+)$/m.exec((await page.mailsTo(email)).at(-1)?.text ?? '')?.[1]}`)
+        const shown = await (await browser.fetch('/login/link', { headers })).text()
+        ;[path, form] = ['/login/link', { form_token: fieldOf(shown, 'form_token') }]
+      }
+      const put = await send(path, form)
+      expect([way, put.status, put.headers.get('retry-after')]).toEqual([way, 503, '1'])
+      const text = await put.text()
+      expect([text.includes(`action="${path}"`), text.includes('Please try again shortly.')]).toEqual([true, true])
+      run = () => {}
+      expect([way, (await send(path, form)).status]).toEqual([way, 303])
+    }
+  })
 })
 
 it('is not asked where an operator changes an address, or a change is undone', async () => {

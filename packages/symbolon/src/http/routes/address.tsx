@@ -12,7 +12,7 @@ import { takeAddress } from './account.ts'
 import { browserOf } from './login.ts'
 import { justNow, own, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
-import { createShowing, expected, statusOf } from './showing.ts'
+import { createShowing, expected, expectedOfCode, statusOf } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
 const startForm = z.strictObject({ form_token: text(100), email: text(320) })
@@ -72,7 +72,7 @@ export function addressRoutes(site: Site) {
         try {
           await takeAddress(c, site, snapshot, given)
         } catch (error) {
-          const failed = expected(error)
+          const failed = expectedOfCode(c, error)
           if (!told.has(failed.code)) throw error
           const { taken, refused } = addressTexts(look)
           const problem = failed.code === 'conflict' ? taken : failed.code === 'denied' ? refused : problemOf(c, failed.code)

@@ -12,7 +12,7 @@ import { NoticePage } from '../pages/account.tsx'
 import { LinkPage } from '../pages/link.tsx'
 import { browserOf, giveSession, pageAnswer } from './login.ts'
 import { offerRoutes } from './offer.tsx'
-import { createShowing, expected, linkLife, statusOf } from './showing.ts'
+import { createShowing, expectedOfCode, linkLife, statusOf } from './showing.ts'
 
 const linkQuery = z.object({ token: z.string().max(200).optional() })
 const linkForm = z.strictObject({
@@ -97,7 +97,7 @@ export function linkRoutes(site: Site) {
       const still = !taken.ok && response !== undefined ? await core.login.viewLink(token, login) : null
       // A question that was answered once is over; one that has a passkey made is not.
       if (still !== null && !(still.ok && still.step.state === 'enrol')) return showGone(c)
-      if (!taken.ok) return showLink(c, token, expected(refusal(taken)))
+      if (!taken.ok) return showLink(c, token, expectedOfCode(c, refusal(taken)))
       if ('state' in taken) {
         if (taken.token !== null) giveCookie(c, site, 'link', taken.token, linkLife * 2)
         leadTo(c, returnTo)

@@ -16,7 +16,7 @@ import { browserOf, completeLogin, pageAnswer } from './login.ts'
 import { offerRoutes } from './offer.tsx'
 import { byOwner, ownRecent, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
-import { createShowing, expected, statusOf } from './showing.ts'
+import { createShowing, expected, expectedOfCode, statusOf } from './showing.ts'
 import { stepUpRoutes } from './step-up.tsx'
 
 const text = (most: number) => z.string().max(most)
@@ -176,7 +176,7 @@ export function pageRoutes(site: Site) {
         if ('state' in taken) return showStep(c, journey(), form.login_id, taken, null)
         return c.redirect(await offer.onward(c, client, taken.snapshot.user, returnTo), 303)
       } catch (error) {
-        const failed = expected(error)
+        const failed = expectedOfCode(c, error)
         if (response === undefined) return showCode(c, journey(), form.login_id, failed)
         const view = await core.login.view(form.login_id, c.var.cookies.login ?? null)
         if (view.ok && view.state === 'enrol') return showStep(c, journey(), form.login_id, view.step, failed)

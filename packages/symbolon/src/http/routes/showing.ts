@@ -1,7 +1,7 @@
 // What every hosted page stands on: how it looks, how it is shown, forms bound to the browser or the session that they were
 // shown to, and return addresses, which come from the client's list and nowhere else.
 
-import { type ErrorCode, errors, isSameSite, SymbolonError, toBase64, toBase64url } from '@symbolon/protocol'
+import { type ErrorCode, errors, isSameSite, problemHeaders, SymbolonError, toBase64, toBase64url } from '@symbolon/protocol'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep } from '#core'
@@ -20,6 +20,15 @@ export type Showing = ReturnType<typeof createShowing>
 export function expected(error: unknown): SymbolonError {
   if (error instanceof SymbolonError && error.status < 500) return error
   throw error
+}
+
+/** The same where a code is given: what was put off, by a hook perhaps, can be sent again as it stands. With a detail it is a fault, for the log. */
+export function expectedOfCode(c: Http, error: unknown): SymbolonError {
+  const isPutOff = error instanceof SymbolonError && error.code === 'try_later' && error.detail === undefined
+  const shown = isPutOff ? error : expected(error)
+  const wait = problemHeaders(shown.code, shown.options)['retry-after']
+  if (wait !== undefined) c.header('retry-after', wait)
+  return shown
 }
 
 /** The status of a step that is shown again. */

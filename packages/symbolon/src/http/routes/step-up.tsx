@@ -10,7 +10,7 @@ import { StepUpCodePage, type StepUpFields, StepUpKeyPage, StepUpPage } from '..
 import { passkeyAsked } from '../pages/steps.tsx'
 import { action as actionSchema } from '../schemas/login.ts'
 import { browserOf, completeLogin, needOf, pageAnswer } from './login.ts'
-import { createShowing, expected, statusOf } from './showing.ts'
+import { createShowing, expected, expectedOfCode, statusOf } from './showing.ts'
 
 /** The ways that these pages can go. */
 const paged = ['email_otp', 'passkey'] as const
@@ -177,7 +177,7 @@ export function stepUpRoutes(site: Site) {
         if ('state' in taken) throw new SymbolonError('denied', { detail: `no page for ${taken.state}` })
         return c.redirect(lead(taken.confirmation?.text), 303)
       } catch (error) {
-        return showCode(c, snapshot, form, login_id, expected(error))
+        return showCode(c, snapshot, form, login_id, expectedOfCode(c, error))
       }
     },
 
