@@ -8,6 +8,7 @@ import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { createMarkKeeper, type Mark, readMark, writeMark } from './mark.ts'
 import { type AuthOptions, readOptions, refuseOption } from './options.ts'
+import { sealingUnder } from './serving.ts'
 import { createSigner } from './signer.ts'
 import { checkStanding, sealedWords } from './standing.ts'
 import { openStore, storePlace } from './store.ts'
@@ -28,7 +29,7 @@ export interface Upkeep {
   status(): Promise<readonly SealedUnder[]>
   /** Seals everything again under the first secret; waits while somebody else does. */
   reseal(told: (sofar: Omit<Resealed, 'left'>, waiting: boolean) => void): Promise<Omit<Resealed, 'left'>>
-  /** Gives up what is left under a secret if `revoke` says so; throws with a sentence when something is and it does not. */
+  /** Gives up what is left under a secret if `revoke` says so; throws with a sentence when something is and it does not, or while a node seals under it. */
   drop(secret: string, revoke: boolean, by: string): Promise<{ readonly sessions: number; readonly keys: number }>
   plan(): Promise<RestorePlan>
   restore(by: string, told: (sofar: RestoreCounts) => void): Promise<RestoreCounts>
@@ -126,6 +127,12 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
           crypto.secretIds.includes(secret)
             ? `Still sealed under ${secret}: ${left}. Run: symbolon secrets rotate (or give them up: symbolon secrets drop ${secret} --revoke)`
             : `Still sealed under ${secret}, which is not configured: ${left}. Put it back and run: symbolon secrets rotate (or give them up: symbolon secrets drop ${secret} --revoke)`,
+        )
+      // What it seals from now on nobody could open, given up or not.
+      const sealing = await sealingUnder(store.leases, secret)
+      if (sealing > 0)
+        throw refuseOption(
+          `${sealing === 1 ? 'A node still seals' : `${sealing} nodes still seal`} under ${secret}: restart ${sealing === 1 ? 'it' : 'them'} with the new file (one that was killed counts for a minute), then run: symbolon secrets rotate`,
         )
       const given = left === '' ? { sessions: 0, keys: 0 } : await seals.giveUp(secret, by)
       await seals.forget(secret)
