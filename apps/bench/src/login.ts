@@ -19,10 +19,9 @@ const signIns = 3000
 const wide = { limit: 1_000_000, window: 60_000 }
 // Everybody comes from everywhere: what bounds guessing is spent and written as always, and never used up.
 const budgets = Object.fromEntries(
-  ['startPerAccount', 'startPerAddress', 'startOverall', 'verifyPerAccount', 'verifyPerAddress', 'verifyPerDevice'].map((name) => [
-    name,
-    wide,
-  ]),
+  ['startPerAccount', 'startPerAddress', 'startOverall', 'verifyPerAccount', 'verifyPerAddress', 'verifyPerDevice', 'verifyOverall'].map(
+    (name) => [name, wide],
+  ),
 )
 
 /** A core whose codes are caught, and one sign-in of a person there. */

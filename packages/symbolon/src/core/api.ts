@@ -384,6 +384,7 @@ export interface CoreOptions {
     readonly verifyPerAccount: Rate
     readonly verifyPerAddress: Rate
     readonly verifyPerDevice: Rate
+    readonly verifyOverall: Rate
     /** Secrets of one client from one address. */
     readonly secretPerClient: Rate
     readonly secretPerAddress: Rate

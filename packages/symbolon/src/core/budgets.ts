@@ -58,7 +58,7 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
             ...budget('start address', networkOf(ip), rates.startPerAddress),
             ...budget('start overall', '', rates.startOverall),
           ],
-    /** For a guess. */
+    /** For a guess. What all strangers may guess together keeps nobody out who is on a device that is known. */
     verify: ({ mailbox, ip, known }: Spender): readonly Budget[] => [
       ...(mailbox === null
         ? []
@@ -66,6 +66,7 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
           ? budget('verify known', mailbox, rates.verifyPerDevice)
           : budget('verify account', mailbox, rates.verifyPerAccount)),
       ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
+      ...(known ? [] : budget('verify overall', '', rates.verifyOverall)),
     ],
     /** For pressing a link: no guess, and charged to its attempt alone, so that neither presses end guesses nor guesses presses. */
     press: (idHash: string): readonly Budget[] => budget('press', idHash, { limit: 10, window: 900_000 }),

@@ -42,6 +42,7 @@ export const defaultBudgets: CoreOptions['budgets'] = {
   verifyPerAccount: { limit: 10, window: 6 * hour },
   verifyPerAddress: { limit: 100, window: hour },
   verifyPerDevice: { limit: 10, window: 6 * hour },
+  verifyOverall: { limit: 10_000, window: minute },
   // A secret has 256 bits: this bounds the noise, not the odds.
   secretPerClient: { limit: 60, window: hour },
   secretPerAddress: { limit: 600, window: hour },

@@ -225,6 +225,7 @@ export const schema = z.strictObject({
       verifyPerAccount: rate.optional(),
       verifyPerAddress: rate.optional(),
       verifyPerDevice: rate.optional(),
+      verifyOverall: rate.optional(),
       secretPerClient: rate.optional(),
       secretPerAddress: rate.optional(),
     })

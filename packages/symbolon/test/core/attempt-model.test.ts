@@ -16,7 +16,14 @@ let setting: Setting
 let owner = ''
 beforeAll(async () => {
   setting = await openSetting({
-    budgets: { startPerAccount: large, startPerAddress: large, startOverall: large, verifyPerAccount: large, verifyPerAddress: large },
+    budgets: {
+      startPerAccount: large,
+      startPerAddress: large,
+      startOverall: large,
+      verifyPerAccount: large,
+      verifyPerAddress: large,
+      verifyOverall: large,
+    },
     policy: { newDeviceNotice: false },
     factors: [key.factor],
   })

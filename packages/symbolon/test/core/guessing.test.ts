@@ -143,3 +143,30 @@ it('charges the account for what a step-up’s key answers, too, though nothing 
     await setting.close()
   }
 })
+
+it('bounds what strangers guess over all, before anything is compared, and keeps no known device out by it', async () => {
+  const setting = await openSetting({ budgets: { verifyOverall: { limit: 3, window: minute } } })
+  try {
+    const { login } = setting.core
+    const { device } = await signIn(setting, 'ada@example.com')
+    const begin = async (identifier: string, known: string | null) => {
+      const begun = await login.start({ method: 'email_otp', identifier, clientId: 'app', ...by(known) })
+      if (!begun.ok) throw new Error(begun.code)
+      const sent = setting.sent.at(-1)
+      return { ...begun, code: sent?.kind === 'code' ? sent.code : '' }
+    }
+    const give = (loginId: string, code: string, known: string | null) => login.verify({ loginId, code, replaces: null, ...by(known) })
+    // Each at another account, from another network.
+    for (const email of ['eve@example.com', 'bob@example.com'])
+      expect((await give((await begin(email, null)).loginId, sentLast(setting).wrong, null)).ok).toBe(false)
+    const carol = await begin('carol@example.com', null)
+    expect(await give(carol.loginId, carol.code, null)).toMatchObject({ code: 'rate_limited', options: { retryAfter: 20 } })
+    const ada = await begin('ada@example.com', device)
+    expect((await give(ada.loginId, ada.code, device)).ok).toBe(true)
+    // It fills again, and no try of hers was used.
+    setting.time += 20_000
+    expect((await give(carol.loginId, carol.code, null)).ok).toBe(true)
+  } finally {
+    await setting.close()
+  }
+})

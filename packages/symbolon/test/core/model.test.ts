@@ -29,6 +29,7 @@ beforeAll(async () => {
       startPerAddress: { limit: 100_000, window: 60_000 },
       verifyPerAccount: { limit: 100_000, window: 60_000 },
       verifyPerAddress: { limit: 100_000, window: 60_000 },
+      verifyOverall: { limit: 100_000, window: 60_000 },
     },
   })
 })

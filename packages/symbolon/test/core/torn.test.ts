@@ -21,6 +21,7 @@ beforeEach(async () => {
       verifyPerAccount: wide,
       verifyPerAddress: wide,
       verifyPerDevice: wide,
+      verifyOverall: wide,
     },
     steps: [
       {

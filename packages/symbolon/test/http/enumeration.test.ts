@@ -63,7 +63,15 @@ const memberOf = (text: string, name: string) => String((JSON.parse(text) as Rec
 /** A service with one of each kind. */
 async function inhabited(database: string | undefined): Promise<TestService> {
   const wide = { limit: 1_000_000, window: '1h' }
-  const names = ['startPerAccount', 'startPerAddress', 'startOverall', 'verifyPerAccount', 'verifyPerAddress', 'verifyPerDevice']
+  const names = [
+    'startPerAccount',
+    'startPerAddress',
+    'startOverall',
+    'verifyPerAccount',
+    'verifyPerAddress',
+    'verifyPerDevice',
+    'verifyOverall',
+  ]
   const service = await startService({
     ...(database !== undefined && { database: { url: database } }),
     clients: [
