@@ -7,7 +7,7 @@ import { refusalCode } from './faults.ts'
 import { sessionSelection } from './finder.ts'
 import { userNow } from './glance.ts'
 import { firstColumns, holdSignIns, opens, sessionsOf } from './sessions.ts'
-import { live, selection } from './write.ts'
+import { live, liveBeside, selection } from './write.ts'
 
 /** A sign-in whose attempt lives by its own end, and for which a session is given up. Rows are locked as everywhere: attempt, user, sessions. */
 export const finishFunctions = `
@@ -107,7 +107,7 @@ ${holdSignIns}  now := @time();
     AND EXISTS (SELECT 1 FROM @attempts t WHERE t.id_hash = a.x->>'attempt' AND t.consumed_at IS NULL AND coalesce(t.ends_at, t.expires_at) > now)
     AND EXISTS (SELECT 1 FROM @clients k WHERE k.tenant = 'main' AND k.id = a.x->'session'->>'clientId' AND k.status = 'active')
     AND ((a.x->>'maxSessions')::integer = 0 OR a.person IS NULL OR (a.x->>'maxSessions')::integer > (
-      SELECT count(*) FROM ${sessionsOf('a.person')} s WHERE s.client_id = a.x->'session'->>'clientId' AND s.parent IS NULL AND ${live}));
+      SELECT count(*) FROM ${sessionsOf('a.person')} s WHERE s.client_id = a.x->'session'->>'clientId' AND s.parent IS NULL AND ${liveBeside("a.x->'session'")}));
   WITH m AS (
     INSERT INTO @users (id, tenant, email, roles, status, epoch, created_at)
       SELECT q->'user'->'create'->>'id', 'main', q->'user'->>'email', q->'user'->'create'->>'roles', 'active', 1, now

@@ -15,7 +15,7 @@ DECLARE
   list jsonb;
   b jsonb;
   late bigint;
-  slack bigint;
+  wait bigint;
   next bigint;
   done jsonb[] := '{}';
   one text;
@@ -41,16 +41,16 @@ BEGIN
   FOR i IN 0..jsonb_array_length(lists) - 1 LOOP
     list := lists->i;
     late := 0;
-    slack := 0;
     spent := '{}';
     FOR j IN 0..jsonb_array_length(list) - 1 LOOP
       b := list->j;
       next := greatest(now, (held->>(b->>'key'))::bigint) + ceil((b->>'window')::numeric / (b->>'limit')::bigint)::bigint;
-      late := greatest(late, next - now - (b->>'window')::bigint);
-      slack := greatest(slack, (b->>'limit')::bigint);
+      wait := next - now - (b->>'window')::bigint;
+      -- Rounding up each interval must not take the last unit away.
+      IF wait > (b->>'limit')::bigint THEN late := greatest(late, wait); END IF;
       spent := spent || jsonb_build_object(b->>'key', next);
     END LOOP;
-    IF late > slack THEN
+    IF late > 0 THEN
       done := done || jsonb_build_object('outcome', 'limited', 'retryAfterMs', late);
     ELSE
       held := held || spent;
@@ -78,7 +78,7 @@ CREATE FUNCTION @spend(wanted jsonb) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   now bigint;
   late bigint := 0;
-  slack bigint := 0;
+  wait bigint;
   one record;
   keys text[] := '{}';
   arrivals bigint[] := '{}';
@@ -95,10 +95,10 @@ BEGIN
   LOOP
     keys := keys || one.key;
     arrivals := arrivals || (greatest(now, one.arrival) + ceil(one.span::numeric / one.most)::bigint);
-    late := greatest(late, arrivals[cardinality(arrivals)] - now - one.span);
-    slack := greatest(slack, one.most);
+    wait := arrivals[cardinality(arrivals)] - now - one.span;
+    IF wait > one.most THEN late := greatest(late, wait); END IF;
   END LOOP;
-  IF late > slack THEN
+  IF late > 0 THEN
     PERFORM @refuse(jsonb_build_object('outcome', 'limited', 'retryAfterMs', late));
   END IF;
   FOR i IN 1..cardinality(keys) LOOP

@@ -160,6 +160,7 @@ const steps: readonly Step[] = [
   { sql: [again(enrolOne), proofFunctions, again(changeAddress), passkeyFunctions].join('\n') },
   { sql: again(changeAddress) },
   { sql: again(deliveryNotes) },
+  { sql: [again(limitFunctions), again(spendFunctions), again(sessionFunctions), again(finishGroupFunctions)].join('\n') },
 ]
 
 /** How many steps this version knows. */

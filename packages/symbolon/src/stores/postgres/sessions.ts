@@ -381,7 +381,8 @@ export function createSessions(driver: Driver, { call, background, logging }: Ve
       const statement = { name: 'revoke_walking', text: 'SELECT @revoke_walking($1, $2, $3, $4, $5, $6, $7)' }
       const [client, opened] = 'client' in target ? [target.client, null] : [null, target.before]
       const values = [client, opened, target.after ?? '', reason, auditJson(audit), perBatch, walkedBy]
-      const { now, sids, after, log } = await logging<Ending & { after: string | null }>(statement, values)
+      // What is not in memory takes longer to walk by than a request may take.
+      const { now, sids, after, log } = await logging<Ending & { after: string | null }>(statement, values, 'walking')
       const rest: RevokeTarget | null = after === null ? null : { ...target, after }
       return { now, sids, head: headOf(log.head), rest }
     },

@@ -12,6 +12,9 @@ export const feedLife = { user: 1_020_000, client: 3_720_000, published: 86_400_
 
 /** Whether a session `s` lives; `now` is the time. */
 export const live = 's.revoked_at IS NULL AND s.expires_at > now AND s.last_seen_at + s.idle > now'
+/** The same under what a new session of its client gets, which may be stricter by now than when it was opened. */
+export const liveBeside = (session: string) =>
+  `${live} AND s.last_seen_at + (${session}->>'idle')::bigint > now AND s.created_at + (${session}->>'absolute')::bigint > now`
 
 /** `@time()`: milliseconds since 1970 by the database's clock, never less than was noted. `@refuse`: ends a verb without a trace. `@log`: gives entries their numbers. */
 export const writeFunctions = `
@@ -71,8 +74,8 @@ export interface Verbs {
   call<T>(statement: Statement, values: readonly Value[]): Promise<T>
   /** The same in the background, where nobody waits for it. */
   background<T>(statement: Statement, values: readonly Value[]): Promise<T>
-  /** The same for one that may log; listeners hear of it before the caller. */
-  logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[]): Promise<T>
+  /** The same for one that may log; listeners hear of it before the caller. `walking`: in the background, for one that walks through a table. */
+  logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[], walking?: 'walking'): Promise<T>
 }
 
 /** A call that was refused; `outcome` is the answer. */
@@ -96,11 +99,12 @@ export function createVerbs(driver: Driver, told: (entries: readonly Revocation[
     }
   }
   const call = <T>(statement: Statement, values: readonly Value[]) => answerOf<T>(driver.write(statement, values))
+  const background = <T>(statement: Statement, values: readonly Value[]) => answerOf<T>(driver.background(statement, values))
   return {
     call,
-    background: (statement, values) => answerOf(driver.background(statement, values)),
-    async logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[]) {
-      const answer = await call<T>(statement, values)
+    background,
+    async logging<T extends { readonly log: Logged } | null>(statement: Statement, values: readonly Value[], walking?: 'walking') {
+      const answer = await (walking === undefined ? call : background)<T>(statement, values)
       if (answer !== null && answer.log.logged.length > 0) told(answer.log.logged.map((row) => revocationOf(row)))
       return answer
     },

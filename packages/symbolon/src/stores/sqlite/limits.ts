@@ -13,11 +13,12 @@ export function spend({ db, now }: Write, budgets: readonly Budget[]): void {
   let retryAfterMs = 0
   const arrivals = budgets.map(({ key, limit, window }) => {
     const arrival = Math.max(now, found.get(key) ?? 0) + Math.ceil(window / limit)
-    retryAfterMs = Math.max(retryAfterMs, arrival - now - window)
+    const wait = arrival - now - window
+    // Rounding up each interval must not take the last unit away.
+    if (wait > limit) retryAfterMs = Math.max(retryAfterMs, wait)
     return arrival
   })
-  // Rounding up each interval must not take the last unit away.
-  if (retryAfterMs > Math.max(0, ...budgets.map((one) => one.limit))) throw new Refusal({ outcome: 'limited', retryAfterMs })
+  if (retryAfterMs > 0) throw new Refusal({ outcome: 'limited', retryAfterMs })
   db.sql(
     `INSERT INTO budgets (tenant, key, arrival) VALUES ${places("('main', ?, ?)")} ON CONFLICT (tenant, key) DO UPDATE SET arrival = excluded.arrival`,
   ).run(...keys.flatMap((key, at) => [key, arrivals[at] as number]))

@@ -104,9 +104,11 @@ function keepLimit(write: Write, input: OpenSession, userId: string): readonly s
   const { db, now } = write
   const rows = db
     .sql(
-      `SELECT sid FROM sessions WHERE user_id = ? AND client_id = ? AND parent IS NULL AND ${live} AND sid <> ? ORDER BY last_seen_at, created_at`,
+      `SELECT sid FROM sessions WHERE user_id = ? AND client_id = ? AND parent IS NULL AND ${live} AND last_seen_at + ? > ? AND created_at + ? > ?
+       AND sid <> ? ORDER BY last_seen_at, created_at`,
     )
-    .all(userId, input.session.clientId, now, now, input.replaces ?? '')
+    // Under what this one gets, too: a client's policy may be stricter by now than when they were opened.
+    .all(userId, input.session.clientId, now, now, input.session.idle, now, input.session.absolute, now, input.replaces ?? '')
   const over = rows.length - input.maxSessions + 1
   if (over <= 0) return []
   if (input.onLimit !== 'evict_oldest') throw new Refusal({ outcome: 'limit' })

@@ -83,9 +83,11 @@ export function attemptSuite(name: string, open: (clock: () => number) => Promis
     ] as const)('spends for %s all budgets or none, exactly when many come at once, and gives back with time', async (_, act, done) => {
       const common = { key: 'all', limit: 6, window: 60_000 }
       const own = (at: number) => ({ key: `own ${at}`, limit: 1, window: 60_000 })
+      // How finely one is counted makes none of the others wider.
+      const fine = { key: 'fine', limit: 1_000_000, window: 60_000 }
       // Whose own is used up is refused, and keeps nobody else of the same moment from theirs.
       expect((await act([own(0)])).outcome).toBe(done)
-      const acts = await Promise.all(Array.from({ length: 20 }, (_, at) => act([common, own(at)])))
+      const acts = await Promise.all(Array.from({ length: 20 }, (_, at) => act([common, own(at), fine])))
       expect(acts[0]).toEqual({ outcome: 'limited', left: false })
       expect(acts.filter(({ outcome }) => outcome === done)).toHaveLength(6)
       // Nothing is left of what was refused.

@@ -135,6 +135,19 @@ export function sessionSuite(name: string, open: (clock: () => number) => Promis
       expect(parallel.filter(({ outcome }) => outcome === 'opened')).toHaveLength(1)
     })
 
+    it.each([{ idle: 60_000 }, { absolute: 60_000 }])(
+      'does not count what a policy that is stricter by now has ended: %j',
+      async (policy) => {
+        const first = await opened({ maxSessions: 1 })
+        set.time += 59_999
+        expect(await set.under.store.sessions.open(sign({ maxSessions: 1 }, policy))).toEqual({ outcome: 'limit' })
+        set.time += 1
+        expect(await set.under.store.sessions.open(sign({ maxSessions: 1 }))).toEqual({ outcome: 'limit' })
+        const next = await opened({ maxSessions: 1, onLimit: 'evict_oldest' }, policy)
+        expect([next.ended, (await find(first.snapshot.session.sid)).session.revokedAt]).toEqual([[], null])
+      },
+    )
+
     it('refuses a disabled user, a disabled client and an unknown user', async () => {
       const { snapshot } = await opened()
       expect(await set.under.store.sessions.open(sign({ user: { email: 'eve@example.com', create: null } }))).toEqual({

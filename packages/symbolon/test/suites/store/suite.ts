@@ -57,7 +57,11 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
         { key: 'small', limit: 5, window: 50_000 },
         { key: 'large', limit: 100, window: 50_000 },
       ]
-      const tries = await Promise.all(Array.from({ length: 20 }, () => set.under.store.limits.spend([small as Budget, large as Budget])))
+      // How finely one is counted makes none of the others wider.
+      const fine = { key: 'fine', limit: 1_000_000, window: 50_000 }
+      const tries = await Promise.all(
+        Array.from({ length: 20 }, () => set.under.store.limits.spend([small as Budget, large as Budget, fine])),
+      )
       expect(tries.filter(({ outcome }) => outcome === 'spent')).toHaveLength(5)
       const left = await Promise.all(Array.from({ length: 120 }, () => set.under.store.limits.spend([large as Budget])))
       expect(left.filter(({ outcome }) => outcome === 'spent')).toHaveLength(95)
@@ -67,7 +71,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
       expect(await set.under.store.limits.spend([small as Budget])).toEqual({ outcome: 'spent' })
       expect((await set.under.store.limits.spend([small as Budget])).outcome).toBe('limited')
       set.time += 100_000
-      expect(await set.under.store.limits.sweep(100)).toBe(2)
+      expect(await set.under.store.limits.sweep(100)).toBe(3)
     })
 
     it('sees a key once until it is over, however many show it at once, over a restart too', async () => {
