@@ -34,7 +34,7 @@ const part = ({ table, id }: SealPlace, rows: number) =>
   `WITH e AS (SELECT @time() AS now, (SELECT ${id} FROM @${table} WHERE ${id} > $1 ORDER BY ${id} LIMIT 1 OFFSET ${rows - 1}) AS upto)`
 const inside = ({ id, sealed }: SealPlace) => `${id} > $1 AND (e.upto IS NULL OR ${id} <= e.upto) AND length(${sealed}) > 0`
 
-/** The verbs. */
+/** The verbs. Walks have the background's time: what is not in memory takes longer to walk by than a request may take. */
 export function createSeals(driver: Driver, { call }: Verbs): SealStore {
   const replace = async (kind: SealedKind, changes: readonly SealChange[]): Promise<number> => {
     if (changes.length === 0) return 0
@@ -71,7 +71,7 @@ export function createSeals(driver: Driver, { call }: Verbs): SealStore {
         SELECT e.upto, coalesce((SELECT json_agg(json_build_array(id, kind, sealed) ORDER BY id) FROM (
           SELECT ${place.id} AS id, ${place.kind} AS kind, encode(${place.sealed}, 'hex') AS sealed FROM @${place.table}
           WHERE ${inside(place)} AND ${secretOf(place.sealed)} ${operator} $2 ORDER BY ${place.id} LIMIT $3) p), '[]'::json) FROM e`
-      const [found] = await driver.read({ name: `sealed_${kind}_${name}`, text }, [after, secret, limit])
+      const [found] = await driver.background({ name: `sealed_${kind}_${name}`, text }, [after, secret, limit])
       const rows = ((found?.[1] ?? []) as readonly [string, SealedRow['kind'], string][]).map(([id, sort, sealed]): SealedRow => {
         return { id, kind: sort, sealed: new Uint8Array(Buffer.from(sealed, 'hex')) }
       })
@@ -82,7 +82,7 @@ export function createSeals(driver: Driver, { call }: Verbs): SealStore {
       const text = `${part(place, sealWalk.count)}
         SELECT e.upto, coalesce((SELECT json_agg(json_build_object('secret', secret, 'count', n)) FROM (
           SELECT ${secretOf(place.sealed)} AS secret, count(*) AS n FROM @${place.table} WHERE ${inside(place)} AND ${place.wanted} GROUP BY 1) c), '[]'::json) FROM e`
-      const [found] = await driver.read({ name: `count_${kind}`, text }, [after])
+      const [found] = await driver.background({ name: `count_${kind}`, text }, [after])
       return { counts: (found?.[1] ?? []) as { secret: string; count: number }[], next: (found?.[0] as string | null) ?? null }
     },
   }

@@ -46,7 +46,9 @@ export interface PostgresStore extends Store {
   isOpen(): Promise<boolean>
 }
 
+/** How often the time is noted, and how old a note is that another node does not have to write anew. Milliseconds. */
 const keepEvery = 1000
+const noteAfter = 900
 
 /** The driver's options with what is not said filled in. */
 export function driverOptions({
@@ -97,9 +99,10 @@ function storeOn(driver: Driver): PostgresStore {
   const endListening = driver.listen(`"${driver.schema}.channel"`, () => {
     for (const hint of hints) hint()
   })
-  const keep = () => verbs.call({ name: 'keep_time', text: 'SELECT @keep_time()' }, [])
-  // The time is noted, so that it goes back by no more than this when a server with a slower clock takes over.
-  const keeper = setInterval(() => void keep().catch(() => {}), keepEvery)
+  // The time is noted, so that it goes back by no more than two seconds when a server with a slower clock takes over. By one
+  // node for all: each note is a version of a row that every check reads, and a long dump keeps them all.
+  const noteTime = { name: 'note_time', text: `UPDATE @clock SET at = @wall() WHERE at < @wall() - ${noteAfter}` }
+  const keeper = setInterval(() => void driver.write(noteTime, []).catch(() => {}), keepEvery)
   keeper.unref()
   let last = 0
   const listed = `SELECT json_build_array(${selection(auditColumns, 'a')}) FROM @audit a`
@@ -153,7 +156,8 @@ function storeOn(driver: Driver): PostgresStore {
     async close() {
       clearInterval(keeper)
       endListening()
-      await keep().catch(() => {})
+      // To the last: whoever opens it next may be the only one, with a slower clock.
+      await verbs.call({ name: 'keep_time', text: 'SELECT @keep_time()' }, []).catch(() => {})
       await driver.close()
     },
   }
