@@ -14,7 +14,7 @@ import { createGroup } from './group.ts'
 import { askedOf as passkeyAsked } from './passkeys.ts'
 import { createRaise } from './raise.ts'
 import { sweepSessions } from './sweep.ts'
-import { auditJson, auditLines, feedLife, headOf, hex, type Logged, live, selection, type Verbs } from './write.ts'
+import { auditJson, auditLines, feedLife, headOf, hex, type Logged, live, liveBeside, selection, type Verbs } from './write.ts'
 
 /** All of a user, found by whose they are: else all that live may be walked by the index of their ends, as long as a plan lives that was made when they were few. */
 export const sessionsOf = (user: string) => `(SELECT * FROM @sessions WHERE user_id = ${user} OFFSET 0)`
@@ -118,7 +118,7 @@ BEGIN
   now := @time();
   IF most > 0 THEN
     SELECT coalesce(array_agg(sid ORDER BY last_seen_at, created_at), '{}') INTO over FROM ${sessionsOf('person.id')} s
-      WHERE client_id = asked->'session'->>'clientId' AND parent IS NULL AND ${live}
+      WHERE client_id = asked->'session'->>'clientId' AND parent IS NULL AND ${liveBeside("asked->'session'")}
       AND sid <> coalesce(asked->>'replaces', '');
     IF cardinality(over) >= most THEN
       IF asked->>'onLimit' = 'deny' THEN PERFORM @refuse('{"outcome":"limit"}'); END IF;
