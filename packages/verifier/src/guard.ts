@@ -250,7 +250,7 @@ export function createGuardFactory(parts: GuardParts) {
               : refuse('cross_site_request')
           if (typeof parts.origins !== 'function') return from(parts.origins)
           // Who may be asked for is asked only about a strange one.
-          return ours ? from([]) : parts.origins().then(from).catch(faultOf)
+          return ours || origin === 'null' ? from([]) : Promise.resolve().then(parts.origins).then(from).catch(faultOf)
         }
       }
       return byCredential(request, authorization, bearer, session, token)

@@ -45,7 +45,7 @@ function faultOf(
   if (!within(policy.window, 1000, 60_000)) return field('policy.window')
   if (client.transport === 'cookie' && policy.rotate === 'always') return field('policy.rotate')
   const { rotate, window } = { ...defaults, ...policy }
-  const own = policy.rotate !== undefined || policy.window !== undefined
+  const own = client.transport === 'cookie' && (policy.rotate !== undefined || policy.window !== undefined)
   if (own && typeof rotate === 'number' && rotate < 10 * window) return field('policy.rotate')
   return undefined
 }
@@ -86,7 +86,8 @@ export function createClients(
       if (keys === undefined) return field('keys')
       const next = { ...stored(before), ...changed, keys }
       const fault = faultOf(next, defaults, place)
-      if (fault !== undefined) return fault
+      // What this does not change stood there before, and keeps nobody from disabling the client.
+      if (fault !== undefined && (String(fault.options?.field).split('.')[0] as string) in changed) return fault
       const put = await store.clients.put(next, before, drafts)
       if (put !== 'conflict') return { ok: true, ...put }
     }

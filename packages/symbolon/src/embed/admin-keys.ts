@@ -59,10 +59,15 @@ export function adminKeyHashes(directory: string, dev: boolean, refused: (error:
   const read = () => {
     const stat = statSync(pathOf(directory), { throwIfNoEntry: false })
     const now = stat === undefined ? 'none' : `${stat.ino} ${stat.mtimeMs} ${stat.ctimeMs} ${stat.size}`
-    if (now !== seen) {
-      seen = now
-      hashes = own
+    if (now === seen) return hashes
+    seen = now
+    hashes = own
+    try {
       hashes = [...own, ...listAdminKeys(directory).map((key) => Buffer.from(key.hash, 'base64url'))]
+    } catch (error) {
+      // One that could not be read may be read the next time; one that others can read says so by its change.
+      if (stat !== undefined && (stat.mode & 0o077) === 0) seen = ''
+      throw error
     }
     return hashes
   }

@@ -39,6 +39,7 @@ import { startJobs } from './jobs.ts'
 import { watchKeys } from './key-watch.ts'
 import { createMarkKeeper, type MarkKeeper } from './mark.ts'
 import { type AuthOptions, readOptions, type Settings } from './options.ts'
+import { rememberOrigins } from './origins.ts'
 import { claimStore } from './serving.ts'
 import { createSigner } from './signer.ts'
 import { createSource } from './source.ts'
@@ -280,7 +281,7 @@ export function createAuth(options: AuthOptions): AuthObject {
     ready: async () => void (await ready()),
     opened: () => opened !== undefined,
   })
-  const origins = async () => (await ready()).core.clients.origins()
+  const origins = rememberOrigins(async () => (await ready()).core.clients.origins())
   const watched = watchKeys(
     source,
     () => (opened as Opened).core.keys.maintain(),

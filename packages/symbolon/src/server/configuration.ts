@@ -239,10 +239,17 @@ function readFile(file: string): Settings {
   return { ...settings }
 }
 
+const hasPassword = (url: unknown): boolean => {
+  if (typeof url !== 'string' || !URL.canParse(url)) return false
+  const { password, searchParams } = new URL(url)
+  return password !== '' || searchParams.has('password')
+}
+
 /** Whether a secret stands in a configuration itself: then only its owner may read it, as any file of secrets. */
 function holdsSecret({ secrets, webhooks, database, delivery }: Settings): boolean {
-  const passwords = [database, delivery].map((one) => JSON.stringify(one ?? '')).some((text) => /:\/\/[^"@/]*:[^"@/]+@/.test(text))
-  return passwords || (Array.isArray(secrets) && secrets.length > 0) || (Array.isArray(webhooks) && webhooks.length > 0)
+  const { smtp } = (delivery ?? {}) as { readonly smtp?: { readonly url?: unknown } }
+  const urls = [typeof database === 'string' ? database : (database as { readonly url?: unknown } | undefined)?.url, smtp?.url]
+  return urls.some(hasPassword) || (Array.isArray(secrets) && secrets.length > 0) || (Array.isArray(webhooks) && webhooks.length > 0)
 }
 
 /** Webhooks as JSON, or from a file that only its owner reads: their secrets stand in it. */

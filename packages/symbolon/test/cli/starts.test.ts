@@ -92,7 +92,8 @@ it.each<[string, () => Promise<Env> | Env, RegExp]>([
 
 it.each<[string, boolean, object]>([
   ['secrets', true, { secrets: ['x'.repeat(40)] }],
-  ['a password for mails', true, { delivery: { smtp: { url: 'smtps://ada:pass@mail.example.com', from: 'a@example.com' } } }],
+  ['a password for mails', true, { delivery: { smtp: { url: 'smtps://ada@example.com:pass@mail.example.com', from: 'a@example.com' } } }],
+  ['a password in a query', true, { database: { url: 'postgres://db.example/symbolon?user=symbolon&password=pass' } }],
   ['a password for the database', true, { database: { url: 'postgres://symbolon:pass@db.example/symbolon' } }],
   [
     'none of them',

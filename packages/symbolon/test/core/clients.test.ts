@@ -42,9 +42,28 @@ it('rotates in ten windows at least, whichever of the two is the service’s own
     expect(await of({ rotate: 600_000 })).toBe('ok')
     expect(await of({ rotate: 100_000, window: 10_000 })).toBe('ok')
     expect(await of({ window: 30_000 })).toBe('ok')
+    // Refresh tokens rotate at every use, whatever stands there.
+    expect(
+      (await other.core.clients.create({ name: 'Two', transport: 'native', policy: { window: 60_000, rotate: 1000 } }, 'test')).ok,
+    ).toBe(true)
   } finally {
     await other.close()
   }
+})
+
+it('is disabled all the same where an older version took what this one would not', async () => {
+  const { clients } = setting.core
+  const made = await clients.create({ name: 'One', transport: 'cookie' }, 'test')
+  if (!made.ok) throw new Error(made.code)
+  const { epoch: _, createdAt: __, tenant: ___, ...record } = made.client
+  await setting.store.clients.put({ ...record, policy: { rotate: 1000 } }, made.client, [])
+  const change = async (what: object) => {
+    const changed = await clients.change(made.client.id, what, 'test')
+    return changed.ok ? 'ok' : changed.options?.field
+  }
+  expect(await change({ policy: { rotate: 2000 } })).toBe('policy.rotate')
+  expect(await change({ status: 'disabled', origins: [] })).toBe('ok')
+  expect((await clients.find(made.client.id))?.status).toBe('disabled')
 })
 
 it('keeps a scope one word', async () => {

@@ -182,6 +182,19 @@ describe('deletion', () => {
     expect((await byApi('/v1/account/events', 'GET')).status).toBe(200)
     expect(await code(await byApi('/v1/account', 'DELETE'))).toBe('missing_credential')
     expect(await code(await byApi('/v1/account/export', 'GET'))).toBe('missing_credential')
+    expect((await fetch(`${service.origin}/account`, { headers: bearer(minted.access_token), redirect: 'manual' })).status).toBe(303)
+    const page = /name="form_token" value="([^"]+)"/.exec(await (await one.fetch('/account')).text())?.[1] ?? ''
+    const byPage = (cookie: string) =>
+      fetch(`${service.origin}/account/delete`, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: { ...bearer(minted.access_token), origin: service.origin, ...(cookie !== '' && { cookie }) },
+        body: new URLSearchParams({ form_token: page }),
+      })
+    expect((await byPage('')).status).toBe(303)
+    const invented = String(one.jar.get('symbolon')).replace(/[^.]+$/, 'A'.repeat(32))
+    expect((await byPage(`symbolon=${invented}`)).status).toBe(303)
+    expect(await service.auth.users.find({ id })).toBeDefined()
     const gone = await one.fetch('/v1/account', { method: 'DELETE' })
     expect(gone.status).toBe(204)
     const head = await service.auth.feed.head()

@@ -40,7 +40,8 @@ export const start = (site: Site) => async (c: Http) => {
   const client = await core.clients.find(clientId)
   await refuseBrowser(c, site, client)
   // Without cookies there is no page to return from.
-  if (body.return_to !== undefined && client?.transport !== 'cookie') throw new SymbolonError('invalid_request', { field: 'return_to' })
+  if (body.return_to !== undefined && client !== undefined && client.transport !== 'cookie')
+    throw new SymbolonError('invalid_request', { field: 'return_to' })
   const answer = await core.login.start({
     returnTo: client === undefined ? null : returnAddress(site, client, body.return_to),
     method,

@@ -7,14 +7,14 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Client, LoginStep, Refused, SessionSnapshot } from '#core'
 import { accountTexts, pageTexts, passkeyTexts } from '#messages'
 import { readForm, readQuery } from '../body.ts'
-import { type Http, refusal, type Site, whoIs } from '../context.ts'
+import { type Http, refusal, type Site } from '../context.ts'
 import { AccountPage, NoticePage } from '../pages/account.tsx'
 import { CodePage, IdentifierPage, type Journey, proofOfWork } from '../pages/login.tsx'
 import { eventView, passkeyView, sessionViews } from '../views.ts'
 import { exported, mostEvents, removeOwn } from './account.ts'
 import { browserOf, completeLogin, pageAnswer } from './login.ts'
 import { offerRoutes } from './offer.tsx'
-import { byOwner, ownRecent, provenEnough } from './passkeys.ts'
+import { byOwner, own, ownRecent, provenEnough } from './passkeys.ts'
 import { ended } from './session.ts'
 import { createShowing, expected, expectedOfCode, statusOf } from './showing.ts'
 import { stepUpRoutes } from './step-up.tsx'
@@ -202,7 +202,7 @@ export function pageRoutes(site: Site) {
 
     account: async (c: Http) => {
       try {
-        const snapshot = await whoIs(c, site)
+        const snapshot = await own(c, site)
         const { session, user, now } = snapshot
         const sessions = await sessionViews(core, user, session.sid)
         return show(
@@ -236,7 +236,7 @@ export function pageRoutes(site: Site) {
       const look = lookOf(c)
       const t = accountTexts(look)
       try {
-        const snapshot = await whoIs(c, site)
+        const snapshot = await own(c, site)
         ownForm(c, `account\n${snapshot.session.sid}`, form.form_token)
         await removeOwn(c, site, snapshot)
       } catch (error) {
@@ -258,7 +258,7 @@ export function pageRoutes(site: Site) {
 
     signOut: async (c: Http) => {
       const form = await readForm(c, signOutForm)
-      const { session, user } = await whoIs(c, site)
+      const { session, user } = await own(c, site)
       ownForm(c, `account\n${session.sid}`, form.form_token)
       if ((form.sid === undefined) === (form.scope === undefined)) throw new SymbolonError('invalid_request')
       if (form.sid !== undefined && !isSid(form.sid)) throw new SymbolonError('not_found')
@@ -268,8 +268,8 @@ export function pageRoutes(site: Site) {
           : form.scope === 'all'
             ? { user: user.id }
             : { user: user.id, except: session.sid }
-      const own = form.sid === session.sid || form.scope === 'all'
-      const revoked = await core.sessions.revoke(target, own ? 'sign_out' : 'signed_out_elsewhere', {
+      const here = form.sid === session.sid || form.scope === 'all'
+      const revoked = await core.sessions.revoke(target, here ? 'sign_out' : 'signed_out_elsewhere', {
         actor: user.id,
         caller: c.var.caller,
       })
