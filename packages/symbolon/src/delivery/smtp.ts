@@ -70,7 +70,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
     return connected
   }
   /** `later`: those that wait to be tried again. They hold no connection: a server that puts some recipients off must not hold up the others. */
-  const lane = () => ({ line: [] as Mail[], later: new Set<() => void>() })
+  const lane = () => ({ line: [] as Mail[], later: new Map<Mail, ReturnType<typeof setTimeout>>() })
   const [notices, others] = [lane(), lane()]
   const laneOf = (delivery: Delivery) => (isNotice(delivery) ? notices : others)
   const waiting = ({ line, later }: ReturnType<typeof lane>) => line.length + later.size
@@ -78,16 +78,31 @@ export function createSmtp(options: SmtpOptions): Smtp {
   let closed = false
   let idle = () => {}
 
-  const again = (mail: Mail, ms: number) => {
+  const due = (mail: Mail) => {
     const { line, later } = laneOf(mail.delivery)
-    const back = () => {
-      clearTimeout(timer)
-      later.delete(back)
-      line.push(mail)
-      work()
-    }
-    const timer = setTimeout(back, ms)
-    later.add(back)
+    clearTimeout(later.get(mail))
+    later.delete(mail)
+    line.push(mail)
+    work()
+  }
+  const again = (mail: Mail, ms: number) => laneOf(mail.delivery).later.set(mail, setTimeout(due, ms, mail))
+
+  /**
+   * Makes room for a new notice, where one waits for another try: of those that were tried most, the oldest goes. So nobody keeps
+   * notices away by mailboxes whose server puts everything off.
+   */
+  const giveOneUp = (): boolean => {
+    const { line, later } = notices
+    // With as many tries behind them, those in line are older than those that wait for it, and in both the first is the oldest.
+    const tired = [...line, ...later.keys()].reduce<Mail | undefined>(
+      (one, other) => (other.tried > (one?.tried ?? 0) ? other : one),
+      undefined,
+    )
+    if (tired === undefined) return false
+    clearTimeout(later.get(tired))
+    if (!later.delete(tired)) line.splice(line.indexOf(tired), 1)
+    observe({ event: 'mail.failed', code: null })
+    return true
   }
 
   const send = async ({ delivery, tried }: Mail): Promise<void> => {
@@ -131,8 +146,10 @@ export function createSmtp(options: SmtpOptions): Smtp {
 
   return {
     queue(delivery) {
-      const full = isNotice(delivery) ? waiting(notices) + waiting(others) >= 2 * most : waiting(others) >= most
-      if (closed || full) throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
+      const told = isNotice(delivery)
+      const full = told ? waiting(notices) + waiting(others) >= 2 * most : waiting(others) >= most
+      if (closed || (full && !(told && giveOneUp())))
+        throw new SymbolonError('try_later', { retryAfter: 10, detail: 'the mail queue is full' })
       laneOf(delivery).line.push({ delivery, tried: 0 })
       work()
     },
@@ -149,7 +166,7 @@ export function createSmtp(options: SmtpOptions): Smtp {
     },
     async close(deadline = 5000) {
       closed = true
-      for (const now of [...notices.later, ...others.later]) now()
+      for (const mail of [...notices.later.keys(), ...others.later.keys()]) due(mail)
       let timer: ReturnType<typeof setTimeout> | undefined
       await new Promise<void>((resolve) => {
         idle = resolve

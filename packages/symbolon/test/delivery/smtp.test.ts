@@ -206,13 +206,36 @@ it('has room for notices where codes are refused, sends them first, and refuses 
   expect(kinds.slice(0, 10)).toContain('notice')
 })
 
-it('keeps no code out for the notices that wait', async () => {
-  const { smtp, received, events } = await open({ refuse: putOff, retries: [600_000], most: 3 })
-  for (let i = 0; i < 6; i++) smtp.queue(notice('slow@example.com'))
-  await until(() => events.filter(({ event }) => event === 'mail.retried').length === 6)
-  expect(() => smtp.queue(notice())).toThrow(expect.objectContaining({ code: 'try_later' }))
+it('keeps neither a code nor a new notice out for the notices that are put off: of those tried most, the oldest goes', async () => {
+  const asked: string[] = []
+  const refuse = (turn: number, address: string) => {
+    asked.push(address)
+    return putOff(turn, address)
+  }
+  const { smtp, received, events } = await open({ refuse, retries: [], noticeRetries: [1, 600_000], most: 3 })
+  const count = (name: string) => events.filter(({ event }) => event === name).length
+  /** Each waits for its third try. */
+  const wait = async (to: string) => {
+    const before = count('mail.retried')
+    smtp.queue(notice(to))
+    await until(() => count('mail.retried') === before + 2)
+  }
+  for (const n of [1, 2, 3, 4, 5, 6]) await wait(`slow${n}@example.com`)
   smtp.queue(mail())
   await until(() => received.length === 1)
+  // All but the first find the room that it left.
+  for (let i = 2; i < 12; i++) {
+    smtp.queue(notice())
+    await until(() => received.length === i)
+  }
+  expect(count('mail.failed')).toBe(1)
+  // Each more that is put off takes the place of one.
+  for (const n of [7, 8, 9]) await wait(`slow${n}@example.com`)
+  expect(count('mail.failed')).toBe(3)
+  const before = asked.length
+  await smtp.close()
+  expect(asked.slice(before).sort()).toEqual([4, 5, 6, 7, 8, 9].map((n) => `slow${n}@example.com`))
+  expect([count('mail.sent'), count('mail.failed')]).toEqual([11, 9])
 })
 
 it('tries a notice for longer than a code', async () => {
