@@ -32,6 +32,9 @@ const step = (idle: number) => Math.min(60_000, idle / 20)
 const most = 10_000
 const perWrite = 1000
 
+/** A check that read its row before a rotation may note it after: what a later credential has shown stays shown. */
+const latest = (one: number | null, other: number | null) => (one === null || other === null ? (one ?? other) : Math.max(one, other))
+
 const merge = (older: Touch | undefined, newer: Touch): Touch =>
   older === undefined
     ? newer
@@ -39,7 +42,7 @@ const merge = (older: Touch | undefined, newer: Touch): Touch =>
         ...older,
         ...newer,
         lastSeenAt: newer.lastSeenAt === null ? older.lastSeenAt : Math.max(newer.lastSeenAt, older.lastSeenAt ?? 0),
-        seenGeneration: newer.seenGeneration ?? older.seenGeneration,
+        seenGeneration: latest(older.seenGeneration, newer.seenGeneration),
       }
 
 /** Tells the first showing of a generation from those whose row was read before that was written. Bounded: one forgotten is first again. */

@@ -49,6 +49,44 @@ describe('a credential that is presented for the first time', () => {
   })
 })
 
+describe('a check that read its row before a rotation and notes it after', () => {
+  const rows = async () => {
+    const { credential, snapshot } = await signIn(setting, 'ada@example.com', 'native')
+    const { sid } = snapshot.session
+    const row = async () => (await setting.store.sessions.find(sid))?.session as Session
+    const first = await row()
+    expect(await refresh(setting, credential)).toMatchObject({ ok: true })
+    setting.time += 11_000
+    return { first, second: await row(), row, before: credential }
+  }
+  for (const order of ['after', 'before'] as const)
+    it(`leaves the newer credential shown, noted ${order} that one`, async () => {
+      const { first, second, row, before } = await rows()
+      const { touches } = counted()
+      const notes = [() => touches.note(second, setting.time, true, 2, caller), () => touches.note(first, setting.time, true, 1, caller)]
+      for (const note of order === 'after' ? notes : notes.reverse()) note()
+      await touches.flush()
+      expect((await row()).seen).toBe(true)
+      expect(await refresh(setting, before)).toMatchObject({ ok: false, outcome: 'reused' })
+    })
+
+  it('leaves it so while a write that fails is under way', async () => {
+    const { first, second, row } = await rows()
+    let late: (() => void) | undefined = () => touches.note(first, setting.time, true, 1, caller)
+    const touch: SessionStore['touch'] = async (touched) => {
+      if (late === undefined) return setting.store.sessions.touch(touched)
+      late()
+      late = undefined
+      throw new Error('gone')
+    }
+    const touches = createTouches({ touch }, clock)
+    touches.note(second, setting.time, true, 2, caller)
+    await expect(touches.flushOf(second.sid)).rejects.toThrow('gone')
+    await touches.flush()
+    expect((await row()).seen).toBe(true)
+  })
+})
+
 /** A gatherer on the real store, and what it sent there. */
 function counted() {
   const sent: (readonly Touch[])[] = []
