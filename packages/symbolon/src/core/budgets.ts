@@ -58,7 +58,7 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
             ...budget('start address', networkOf(ip), rates.startPerAddress),
             ...budget('start overall', '', rates.startOverall),
           ],
-    /** For a guess. What all strangers may guess together keeps nobody out who is on a device that is known. */
+    /** For a guess. */
     verify: ({ mailbox, ip, known }: Spender): readonly Budget[] => [
       ...(mailbox === null
         ? []
@@ -66,8 +66,12 @@ export function createBudgets(crypto: Crypto, rates: CoreOptions['budgets']) {
           ? budget('verify known', mailbox, rates.verifyPerDevice)
           : budget('verify account', mailbox, rates.verifyPerAccount)),
       ...budget('verify address', networkOf(ip), rates.verifyPerAddress),
-      ...(known ? [] : budget('verify overall', '', rates.verifyOverall)),
     ],
+    /**
+     * And for a guess at a code that signs in. What all strangers guess together keeps nobody out who is on a device that is known;
+     * nor who answers a challenge, which nobody guesses, and where a passkey that comes first names nobody whose device could be known.
+     */
+    verifyCode: ({ known }: Spender): readonly Budget[] => (known ? [] : budget('verify overall', '', rates.verifyOverall)),
     /** For pressing a link: no guess, and charged to its attempt alone, so that neither presses end guesses nor guesses presses. */
     press: (idHash: string): readonly Budget[] => budget('press', idHash, { limit: 10, window: 900_000 }),
     /** For beginning to add a way of signing in: by a person who is signed in. No guess, so twice as many. */

@@ -3,7 +3,7 @@
 
 import { expect, it } from 'vitest'
 import { keyFactor } from '../setting/factors.ts'
-import { browser, openSetting, type Setting, signIn, start } from '../setting/service.ts'
+import { browser, caller, openSetting, type Setting, signIn, start } from '../setting/service.ts'
 
 const minute = 60_000
 const day = 24 * 60 * minute
@@ -166,6 +166,66 @@ it('bounds what strangers guess over all, before anything is compared, and keeps
     // It fills again, and no try of hers was used.
     setting.time += 20_000
     expect((await give(carol.loginId, carol.code, null)).ok).toBe(true)
+  } finally {
+    await setting.close()
+  }
+})
+
+it('spends what strangers may guess over all by no passkey, and asks nobody for it who answers by one', async () => {
+  const owners = new Set<string>()
+  const key = keyFactor(owners)
+  const setting = await openSetting({
+    policy: { methods: ['email_otp', 'passkey'] },
+    factors: [key.factor],
+    budgets: { verifyOverall: { limit: 2, window: minute } },
+  })
+  try {
+    const { login } = setting.core
+    const { snapshot } = await signIn(setting)
+    owners.add(snapshot.user.id)
+    setting.time += minute
+    const answer = async (sign: (challenge: unknown) => unknown) => {
+      const begun = await login.start({ method: 'passkey', identifier: '', clientId: 'app', ...by() })
+      if (!begun.ok) throw new Error(begun.code)
+      return login.verify({ loginId: begun.loginId, response: sign(begun.challenge), replaces: null, ...by() })
+    }
+    const guess = async (identifier: string) => {
+      const begun = await login.start({ method: 'email_otp', identifier, clientId: 'app', ...by() })
+      if (!begun.ok) throw new Error(begun.code)
+      return login.verify({ loginId: begun.loginId, code: sentLast(setting).wrong, replaces: null, ...by() })
+    }
+    for (let i = 0; i < 5; i++) expect(await answer(() => ({ answer: 'forged' }))).toMatchObject({ ok: false, code: 'login_failed' })
+    // All of it is there for codes, and then none is.
+    for (const email of ['eve@example.com', 'bob@example.com']) expect(await guess(email)).toMatchObject({ code: 'login_failed' })
+    expect(await guess('carol@example.com')).toMatchObject({ code: 'rate_limited' })
+    expect(await answer((challenge) => key.sign(challenge, snapshot.user.id))).toMatchObject({ ok: true })
+  } finally {
+    await setting.close()
+  }
+})
+
+it('spends it by no change of address, and asks nobody for it who makes one', async () => {
+  const setting = await openSetting({ budgets: { verifyOverall: { limit: 1, window: minute } } })
+  try {
+    const { addresses, login } = setting.core
+    const { snapshot } = await signIn(setting)
+    const begin = (identifier: string) => login.start({ method: 'email_otp', identifier, clientId: 'app', ...by() })
+    setting.time += minute
+    const changed = await addresses.start(snapshot, { email: 'ada@example.org', caller })
+    if (!changed.ok) throw new Error(changed.code)
+    const mail = setting.sent.at(-1)
+    const right = mail?.kind === 'address_code' ? mail.code : ''
+    const finish = (code: string) => addresses.finish(snapshot, { changeId: changed.changeId, code, device: null, caller })
+    expect(await finish(right === '000000' ? '000001' : '000000')).toMatchObject({ code: 'login_failed' })
+    // All of it is there for a sign-in, and then none is.
+    const answers = []
+    for (const email of ['eve@example.com', 'bob@example.com']) {
+      const begun = await begin(email)
+      if (!begun.ok) throw new Error(begun.code)
+      answers.push(await login.verify({ loginId: begun.loginId, code: sentLast(setting).wrong, replaces: null, ...by() }))
+    }
+    expect(answers).toMatchObject([{ code: 'login_failed' }, { code: 'rate_limited' }])
+    expect(await finish(right)).toMatchObject({ ok: true })
   } finally {
     await setting.close()
   }

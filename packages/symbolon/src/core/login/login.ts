@@ -102,7 +102,9 @@ export function createLogin(parts: LoginParts): Login {
     // An attempt that began with a key, or raises a session, says by its user whose account it is.
     const user = factor.kind === 'sent' ? undefined : await next.userOf(found)
     const account = identifier === '' ? (user?.email ?? '') : identifier
-    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(account, input, isKnown(found.client, attempt))))
+    const spender = spenderOf(account, input, isKnown(found.client, attempt))
+    const spends = [...budgets.verify(spender), ...(factor.kind === 'challenge' ? [] : budgets.verifyCode(spender))]
+    const charged = await store.attempts.charge(idHash, spends)
     if (charged.outcome === 'limited') return limited(charged)
     if (charged.outcome === 'gone') return refuse('login_failed')
     ports.crashPoint('login.charged')
