@@ -39,7 +39,7 @@ const de: AccountTexts = {
     'Sie werden überall abgemeldet, Ihre Passkeys gelten nicht mehr, und was hier über Sie gespeichert ist, wird entfernt. Das lässt sich nicht rückgängig machen. Anwendungen, in denen Sie dieses Konto benutzt haben, können eigene Daten behalten.',
   removeYes: 'Ja, mein Konto endgültig löschen',
   removeLater:
-    'Ihre E-Mail-Adresse wurde vor weniger als sieben Tagen geändert, und die frühere lässt sich noch zurücksetzen. Wenn diese Tage vorbei sind, können Sie Ihr Konto löschen. Bis dahin kann es nur der Betreiber des Dienstes.',
+    'Ihre E-Mail-Adresse wurde vor weniger als sieben Tagen geändert, und die frühere lässt sich noch wiederherstellen. Wenn diese Tage vorbei sind, können Sie Ihr Konto löschen. Bis dahin kann es nur der Betreiber des Dienstes.',
   removed: 'Ihr Konto ist gelöscht',
   removedHint: 'Sie sind überall abgemeldet. Eine E-Mail bestätigt es. Wer sich wieder anmeldet, bekommt ein neues Konto.',
 }

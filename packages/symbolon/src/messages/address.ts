@@ -88,7 +88,8 @@ const de: AddressTexts = {
   undone: 'Die Änderung ist rückgängig gemacht',
   undoneHint: (email) =>
     `Das Konto hat wieder ${email} und ist überall abgemeldet. Melden Sie sich jetzt an, und sehen Sie Ihre Passkeys und letzten Aktivitäten durch. Falls jemand anderes Ihre E-Mails lesen kann, sichern Sie zuerst das Postfach.`,
-  undoTaken: 'Diese Adresse hat inzwischen jemand anderes, sie lässt sich nicht zurücksetzen. Schreiben Sie dem Betreiber des Dienstes.',
+  undoTaken:
+    'Diese Adresse hat inzwischen jemand anderes, sie lässt sich nicht wiederherstellen. Schreiben Sie dem Betreiber des Dienstes.',
   gone: 'Dieser Link gilt nicht mehr',
   goneHint:
     'Er wurde benutzt, ist zu alt, oder ein anderer trat an seine Stelle. Falls Ihr Konto noch nicht wieder Ihres ist, schreiben Sie dem Betreiber des Dienstes.',

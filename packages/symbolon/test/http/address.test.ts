@@ -345,7 +345,7 @@ describe('deletion', () => {
     const account = await (await browser.fetch('/account', { headers })).text()
     const form_token = /name="form_token" value="([^"]+)"/.exec(account)?.[1] ?? ''
     const page = await browser.fetch('/account/delete', { method: 'POST', headers, body: new URLSearchParams({ form_token }) })
-    expect([page.status, await page.text()]).toEqual([409, expect.stringContaining('die frühere lässt sich noch zurücksetzen')])
+    expect([page.status, await page.text()]).toEqual([409, expect.stringContaining('die frühere lässt sich noch wiederherstellen')])
     expect([await idOf(next), await isAlive(browser), await deleted(next)]).toEqual([id, true, 0])
     expect(await service.auth.users.remove(id, { actor: id })).toMatchObject({ ok: false, code: 'conflict' })
     expect((await service.auth.users.remove(id, { actor: 'support' })).ok).toBe(true)
