@@ -106,8 +106,8 @@ export interface Sessions extends Checks<SessionGlance> {
   list(userId: string): Promise<{ readonly now: number; readonly sessions: readonly Session[] }>
   /** Ends one session, a user's, or a client's; a client's very many in small batches, with room for others between them. */
   revoke(target: RevokeTarget, reason: RevokeReason, by: { readonly actor: string; readonly caller?: Caller }): Promise<Ended>
-  /** Writes what activity is waiting; also on close. */
-  flush(): Promise<void>
+  /** Writes what activity is waiting. `last`, on close: waits for whoever holds a row, and throws with how much is left. */
+  flush(last?: 'last'): Promise<void>
 }
 
 /** A refresh under way, as a custom step sees it. */

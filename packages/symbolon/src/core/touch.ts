@@ -2,6 +2,7 @@
 // that a credential was presented, at once when it is the first time. Bounded; a refresh of a session writes what waits for
 // it before it decides. What cannot be written of one session waits for the next turn, and keeps no other one.
 
+import { SymbolonError } from '@symbolon/protocol'
 import type { Caller } from './api.ts'
 import type { Session } from './model.ts'
 import type { Clock, SessionStore, Touch } from './ports.ts'
@@ -17,8 +18,11 @@ export interface Touches {
   lastSeen(session: Pick<Session, 'sid' | 'lastSeenAt'>): number
   /** Writes what waits for one session, and waits for whoever holds its row. Throws as the store does where that is not written. */
   flushOf(sid: string): Promise<void>
-  /** Writes all that waits but for rows that somebody holds; throws the first fault when it has come to its end. */
-  flush(): Promise<void>
+  /**
+   * Writes all that waits but for rows that somebody holds; throws the first fault when it has come to its end. `last`: no other
+   * turn comes, so each that is left is written by itself, and waits for whoever holds its row, within the store's own times.
+   */
+  flush(last?: 'last'): Promise<void>
 }
 
 /** A write under way, of this and perhaps of others. */
@@ -106,12 +110,32 @@ export function createTouches(store: Pick<SessionStore, 'touch'>, clock: Pick<Cl
   }
 
   const settled = () => Promise.all([...writing.values()].map(({ done }) => done.catch(() => {})))
-  const flush = async (): Promise<void> => {
+  const flushAll = async (): Promise<void> => {
     // Some of what is under way may wait again.
     if (writing.size > 0) await settled()
     const others = settled()
     await writeAll([...waiting.keys()])
     await others
+  }
+
+  const flushOf = async (sid: string): Promise<void> => {
+    // A write under way may have begun before what waits was noted, or leave out a row that somebody holds.
+    for (let under = writing.get(sid); under !== undefined; under = writing.get(sid)) await under.done
+    const touch = waiting.get(sid)
+    if (touch !== undefined) await write([touch], true)
+  }
+  const flushLast = async (): Promise<void> => {
+    // What failed here may be written below, alone.
+    await flushAll().catch(() => {})
+    const faults: unknown[] = []
+    const sids = new Set([...waiting.keys(), ...writing.keys()])
+    await Promise.all([...sids].map((sid) => flushOf(sid).catch((error) => void faults.push(error))))
+    const [first] = faults
+    if (first === undefined) return
+    const error = new SymbolonError('store_unavailable', { cause: first })
+    const why = first instanceof Error ? first.message : String(first)
+    error.message = `The last activity of ${faults.length} ${faults.length === 1 ? 'session' : 'sessions'} was not written: ${why}`
+    throw error
   }
 
   const show = async () => {
@@ -148,7 +172,7 @@ export function createTouches(store: Pick<SessionStore, 'touch'>, clock: Pick<Cl
         // Full: what waits is written now. This one is noted at its next use; until then it only looks less recent.
         if (!full) {
           full = true
-          flush()
+          flushAll()
             .catch(() => {})
             .finally(() => {
               full = false
@@ -172,12 +196,7 @@ export function createTouches(store: Pick<SessionStore, 'touch'>, clock: Pick<Cl
       if (waiting.size === 0 && writing.size === 0) return lastSeenAt
       return Math.max(lastSeenAt, waiting.get(sid)?.lastSeenAt ?? writing.get(sid)?.touch.lastSeenAt ?? 0)
     },
-    async flushOf(sid) {
-      // A write under way may have begun before what waits was noted, or leave out a row that somebody holds.
-      for (let under = writing.get(sid); under !== undefined; under = writing.get(sid)) await under.done
-      const touch = waiting.get(sid)
-      if (touch !== undefined) await write([touch], true)
-    },
-    flush,
+    flushOf,
+    flush: (last) => (last === undefined ? flushAll() : flushLast()),
   }
 }

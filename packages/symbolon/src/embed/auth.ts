@@ -354,7 +354,7 @@ export function createAuth(options: AuthOptions): AuthObject {
       const one = await opening.catch(() => undefined)
       if (one === undefined) return
       one.core.feed.close()
-      const flush = () => one.core.sessions.flush().catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
+      const flush = () => one.core.sessions.flush('last').catch((error) => observe({ event: 'flush.failed', detail: sentenceOf(error) }))
       // None of it waits for a job that takes long.
       await Promise.all([one.stopJobs(), flush(), post.close(), one.mark.close()])
       await one.letGo()
