@@ -1,6 +1,7 @@
 // Ending sessions: one, a user's, a client's. Very many end batch by batch, and whoever else has something to write, or
 // something urgent to revoke, comes in between.
 
+import { type ErrorCode, SymbolonError } from '@symbolon/protocol'
 import type { Ended } from './api.ts'
 import type { RevokeReason } from './model.ts'
 import { pause } from './pause.ts'
@@ -10,9 +11,28 @@ import type { AuditDraft, Ports, RevokeTarget } from './ports.ts'
 export type Revoke = (target: RevokeTarget, reason: RevokeReason, audit: readonly AuditDraft[]) => Promise<Ended>
 
 const mostNamed = 10_000
+/** How often a batch of a walk is asked for in all, and how long after a refusal; milliseconds. A busy store refuses after ten seconds. */
+const tries = 3
+const again = 1000
+const passing: readonly string[] = ['store_unavailable', 'try_later'] satisfies ErrorCode[]
 
 /** Creates the verb. */
 export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 'store' | 'clock' | 'observe' | 'crashPoint'>): Revoke {
+  /**
+   * Whoever walks through everything waits in line with clean-up, and may be refused. To stop midway would leave sessions alive.
+   * What was committed though its answer was lost ends nobody twice.
+   */
+  const end: typeof store.sessions.revoke = async (target, reason, audit) => {
+    const walks = 'client' in target || 'before' in target
+    for (let turn = 1; ; turn++) {
+      try {
+        return await store.sessions.revoke(target, reason, audit)
+      } catch (error) {
+        if (!walks || turn === tries || !(error instanceof SymbolonError && passing.includes(error.code))) throw error
+        await pause(clock, again)
+      }
+    }
+  }
   return async (target, reason, audit) => {
     const sids: string[] = []
     let count = 0
@@ -20,7 +40,7 @@ export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 
     for (;;) {
       const began = clock.now()
       // Told to the audit log once, with the first that end.
-      const { rest, head, now, ...batch } = await store.sessions.revoke(left, reason, count === 0 ? audit : [])
+      const { rest, head, now, ...batch } = await end(left, reason, count === 0 ? audit : [])
       crashPoint('revoke.committed')
       observe({ event: 'session.revoked', reason, count: batch.sids.length })
       count += batch.sids.length

@@ -1,7 +1,8 @@
 // Ending very many, batch by batch: every batch is asked for, the answer speaks of all of them, and pauses leave half of
 // the store's time to others. On a store that ends as many as it likes at a time.
 
-import { expect, it } from 'vitest'
+import { SymbolonError } from '@symbolon/protocol'
+import { describe, expect, it } from 'vitest'
 import type { Ports, RevokeTarget } from '#core'
 import { createRevoke } from '../../src/core/revoke.ts'
 
@@ -26,7 +27,7 @@ const setting = (batches: readonly (readonly string[])[]) => {
     },
   }
   const ports = { store: { sessions: { revoke } }, clock, observe: () => {}, crashPoint: () => {} } as unknown as Ports
-  return { calls, pauses, end: createRevoke(ports) }
+  return { calls, pauses, ports, revoke, end: createRevoke(ports) }
 }
 const line = { event: 'x', userId: null, sid: null, clientId: null, ip: null, detail: {} }
 
@@ -47,4 +48,59 @@ it('ends one with one call', async () => {
   const { calls, end } = setting([['a']])
   expect(await end({ sid: 'a' }, 'sign_out', [line])).toMatchObject({ sids: ['a'], count: 1 })
   expect(calls).toHaveLength(1)
+})
+
+describe('a batch that the store refuses for now', () => {
+  const refused = (code: 'store_unavailable' | 'try_later' | 'key_unopenable', times: number) => {
+    const whole = setting([['a'], ['b'], ['c']])
+    let left = times
+    return {
+      ...whole,
+      end: createRevoke({
+        ...whole.ports,
+        store: {
+          sessions: {
+            async revoke(...asked: Parameters<typeof whole.revoke>) {
+              if (whole.calls.length === 1 && left-- > 0) throw new SymbolonError(code, { detail: 'the database is busy' })
+              return whole.revoke(...asked)
+            },
+          },
+        },
+      } as unknown as Ports),
+    }
+  }
+
+  it.each(['store_unavailable', 'try_later'] as const)('is asked for again where a walk is on its way (%s)', async (code) => {
+    const { calls, pauses, end } = refused(code, 2)
+    expect(await end({ client: 'app' }, 'admin', [line])).toMatchObject({ sids: ['a', 'b', 'c'], count: 3 })
+    expect(calls.map(({ target }) => target)).toEqual([
+      { client: 'app' },
+      { client: 'app', after: 'after 1' },
+      { client: 'app', after: 'after 2' },
+    ])
+    // As long as the first batch took, after each refusal, and as long as the second took in all.
+    expect(pauses).toEqual([40, 1000, 1000, 1000])
+  })
+
+  it('is given up after three times, and at once for what does not pass', async () => {
+    await expect(refused('store_unavailable', 3).end({ before: 1 }, 'restored', [line])).rejects.toMatchObject({
+      code: 'store_unavailable',
+    })
+    const other = refused('key_unopenable', 1)
+    await expect(other.end({ before: 1 }, 'restored', [line])).rejects.toMatchObject({ code: 'key_unopenable' })
+    expect(other.pauses).not.toContain(1000)
+  })
+
+  it('is told at once to whoever ends one, or one user’s: a request waits for it', async () => {
+    for (const target of [{ sid: 'a' }, { user: 'u' }]) {
+      let asked = 0
+      const revoke = async () => {
+        asked++
+        throw new SymbolonError('store_unavailable')
+      }
+      const end = createRevoke({ ...setting([]).ports, store: { sessions: { revoke } } } as unknown as Ports)
+      await expect(end(target, 'admin', [line])).rejects.toMatchObject({ code: 'store_unavailable' })
+      expect(asked).toBe(1)
+    }
+  })
 })
