@@ -97,8 +97,9 @@ export async function claimStore(leases: LeaseStore, { seals, closed, clocks = c
   }
 }
 
-/** How many processes that may run just now seal under a secret. */
-export async function sealingUnder(leases: LeaseStore, secret: string): Promise<number> {
+/** How many processes that may run just now seal under a secret. `unnamed`: those of an older version, which do not say under which. */
+export async function sealingUnder(leases: LeaseStore, secret: string): Promise<{ readonly named: number; readonly unnamed: number }> {
   const { now, leases: all } = await leases.list()
-  return all.filter(({ name, holder, until }) => name.startsWith(servingPrefix) && until > now && holder?.split(' ')[1] === secret).length
+  const under = all.filter(({ name, until }) => name.startsWith(servingPrefix) && until > now).map(({ holder }) => holder?.split(' ')[1])
+  return { named: under.filter((one) => one === secret).length, unnamed: under.filter((one) => one === undefined).length }
 }

@@ -3,8 +3,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Libsql from 'libsql'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createAuth, createUpkeep } from '#embed'
+import { servingPrefix } from '#stores/rows'
+import { openSqliteStore } from '#stores/sqlite'
+import { createBrowser, signInOver } from '../setting/browser.ts'
 
 let data: string
 beforeEach(() => {
@@ -37,5 +41,70 @@ it('refuses while a node that was forgotten seals under it, --revoke or not, and
     await upkeep.close()
     await forgotten.close()
     await restarted.close()
+  }
+})
+
+const storeOf = () => openSqliteStore({ path: join(data, 'symbolon.db') })
+/** Leaves one session sealed under the older secret, and opens the care of the store. */
+async function left() {
+  const auth = await start(older, newer)
+  const browser = createBrowser('http://localhost:3000', (request) => auth.handler(request))
+  expect((await signInOver(browser, '/auth', 'ada@example.com')).status).toBe(200)
+  await auth.close()
+  const upkeep = await createUpkeep(options(newer, older))
+  const [, old] = upkeep.secretIds as [string, string]
+  return { upkeep, old }
+}
+
+it('asks for nodes before it counts: one may seal in what was counted, and end', async () => {
+  const { upkeep, old } = await left()
+  const node = await start(older, newer)
+  try {
+    await expect(upkeep.drop(old, false, 'test')).rejects.toThrow(/^A node still seals under/)
+    await node.close()
+    await expect(upkeep.drop(old, false, 'test')).rejects.toThrow(/^Still sealed under/)
+  } finally {
+    await upkeep.close()
+    await node.close()
+  }
+})
+
+it('asks once more before it forgets the secret: one may have begun meanwhile', async () => {
+  const { upkeep, old } = await left()
+  const store = await storeOf()
+  const file = new Libsql(join(data, 'symbolon.db'))
+  try {
+    // As if a node began while the session is given up.
+    file.exec(`CREATE TRIGGER begins AFTER UPDATE ON sessions BEGIN
+      INSERT OR REPLACE INTO leases VALUES ('${servingPrefix}late', 'late ${old}', ${Date.now() + 600_000}, NULL); END`)
+    await expect(upkeep.drop(old, true, 'test')).rejects.toThrow(/^A node still seals under/)
+    expect(await store.seals.noted()).toContain(old)
+    file.exec('DROP TRIGGER begins')
+    await store.leases.release(`${servingPrefix}late`, `late ${old}`, false)
+    await upkeep.drop(old, true, 'test')
+    expect(await store.seals.noted()).not.toContain(old)
+  } finally {
+    file.close()
+    await store.close()
+    await upkeep.close()
+  }
+})
+
+it('refuses while a node runs that does not say under which it seals: one of an older version', async () => {
+  const { upkeep, old } = await left()
+  const store = await storeOf()
+  try {
+    await store.leases.take(`${servingPrefix}older`, 'older', 60_000)
+    await upkeep.reseal(() => {})
+    await expect(upkeep.drop(old, true, 'test')).rejects.toThrow(
+      /^A node of an older version runs, and may seal under [0-9a-f]{16}: restart/,
+    )
+    await store.leases.release(`${servingPrefix}older`, 'older', false)
+    // One that seals under another keeps nobody from it.
+    await store.leases.take(`${servingPrefix}newer`, `newer ${upkeep.secretIds[0]}`, 60_000)
+    expect(await upkeep.drop(old, false, 'test')).toEqual({ sessions: 0, keys: 0 })
+  } finally {
+    await store.close()
+    await upkeep.close()
   }
 })
