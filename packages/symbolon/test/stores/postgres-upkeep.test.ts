@@ -3,7 +3,10 @@
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openPostgresStore } from '#stores/postgres'
+import { closingName } from '#stores/rows'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
+import { createIsOpen } from '../../src/stores/postgres/closing.ts'
+import { openDriver } from '../../src/stores/postgres/driver.ts'
 import { client, sign } from '../suites/store/setting.ts'
 
 let server: Postgres
@@ -95,5 +98,31 @@ it('notes the time about once a second, however many nodes there are, and to the
     expect(await behind()).toBe(0)
   } finally {
     await Promise.all(nodes.map((node) => node.close()))
+  }
+})
+
+it('is asked once for all whether it is open, and never by a statement that was sent before', async () => {
+  const url = server.url(await server.create())
+  await (await openPostgresStore({ url })).close()
+  const driver = openDriver({ url, schema: 'symbolon', connections: 4, patience: 900, observe: () => {} })
+  try {
+    let sent = 0
+    const isOpen = createIsOpen({
+      read(...asked) {
+        sent++
+        return driver.read(...asked)
+      },
+    })
+    expect(new Set(await Promise.all(Array.from({ length: 500 }, isOpen)))).toEqual(new Set([true]))
+    expect(sent).toBe(1)
+    const first = isOpen()
+    while (sent < 2) await new Promise((resolve) => setImmediate(resolve))
+    const later = [isOpen(), isOpen()]
+    await Promise.all([first, ...later])
+    expect(sent).toBe(3)
+    await driver.write({ name: 'close', text: "INSERT INTO @meta VALUES ($1, '{}')" }, [closingName])
+    expect(await isOpen()).toBe(false)
+  } finally {
+    await driver.close()
   }
 })

@@ -4,6 +4,7 @@
 import { type Closing, closedError, closingName, closingOf, copiedTables, sentenceOfClosing } from '#stores/rows'
 import type { Driver } from './driver.ts'
 import { closedCode } from './faults.ts'
+import { createGroup } from './group.ts'
 
 export const closingFunctions = `
 CREATE FUNCTION @refuse_closed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -42,8 +43,18 @@ export async function checkOpen(driver: Pick<Driver, 'alone'>, place: string): P
   if (closing !== undefined) throw closedError(sentenceOfClosing(closing, place))
 }
 
-/** Whether the schema is open to services now. */
-export async function isOpen(driver: Pick<Driver, 'read'>): Promise<boolean> {
-  const rows = await driver.read({ name: 'is_open', text: 'SELECT value FROM @meta WHERE name = $1' }, [closingName])
-  return closingOf(rows[0]?.[0]) === undefined
+/** Creates the verb that tells whether the schema is open to services: after it was asked, by one statement for all who ask at once. */
+export function createIsOpen(driver: Pick<Driver, 'read'>): () => Promise<boolean> {
+  const text = 'SELECT value FROM @meta WHERE name = $1'
+  const ask = createGroup({
+    async run(asked: readonly null[]) {
+      const rows = await driver.read({ name: 'is_open', text }, [closingName])
+      const open = closingOf(rows[0]?.[0]) === undefined
+      return asked.map(() => open)
+    },
+    flights: 1,
+    perGroup: 20_000,
+    patience: 700,
+  })
+  return () => ask(null)
 }

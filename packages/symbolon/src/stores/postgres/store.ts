@@ -7,7 +7,7 @@ import { auditColumns, auditOf, type Row } from '#stores/rows'
 import { createAddresses } from './addresses.ts'
 import { createAttempts } from './attempts.ts'
 import { createClients } from './clients.ts'
-import { checkOpen, isOpen, placeOf } from './closing.ts'
+import { checkOpen, createIsOpen, placeOf } from './closing.ts'
 import { type Driver, type DriverOptions, openDriver } from './driver.ts'
 import { examine } from './examine.ts'
 import { createFeed } from './feed.ts'
@@ -144,7 +144,7 @@ function storeOn(driver: Driver): PostgresStore {
       return last
     },
     examine: () => examine(driver),
-    isOpen: () => isOpen(driver),
+    isOpen: createIsOpen(driver),
     onRevocations(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
