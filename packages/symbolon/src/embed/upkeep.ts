@@ -73,18 +73,15 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
   const published = async () =>
     (await store.keys.list()).keys.filter(({ state }) => state !== 'retired' && state !== 'revoked').map(({ kid }) => kid)
 
-  /** What a node seals under it from now on nobody could open, given up or not. */
-  const refuseSealing = async (secret: string) => {
+  /** Why a secret cannot be dropped beside the nodes that run: what one seals under it from now on nobody could open, given up or not. */
+  const sealedBeside = async (secret: string): Promise<string | undefined> => {
     const { named, unnamed } = await sealingUnder(store.leases, secret)
     const killed = '(one that was killed counts for a minute), then run: symbolon secrets rotate'
     if (named > 0)
-      throw refuseOption(
-        `${named === 1 ? 'A node still seals' : `${named} nodes still seal`} under ${secret}: restart ${named === 1 ? 'it' : 'them'} with the new file ${killed}`,
-      )
+      return `${named === 1 ? 'A node still seals' : `${named} nodes still seal`} under ${secret}: restart ${named === 1 ? 'it' : 'them'} with the new file ${killed}`
     if (unnamed > 0)
-      throw refuseOption(
-        `A node of an older version runs, and may seal under ${secret}: restart it with this version and the new file ${killed}`,
-      )
+      return `A node of an older version runs, and may seal under ${secret}: restart it with this version and the new file ${killed}`
+    return undefined
   }
 
   return {
@@ -131,7 +128,7 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
     async drop(secret, revoke, by) {
       if (crypto.secretIds[0] === secret) throw refuseOption(`The secret ${secret} is the one that seals; promote another one first.`)
       // Asked before anything is counted: a node may seal in a part that was counted, and end before the last of them.
-      await refuseSealing(secret)
+      const before = await sealedBeside(secret)
       const under = (await seals.status()).find((one) => one.secret === secret)
       if (under === undefined) {
         if (!(await store.seals.noted()).includes(secret))
@@ -144,10 +141,8 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
             ? `Still sealed under ${secret}: ${left}. Run: symbolon secrets rotate (or give them up: symbolon secrets drop ${secret} --revoke)`
             : `Still sealed under ${secret}, which is not configured: ${left}. Put it back and run: symbolon secrets rotate (or give them up: symbolon secrets drop ${secret} --revoke)`,
         )
+      if (before !== undefined) throw refuseOption(before)
       const given = left === '' ? { sessions: 0, keys: 0 } : await seals.giveUp(secret, by)
-      // And at the last: one may have begun meanwhile, with an older file.
-      await refuseSealing(secret)
-      await seals.forget(secret)
       const kids = await published()
       const mark = createMarkKeeper(
         data,
@@ -157,6 +152,10 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
       )
       mark.grew()
       await mark.close()
+      // And at the last: one may have begun meanwhile, with an older file.
+      const since = await sealedBeside(secret)
+      if (since !== undefined) throw refuseOption(since)
+      await seals.forget(secret)
       return given
     },
     async plan() {
