@@ -86,8 +86,9 @@ export function createClients(
       if (keys === undefined) return field('keys')
       const next = { ...stored(before), ...changed, keys }
       const fault = faultOf(next, defaults, place)
-      // What this does not change stood there before, and keeps nobody from disabling the client.
-      if (fault !== undefined && (String(fault.options?.field).split('.')[0] as string) in changed) return fault
+      // What stood there before keeps nobody from disabling the client.
+      const stood = changed.status === 'disabled' && !((String(fault?.options?.field).split('.')[0] as string) in changed)
+      if (fault !== undefined && !stood) return fault
       const put = await store.clients.put(next, before, drafts)
       if (put !== 'conflict') return { ok: true, ...put }
     }

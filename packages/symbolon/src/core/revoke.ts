@@ -1,7 +1,7 @@
 // Ending sessions: one, a user's, a client's. Very many end batch by batch, and whoever else has something to write, or
 // something urgent to revoke, comes in between.
 
-import { type ErrorCode, SymbolonError } from '@symbolon/protocol'
+import { SymbolonError } from '@symbolon/protocol'
 import type { Ended } from './api.ts'
 import type { RevokeReason } from './model.ts'
 import { pause } from './pause.ts'
@@ -14,13 +14,12 @@ const mostNamed = 10_000
 /** How often a batch of a walk is asked for in all, and how long after a refusal; milliseconds. A busy store refuses after ten seconds. */
 const tries = 3
 const again = 1000
-const passing: readonly string[] = ['store_unavailable', 'try_later'] satisfies ErrorCode[]
 
 /** Creates the verb. */
 export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 'store' | 'clock' | 'observe' | 'crashPoint'>): Revoke {
   /**
    * Whoever walks through everything waits in line with clean-up, and may be refused. To stop midway would leave sessions alive.
-   * What was committed though its answer was lost ends nobody twice.
+   * Only what was never sent is asked for again: a commit that is in doubt must not be acknowledged by another look.
    */
   const end: typeof store.sessions.revoke = async (target, reason, audit) => {
     const walks = 'client' in target || 'before' in target
@@ -28,7 +27,7 @@ export function createRevoke({ store, clock, observe, crashPoint }: Pick<Ports, 
       try {
         return await store.sessions.revoke(target, reason, audit)
       } catch (error) {
-        if (!walks || turn === tries || !(error instanceof SymbolonError && passing.includes(error.code))) throw error
+        if (!walks || turn === tries || !(error instanceof SymbolonError && error.code === 'try_later')) throw error
         await pause(clock, again)
       }
     }

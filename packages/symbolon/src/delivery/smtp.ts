@@ -38,6 +38,8 @@ interface Mail {
   readonly tried: number
 }
 
+const domainOf = ({ delivery }: Mail) => ('to' in delivery ? delivery.to.slice(delivery.to.lastIndexOf('@')) : '')
+
 /** A refusal for good (RFC 5321 §4.2.1: 5yz). */
 const isFinal = (error: unknown) => Number((error as { responseCode?: number } | null)?.responseCode) >= 500
 
@@ -88,16 +90,20 @@ export function createSmtp(options: SmtpOptions): Smtp {
   const again = (mail: Mail, ms: number) => laneOf(mail.delivery).later.set(mail, setTimeout(due, ms, mail))
 
   /**
-   * Makes room for a new notice, where one waits for another try: of those that were tried most, the oldest goes. So nobody keeps
-   * notices away by mailboxes whose server puts everything off.
+   * Makes room for a new notice, where one waits for another try: of the domain that has most of them, the one tried most, and of
+   * those the oldest. So nobody keeps notices away, or drives out another's, by mailboxes whose server puts everything off.
    */
   const giveOneUp = (): boolean => {
     const { line, later } = notices
     // With as many tries behind them, those in line are older than those that wait for it, and in both the first is the oldest.
-    const tired = [...line, ...later.keys()].reduce<Mail | undefined>(
-      (one, other) => (other.tried > (one?.tried ?? 0) ? other : one),
-      undefined,
-    )
+    const tried = [...line, ...later.keys()].filter((mail) => mail.tried > 0)
+    const waiting = new Map<string, number>()
+    for (const mail of tried) waiting.set(domainOf(mail), (waiting.get(domainOf(mail)) ?? 0) + 1)
+    const many = (mail: Mail) => waiting.get(domainOf(mail)) as number
+    const tired = tried.reduce<Mail | undefined>((one, other) => {
+      if (one === undefined || many(other) > many(one)) return other
+      return many(other) === many(one) && other.tried > one.tried ? other : one
+    }, undefined)
     if (tired === undefined) return false
     clearTimeout(later.get(tired))
     if (!later.delete(tired)) line.splice(line.indexOf(tired), 1)

@@ -1,11 +1,10 @@
 // Foreign origins as the store lists them, for guards in this process. Anybody can make a guard ask: one read is under way
 // at a time, and a few in a second.
 
-/** Milliseconds: how long what was read is taken again, and how long while the store does not answer. */
+/** Milliseconds: how long what was read is taken again. */
 const fresh = 200
-const stale = 10_000
 
-/** Remembers what `read` says for a moment. Throws as it does when nothing young enough is known. */
+/** Remembers what `read` says for a moment. Throws as it does: an origin may have been taken off the list meanwhile. */
 export function rememberOrigins(read: () => Promise<readonly string[]>): () => Promise<readonly string[]> {
   let known: { readonly at: number; readonly origins: readonly string[] } | undefined
   let reading: Promise<readonly string[]> | undefined
@@ -19,17 +18,9 @@ export function rememberOrigins(read: () => Promise<readonly string[]>): () => P
       reading = undefined
     }
   }
-  const within = (ms: number) => (known !== undefined && performance.now() - known.at < ms ? known.origins : undefined)
-  return async () => {
-    const young = within(fresh)
-    if (young !== undefined) return young
-    try {
-      reading ??= load()
-      return await reading
-    } catch (error) {
-      const older = within(stale)
-      if (older === undefined) throw error
-      return older
-    }
+  return () => {
+    if (known !== undefined && performance.now() - known.at < fresh) return Promise.resolve(known.origins)
+    reading ??= load()
+    return reading
   }
 }

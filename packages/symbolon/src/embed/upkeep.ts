@@ -36,6 +36,9 @@ export interface Upkeep {
   close(): Promise<void>
 }
 
+const givenWords = ({ sessions, keys }: { readonly sessions: number; readonly keys: number }) =>
+  `${sessions} sessions and ${keys} keys were given up already; the secret is still noted.`
+
 /** The lease of whoever seals again, how long it lasts (it is kept up; who is killed lets it go by that), and how long another one is waited for; milliseconds. */
 const lease = { name: 're_seal', lasts: 15_000, patience: 180_000 } as const
 
@@ -154,7 +157,7 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
       await mark.close()
       // And at the last: one may have begun meanwhile, with an older file.
       const since = await sealedBeside(secret)
-      if (since !== undefined) throw refuseOption(since)
+      if (since !== undefined) throw refuseOption(given.sessions + given.keys === 0 ? since : `${givenWords(given)} ${since}`)
       await seals.forget(secret)
       return given
     },

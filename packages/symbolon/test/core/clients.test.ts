@@ -64,6 +64,8 @@ it('is disabled all the same where an older version took what this one would not
   expect(await change({ policy: { rotate: 2000 } })).toBe('policy.rotate')
   expect(await change({ status: 'disabled', origins: [] })).toBe('ok')
   expect((await clients.find(made.client.id))?.status).toBe('disabled')
+  expect(await change({ status: 'active' })).toBe('policy.rotate')
+  expect(await change({ status: 'active', policy: {} })).toBe('ok')
 })
 
 it('keeps a scope one word', async () => {

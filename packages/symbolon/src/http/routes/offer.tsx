@@ -4,8 +4,9 @@
 import { z } from '@hono/zod-openapi'
 import type { Client, User } from '#core'
 import { readForm, readQuery } from '../body.ts'
-import { giveCookie, type Http, type Site, whoIs } from '../context.ts'
+import { giveCookie, type Http, type Site } from '../context.ts'
 import { OfferPage } from '../pages/offer.tsx'
+import { own } from './passkeys.ts'
 import type { Showing } from './showing.ts'
 
 const text = (most: number) => z.string().max(most)
@@ -36,7 +37,7 @@ export function offerRoutes(site: Site, { proof, lookOf, show, ownForm, pageClie
       const query = readQuery(c, offerQuery)
       const client = await pageClient(query.client_id)
       const returnTo = returnAddress(client, query.return_to)
-      const { session, user } = await whoIs(c, site)
+      const { session, user } = await own(c, site)
       const { party } = core.passkeys
       // Made, or never to be made here: on.
       if (party === undefined || !(await lacks(user))) return c.redirect(on(returnTo), 303)
@@ -48,7 +49,7 @@ export function offerRoutes(site: Site, { proof, lookOf, show, ownForm, pageClie
     /** `POST /login/offer`: not now. */
     decline: async (c: Http) => {
       const form = await readForm(c, offerForm)
-      const { session } = await whoIs(c, site)
+      const { session } = await own(c, site)
       ownForm(c, `offer\n${session.sid}`, form.form_token)
       const client = await pageClient(form.client_id)
       giveCookie(c, site, 'later', '1', later)

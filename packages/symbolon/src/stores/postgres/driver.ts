@@ -226,7 +226,11 @@ export function openDriver(options: DriverOptions): Driver {
         client.release(failed !== undefined && !isAnswer(failed))
       }
     } catch (error) {
-      if (isQueue(error)) throw new SymbolonError('store_unavailable', { detail: 'the database is busy', cause: error, retryAfter: 1 })
+      if (isQueue(error)) {
+        // In the background it may be tried again: nothing was sent.
+        const code = on === jobs ? 'try_later' : 'store_unavailable'
+        throw new SymbolonError(code, { detail: 'the database is busy', cause: error, retryAfter: 1 })
+      }
       if (isGone(error)) trip()
       throw error
     }
