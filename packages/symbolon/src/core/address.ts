@@ -128,7 +128,13 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
       if (changed.outcome === 'taken') return refuse('conflict')
       if (changed.outcome !== 'changed') return refuse(changed.outcome === 'session_gone' ? 'session_revoked' : 'login_failed')
       // The device is known to the new address, as it was to the old one.
-      return { ok: true, email: address, ended: changed.ended, head: changed.head, device: rememberDevice(crypto, device, address) }
+      return {
+        ok: true,
+        email: address,
+        ended: changed.ended,
+        head: changed.head,
+        device: rememberDevice(crypto, device, { id: user.id, email: address }),
+      }
     },
 
     async assign(userId, typed, by) {

@@ -278,32 +278,6 @@ describe('links', () => {
   })
 })
 
-describe('the notice of a new device', () => {
-  it('is queued after the session opened, in words without a way in, and cannot fail it', async () => {
-    const setting = await openSetting()
-    try {
-      const first = await signIn(setting)
-      const { length } = setting.sent
-      await signIn(setting)
-      expect(setting.sent.slice(length).map(({ kind }) => kind)).toEqual(['code', 'notice'])
-      expect(JSON.stringify(setting.sent.at(-1))).not.toMatch(/http|token/)
-      const known = await start(setting, 'ada@example.com')
-      const by = { browser, device: first.device, replaces: null, caller }
-      expect(await setting.core.login.verify({ loginId: known.loginId, code: known.code, ...by })).toMatchObject({ ok: true })
-      expect(setting.sent.at(-1)?.kind).toBe('code')
-      const { loginId, code } = await start(setting, 'ada@example.com')
-      // A queue that is full.
-      setting.sent.push = () => {
-        throw new Error('full')
-      }
-      expect(await take(setting, loginId, { code })).toMatchObject({ ok: true })
-      expect(setting.events.at(-2)).toMatchObject({ event: 'notice.dropped' })
-    } finally {
-      await setting.close()
-    }
-  })
-})
-
 describe('the limit of sessions, asked about', () => {
   let setting: Setting
   beforeEach(async () => {

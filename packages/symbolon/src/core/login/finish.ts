@@ -2,7 +2,7 @@
 // else. Who did not prove enough never comes here.
 
 import type { Refused, SignedIn } from '../api.ts'
-import { knownDevice, rememberDevice } from '../device.ts'
+import { isOwnDevice, rememberDevice } from '../device.ts'
 import type { NewKey } from '../factors/factor.ts'
 import type { Proof } from '../model.ts'
 import { createNotices } from '../notice.ts'
@@ -22,7 +22,7 @@ export function createFinish(parts: LoginParts) {
   const notify = createNotices(ports, hooks)
   /** Tells a person of a sign-in on a device that was not known. */
   const tell = async ({ user, client, session, now: at }: SessionSnapshot, created: boolean, { device, caller }: Taker) => {
-    if (created || !policyOf(client).newDeviceNotice || knownDevice(crypto, device, user.email) !== null) return
+    if (created || !policyOf(client).newDeviceNotice || isOwnDevice(crypto, device, user)) return
     const about = { userId: user.id, clientId: client.id, caller, sid: session.sid }
     await notify({ kind: 'notice', to: user.email, clientName: client.name, at }, about)
   }
@@ -103,7 +103,7 @@ export function createFinish(parts: LoginParts) {
       ports.observe({ event: 'login.succeeded', method, clientId: client.id, created })
       hooks.signedIn(opened, method, input.caller)
       const minted = kind === 'token' ? await parts.mint(snapshot) : null
-      return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, snapshot.user.email), created }
+      return { ok: true, snapshot, credential, minted, device: rememberDevice(crypto, input.device, snapshot.user), created }
     },
   }
 }

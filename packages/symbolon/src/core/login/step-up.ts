@@ -139,7 +139,7 @@ export function createStepUp(parts: StepUpParts) {
     ports.observe({ event: 'session.stepped_up', method, acr: level.acr, clientId: client.id })
     const minted = kind === 'token' ? await parts.mint(snapshot) : null
     const confirmation = attempt.action === null ? {} : { confirmation: parts.confirm(snapshot, key, attempt.action) }
-    const device = rememberDevice(crypto, input.device, snapshot.user.email)
+    const device = rememberDevice(crypto, input.device, snapshot.user)
     return { ok: true, snapshot, credential, minted, device, created: false, ...confirmation }
   }
 
