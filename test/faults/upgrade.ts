@@ -56,7 +56,13 @@ async function replace({ cluster, links, load }: Stage, at: number, main?: strin
   const node = cluster.nodes[at] as ClusterNode
   const other = cluster.nodes[1 - at] as ClusterNode
   const ended = node.end()
-  await until(`${node.name} says that it drains`, async () => (await fetch(`${node.origin}/readyz`)).status === 503)
+  // A connection that was kept may be closed at the very moment it is used.
+  const drains = () =>
+    fetch(`${node.origin}/readyz`, { headers: { connection: 'close' } }).then(
+      ({ status }) => status === 503,
+      () => node.exited(),
+    )
+  await until(`${node.name} says that it drains`, drains)
   load.leave(node.name)
   links[at]?.lead(portOf(other), 'keep')
   await ended
