@@ -16,6 +16,9 @@ const read = (segment: string | undefined): Readonly<Record<string, unknown>> | 
 
 const names: Readonly<Record<string, string>> = { exp: 'expires', iat: 'minted', auth_time: 'proved who they are' }
 
+const reasonOf = ({ code, detail }: { readonly code: string; readonly detail?: string }) =>
+  detail === undefined ? code : `${code} (${detail})`
+
 /** Explains a token; resolves to whether it would be accepted. */
 export async function inspect(terminal: Terminal, token: string, options: CommonOptions): Promise<boolean> {
   const verified = await withAuth(terminal, options, (auth) => auth.tokens.explain(token))
@@ -23,9 +26,8 @@ export async function inspect(terminal: Terminal, token: string, options: Common
   const head = read(header)
   const claims = read(payload)
   const compact = head !== undefined && claims !== undefined && signature !== undefined && rest.length === 0
-  const why = () => (verified.ok || verified.detail === undefined ? '' : ` (${verified.detail})`)
-  const form = verified.token === undefined || compact
-  const verdict = verified.ok ? 'accepted' : `refused: ${form ? verified.code + why() : 'not a compact JWS of canonical base64url'}`
+  const isReadable = compact || verified.token === undefined
+  const verdict = verified.ok ? 'accepted' : `refused: ${isReadable ? reasonOf(verified) : 'not a compact JWS of canonical base64url'}`
   if (options.json === true) {
     terminal.out(JSON.stringify({ verdict, header: head ?? null, claims: claims ?? null }, null, 2))
     return verified.ok

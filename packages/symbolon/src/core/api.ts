@@ -76,19 +76,21 @@ export interface Ended extends Revoked {
   readonly count: number
 }
 
+/** How a check was made. */
+export interface CheckOptions {
+  /** Not the user's activity: the idle time is not extended. */
+  readonly background?: boolean
+  readonly caller?: Caller
+  /** A look that is no use of the session: nothing is noted, nor does it count as presented. */
+  readonly quiet?: boolean
+}
+
 /** Live checks, and what they find. */
 export interface Checks<Found extends SessionGlance> {
-  /** A live check of a credential at its door. Reads only; activity is recorded in batches. `quiet`: it counts as no use of it, nor as presented. */
-  check(
-    credential: string,
-    kind: 'cookie' | 'token',
-    options?: { readonly background?: boolean; readonly caller?: Caller; readonly quiet?: boolean },
-  ): Eventually<Checked<Found>>
+  /** A live check of a credential at its door. Reads only; activity is recorded in batches. */
+  check(credential: string, kind: 'cookie' | 'token', options?: CheckOptions): Eventually<Checked<Found>>
   /** A live check of the session behind a verified access token: alive, of this user, with these epochs. */
-  checkToken(
-    claims: AccessTokenClaims,
-    options?: { readonly background?: boolean; readonly caller?: Caller; readonly quiet?: boolean },
-  ): Eventually<Checked<Found>>
+  checkToken(claims: AccessTokenClaims, options?: CheckOptions): Eventually<Checked<Found>>
 }
 
 export interface Sessions extends Checks<SessionGlance> {

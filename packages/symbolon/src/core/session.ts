@@ -2,7 +2,7 @@
 // nothing else; activity is gathered. A check never decides on theft: only a refresh does.
 
 import type { AccessTokenClaims, ErrorCode } from '@symbolon/protocol'
-import type { Caller, Checked, Refused } from './api.ts'
+import type { Checked, CheckOptions, Refused } from './api.ts'
 import { type Credential, isGenuine, openSessionKey, parseCredential } from './credential.ts'
 import { isCurrent } from './decide.ts'
 import { isExpired, limitsOf } from './limits.ts'
@@ -17,15 +17,6 @@ export interface CheckParts {
   readonly crypto: Crypto
   readonly touches: Touches
   readonly policyOf: (client: Client) => ClientPolicy
-}
-
-/** How a check was made. */
-export interface CheckOptions {
-  /** Not the user's activity: the idle time is not extended. */
-  readonly background?: boolean
-  readonly caller?: Caller
-  /** A look that is no use of the session: nothing is noted. */
-  readonly quiet?: boolean
 }
 
 /** A refusal by its code. */

@@ -97,9 +97,9 @@ export function createSmtp(options: SmtpOptions): Smtp {
     const { line, later } = notices
     // With as many tries behind them, those in line are older than those that wait for it, and in both the first is the oldest.
     const tried = [...line, ...later.keys()].filter((mail) => mail.tried > 0)
-    const waiting = new Map<string, number>()
-    for (const mail of tried) waiting.set(domainOf(mail), (waiting.get(domainOf(mail)) ?? 0) + 1)
-    const many = (mail: Mail) => waiting.get(domainOf(mail)) as number
+    const ofDomain = new Map<string, number>()
+    for (const mail of tried) ofDomain.set(domainOf(mail), (ofDomain.get(domainOf(mail)) ?? 0) + 1)
+    const many = (mail: Mail) => ofDomain.get(domainOf(mail)) as number
     const tired = tried.reduce<Mail | undefined>((one, other) => {
       if (one === undefined || many(other) > many(one)) return other
       return many(other) === many(one) && other.tried > one.tried ? other : one

@@ -45,22 +45,33 @@ it('refuses while a node that was forgotten seals under it, --revoke or not, and
 })
 
 const storeOf = () => openSqliteStore({ path: join(data, 'symbolon.db') })
-/** Leaves one session sealed under the older secret, and opens the care of the store. */
-async function left() {
+interface Left {
+  readonly upkeep: Awaited<ReturnType<typeof createUpkeep>>
+  readonly old: string
+  readonly store: Awaited<ReturnType<typeof storeOf>>
+  readonly file: Libsql.Database
+}
+/** One session is left sealed under the older secret; the care of the store, the store, and its file. */
+async function withLeft(run: (left: Left) => Promise<void>): Promise<void> {
   const auth = await start(older, newer)
   const browser = createBrowser('http://localhost:3000', (request) => auth.handler(request))
   expect((await signInOver(browser, '/auth', 'ada@example.com')).status).toBe(200)
   await auth.close()
   const upkeep = await createUpkeep(options(newer, older))
   const [, old] = upkeep.secretIds as [string, string]
-  return { upkeep, old }
-}
-
-it('asks for nodes before it counts: one may seal in what was counted, and end', async () => {
-  const { upkeep, old } = await left()
   const store = await storeOf()
   const file = new Libsql(join(data, 'symbolon.db'))
   try {
+    await run({ upkeep, old, store, file })
+  } finally {
+    file.close()
+    await store.close()
+    await upkeep.close()
+  }
+}
+
+it('asks for nodes before it counts: one may seal in what was counted, and end', () =>
+  withLeft(async ({ upkeep, old, store, file }) => {
     await upkeep.reseal(() => {})
     await store.leases.take(`${servingPrefix}node`, `node ${old}`, 60_000)
     const dropped = upkeep.drop(old, false, 'test')
@@ -68,18 +79,10 @@ it('asks for nodes before it counts: one may seal in what was counted, and end',
     file.exec(`UPDATE leases SET until = 0 WHERE name = '${servingPrefix}node'`)
     await expect(dropped).rejects.toThrow(/^A node still seals under/)
     expect(await upkeep.drop(old, false, 'test')).toEqual({ sessions: 0, keys: 0 })
-  } finally {
-    file.close()
-    await store.close()
-    await upkeep.close()
-  }
-})
+  }))
 
-it('asks once more before it forgets the secret: one may have begun meanwhile', async () => {
-  const { upkeep, old } = await left()
-  const store = await storeOf()
-  const file = new Libsql(join(data, 'symbolon.db'))
-  try {
+it('asks once more before it forgets the secret: one may have begun meanwhile', () =>
+  withLeft(async ({ upkeep, old, store, file }) => {
     // As if a node began while the session is given up.
     file.exec(`CREATE TRIGGER begins AFTER UPDATE ON sessions BEGIN
       INSERT OR REPLACE INTO leases VALUES ('${servingPrefix}late', 'late ${old}', ${Date.now() + 600_000}, NULL); END`)
@@ -91,17 +94,10 @@ it('asks once more before it forgets the secret: one may have begun meanwhile', 
     await store.leases.release(`${servingPrefix}late`, `late ${old}`, false)
     await upkeep.drop(old, true, 'test')
     expect(await store.seals.noted()).not.toContain(old)
-  } finally {
-    file.close()
-    await store.close()
-    await upkeep.close()
-  }
-})
+  }))
 
-it('refuses while a node runs that does not say under which it seals: one of an older version', async () => {
-  const { upkeep, old } = await left()
-  const store = await storeOf()
-  try {
+it('refuses while a node runs that does not say under which it seals: one of an older version', () =>
+  withLeft(async ({ upkeep, old, store }) => {
     await store.leases.take(`${servingPrefix}older`, 'older', 60_000)
     await upkeep.reseal(() => {})
     await expect(upkeep.drop(old, true, 'test')).rejects.toThrow(
@@ -111,8 +107,4 @@ it('refuses while a node runs that does not say under which it seals: one of an 
     // One that seals under another keeps nobody from it.
     await store.leases.take(`${servingPrefix}newer`, `newer ${upkeep.secretIds[0]}`, 60_000)
     expect(await upkeep.drop(old, false, 'test')).toEqual({ sessions: 0, keys: 0 })
-  } finally {
-    await store.close()
-    await upkeep.close()
-  }
-})
+  }))
