@@ -10,6 +10,7 @@ import type { createBudgets } from './budgets.ts'
 import { rememberDevice } from './device.ts'
 import { email } from './factors/email.ts'
 import type { Hooks } from './hooks.ts'
+import { mailboxOf, normaliseEmail } from './identifier.ts'
 import { createNotices } from './notice.ts'
 import type { AddressChange, AuditDraft, Delivery, Ports } from './ports.ts'
 import { sealPlace } from './seal-place.ts'
@@ -37,7 +38,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
   const codeHashes = (idHash: string, address: string, sid: string, code: string) =>
     crypto.keyed('address code', `${idHash}\n${address}\n${sid}\n${code}`)
   /** Budgets of the mailbox itself, whoever it is that names it: a device that is known somewhere gives no others. */
-  const spenderOf = (address: string, ip: string | null) => ({ mailbox: email.account(address), ip, known: false })
+  const spenderOf = (address: string, ip: string | null) => ({ mailbox: mailboxOf(address), ip, known: false })
   const limited = (ms: number) => ({ ok: false, code: 'rate_limited', options: { retryAfter: ms / 1000 } }) as const
   const tell = createNotices(ports, hooks)
 
@@ -59,7 +60,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
 
   return {
     async start({ session, user }, { email: typed, caller }) {
-      const address = email.identify(typed)
+      const address = normaliseEmail(typed)
       if (address === undefined || address === user.email) return refuse('invalid_identifier')
       const id = toBase64url(crypto.random(32))
       const idHash = hashOf(id)
@@ -138,7 +139,7 @@ export function createAddresses({ ports, hooks, budgets, issuer }: AddressParts)
     },
 
     async assign(userId, typed, by) {
-      const address = email.identify(typed)
+      const address = normaliseEmail(typed)
       if (address === undefined) return refuse('invalid_identifier')
       const changed = await change(userId, address, null, lineBy('user.email', userId, by, null), by.caller)
       if (changed.outcome === 'taken') return refuse('conflict')

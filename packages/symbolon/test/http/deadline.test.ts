@@ -46,6 +46,8 @@ const cookiesOf = (answer: Response) =>
     .getSetCookie()
     .map((one) => one.split(';', 1)[0])
     .join('; ')
+/** Seconds: one where no connection became free in time, two where nothing was answered. Which of them is over first is not ours to say. */
+const soon = /^[12]$/
 async function timed(call: () => Promise<Response>) {
   const began = performance.now()
   const answer = await call()
@@ -64,11 +66,8 @@ it('refuses in under two seconds what takes many slow statements, none of them t
   const again = await begin('bob@example.com')
   proxy.become({ as: 'delay', ms: 700 })
   const { answer, ms } = await timed(again)
-  expect([answer.status, answer.headers.get('retry-after'), ((await answer.json()) as { code: string }).code]).toEqual([
-    503,
-    '2',
-    'store_unavailable',
-  ])
+  expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'store_unavailable'])
+  expect(answer.headers.get('retry-after')).toMatch(soon)
   expect(answer.headers.getSetCookie()).toEqual([])
   expect(ms).toBeLessThan(2000)
   // Pages are pages.
@@ -95,7 +94,8 @@ it('refuses an operator who looks at something in the same time', {
   // Who it is, and what they have: two statements.
   proxy.become({ as: 'delay', ms: 500 })
   const { answer, ms } = await timed(() => admin('GET', `${path}/sessions`))
-  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2'])
+  expect(answer.status).toBe(503)
+  expect(answer.headers.get('retry-after')).toMatch(soon)
   expect(ms).toBeLessThan(2000)
   proxy.become({ as: 'pass' })
   // A statement that took too long has made the database one that cannot be reached, until a probe has: all is well within ten seconds.

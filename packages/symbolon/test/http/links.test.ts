@@ -109,7 +109,7 @@ describe.each([
         const { link, code } = await start(page, email('there'))
         await other.goto(link)
         expect(await other.textContent('.facts')).toContain('Example')
-        expect(await other.textContent('.facts')).toMatch(/Chrom\w+ on Linux/)
+        expect(await other.textContent('.facts')).toMatch(/Chrom\w+ on Linux · (?:127\.0\.0\.1|::1) · /)
         if (withScript) {
           await clean(other)
           await fits(other)

@@ -1,7 +1,7 @@
 // Ways of signing in for tests, made for the port and for nothing else: one that asks the browser, one that asks for
 // something the person keeps. Who has them set up is said by the test.
 
-import type { ChallengeFactor, SecretFactor } from '#core'
+import type { ChallengeFactor, SecretFactor, SentFactor, User } from '#core'
 
 /** A key whose answer to a question is the question, signed by a word; `proves`: a passkey, or one that did not look who is there. */
 export function keyFactor(owners: Set<string>, proves: 'passkey' | 'passkey_presence' = 'passkey') {
@@ -28,6 +28,26 @@ export function keyFactor(owners: Set<string>, proves: 'passkey' | 'passkey_pres
   const sign = (challenge: unknown, of: string) => ({ answer: `signed ${(challenge as { question: string }).question}`, of })
   return { factor, sign }
 }
+
+/** A code sent to a number. `numbers`: by user id. A sign-in can begin with it where `find` is given. */
+export const numberFactor = (numbers: ReadonlyMap<string, string>, find?: (number: string) => Promise<User | undefined>): SentFactor => ({
+  kind: 'sent',
+  method: 'passkey',
+  amr: ['sms'],
+  lifetime: 300_000,
+  maxTries: 3,
+  maxSends: 3,
+  link: null,
+  ...(find !== undefined && {
+    first: { identify: (text) => (/^\+[0-9]{6,15}$/.test(text) ? text : undefined), account: (number) => `tel ${number}`, find },
+  }),
+  resendAfter: () => 1000,
+  addressOf: (user) => Promise.resolve(numbers.get(user.id)),
+  keeps: ({ method, key }) => method !== 'passkey' || [...numbers.values()].includes(key ?? ''),
+  newCode: (crypto) => String(crypto.randomBelow(100_000_000)).padStart(8, '0'),
+  readCode: (text) => (/^[0-9]{8}$/.test(text) ? text : undefined),
+  deliver: (to, message) => ({ kind: 'code', to, minutes: 5, ...message, link: null }),
+})
 
 /** A word that everybody who has one has. */
 export const wordFactor = (owners: Set<string>): SecretFactor => ({

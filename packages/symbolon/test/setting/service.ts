@@ -53,6 +53,8 @@ export interface Wishes {
   readonly hooks?: HookOptions
   readonly algorithm?: Algorithm
   readonly factors?: readonly Factor[]
+  /** `false`: there are none, as on a host that can have none. */
+  readonly passkeys?: false
   readonly captcha?: Captcha
 }
 
@@ -74,7 +76,7 @@ export async function openSetting(wishes: Wishes = {}): Promise<Setting> {
       store,
       crypto: createCrypto([secret]),
       signer: createSigner(),
-      passkeys: createPasskeyRules({ issuer, name: 'Test', origins: [], verification: 'required' }),
+      ...(wishes.passkeys !== false && { passkeys: createPasskeyRules({ issuer, name: 'Test', origins: [], verification: 'required' }) }),
       courier: { queue: (delivery) => void sent.push(delivery) },
       clock: {
         now: () => performance.now(),

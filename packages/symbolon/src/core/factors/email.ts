@@ -16,8 +16,7 @@ export const email: SentFactor = {
   maxSends: 4,
   link: { method: 'email_link', lifetime: 15 * minute },
   resendAfter: (sends) => 30_000 * 2 ** Math.max(0, sends - 1),
-  identify: normaliseEmail,
-  account: mailboxOf,
+  first: { identify: normaliseEmail, account: mailboxOf },
   addressOf: (user) => user.email,
   newCode: (crypto) => String(crypto.randomBelow(1_000_000)).padStart(6, '0'),
   readCode: (text) => {

@@ -23,6 +23,18 @@ interface Common {
   /** How long its code or challenge can be answered, and how many answers are heard. */
   readonly lifetime: number
   readonly maxTries: number
+  /** Whether what a proof of its own was made with is still there, by its `key`; true for proofs of others. */
+  keeps?(proof: Proof): Eventually<boolean>
+}
+
+/** How a sign-in begins with something that is sent: by an identifier that says who somebody is. */
+export interface Naming {
+  /** The normalised identifier, which stays as it is when it is normalised again; or `undefined`. */
+  identify(text: string): string | undefined
+  /** What budgets of an account are kept under: aliases fall together. */
+  account(identifier: string): string
+  /** Whose it is, looked up at the same cost for everybody. Absent for the mail address: users are known by it, and become users by it. */
+  find?(identifier: string): Eventually<User | undefined>
 }
 
 /** A factor whose secret is sent to the person. */
@@ -35,12 +47,10 @@ export interface SentFactor extends Common {
   readonly link: { readonly method: string; readonly lifetime: number } | null
   /** How long to wait after this many sends. */
   resendAfter(sends: number): number
-  /** The normalised identifier, or `undefined`. */
-  identify(text: string): string | undefined
-  /** What budgets of an account are kept under: aliases fall together. */
-  account(identifier: string): string
-  /** Where it reaches a user who is known already; `undefined` when it does not. */
-  addressOf(user: User): string | undefined
+  /** Absent for one that is only a later proof. */
+  readonly first?: Naming
+  /** Where it reaches a user who is known already, in ASCII; `undefined` when it does not. A proof has it as its `key`, unless it is the mail address. */
+  addressOf(user: User): Eventually<string | undefined>
   newCode(crypto: Crypto): string
   /** The code as it was made, from what a person typed; `undefined` when it cannot be one. */
   readCode(text: string): string | undefined
@@ -90,8 +100,6 @@ export interface ChallengeFactor extends Common {
   begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
   /** Absent where it cannot be set up while signing in. */
   readonly enrolment?: Enrolment
-  /** Whether what a proof of its own was made with is still there; true for proofs of others. */
-  keeps?(proof: Proof): Eventually<boolean>
   /** Checks an answer of the browser, which may hold anything. */
   finish(context: ChallengeContext & { readonly state: string; readonly response: unknown }): Eventually<Proven>
 }
@@ -111,3 +119,10 @@ export type Factor = SentFactor | ChallengeFactor | SecretFactor
 export interface CorePorts extends Ports {
   readonly factors?: readonly Factor[]
 }
+
+/** Whether this user can be asked for it. */
+export const hasFactor = async (factor: Factor, user: User): Promise<boolean> =>
+  factor.kind === 'sent' ? (await factor.addressOf(user)) !== undefined : factor.has(user)
+
+/** Whether users are known by where it is sent to, and become users by it: their mail address. */
+export const namesUsers = ({ first }: SentFactor): boolean => first !== undefined && first.find === undefined

@@ -14,11 +14,14 @@ export interface Found {
   readonly attempt: Attempt & { readonly state: LoginState }
   readonly client: Client
   readonly factor: Factor
+  /** What it began with, or the mail address that its person was known by; empty where nobody was named. */
   readonly identifier: string
-  /** What the factor keeps of its challenge; empty when there is none. */
+  /** What the factor keeps of its challenge, or where something was sent that is not the identifier; empty when there is none. */
   readonly state: string
   /** What the browser was asked; null when it was not. */
   readonly options: unknown
+  /** From where its link was asked for; null where that is not known. */
+  readonly linkFrom: string | null
   /** Whether it was found by its link. */
   readonly byLink: boolean
   /** The store's time of the read. */
@@ -55,7 +58,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
     if (factor === undefined || client === undefined || client.status !== 'active' || bytes === undefined) return undefined
     let plain = ''
     for (const byte of bytes) plain += String.fromCharCode(byte)
-    const [identifier = '', kept = '', options = 'null'] = plain.split('\n')
+    const [identifier = '', kept = '', options = 'null', linkFrom = ''] = plain.split('\n')
     return {
       idHash,
       attempt: { ...attempt, state },
@@ -64,6 +67,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       identifier,
       state: kept,
       options: JSON.parse(options),
+      linkFrom: linkFrom === '' ? null : linkFrom,
       byLink: false,
       now,
     }
@@ -77,17 +81,17 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
     hashOf,
     isHere,
     newSecret,
-    /** Bound to attempt, identifier, purpose and browser: a code fits nowhere else. */
-    codeHashes: ({ idHash, identifier, purpose, bindingHash }: CodePlace, code: string) =>
-      crypto.keyed('login code', `${idHash}\n${identifier}\n${purpose}\n${bindingHash ?? ''}\n${code}`),
+    /** Bound to attempt, address, purpose and browser: a code fits nowhere else. */
+    codeHashes: ({ idHash, to, purpose, bindingHash }: CodePlace, code: string) =>
+      crypto.keyed('login code', `${idHash}\n${to}\n${purpose}\n${bindingHash ?? ''}\n${code}`),
     /** A new token for a link: it names the attempt, and 256 bits behind that prove it. Only a hash is kept, bound to the attempt. */
     newLink(idHash: string) {
       const token = newSecret()
       return { token: idHash + token, hash: toBase64url(linkHashes(idHash, token)[0] as Uint8Array) }
     },
-    /** What stands sealed in an attempt: lines of ASCII. The identifier alone is what an older node reads. */
-    seal: (idHash: string, identifier: string, asked: { readonly state: string; readonly options: unknown } | null) =>
-      crypto.seal(asked === null ? identifier : [identifier, asked.state, ascii(asked.options)].join('\n'), sealPlace('attempt', idHash)),
+    /** What stands sealed in an attempt: lines of ASCII. */
+    seal: (idHash: string, identifier: string, { state = '', options = null, linkFrom = null }: Sealed = {}) =>
+      crypto.seal([identifier, state, ascii(options), linkFrom ?? ''].join('\n'), sealPlace('attempt', idHash)),
     /** The attempt behind a login id, for the browser it was started in. */
     async find(id: string, browser: string | null): Promise<Found | undefined> {
       if (!secret.test(id)) return undefined
@@ -113,4 +117,8 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
 export const ascii = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
-type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly identifier: string }
+type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly to: string }
+type Sealed = Partial<Pick<Found, 'state' | 'options' | 'linkFrom'>>
+
+/** Where the message of an attempt went that waits for its code. */
+export const sentTo = ({ state, identifier }: Pick<Found, 'state' | 'identifier'>): string => (state === '' ? identifier : state)

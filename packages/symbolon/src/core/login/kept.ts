@@ -1,4 +1,4 @@
-// Whether everything that something was proven with is there still: a key, or the address of a mail. It may be taken away while
+// Whether everything that something was proven with is there still: a key, a number, or the address of a mail. It may be taken away while
 // an attempt is under way, and who was told that it is gone must not find anything opened by it: so it is asked before and
 // behind what a proof opens.
 
@@ -20,9 +20,7 @@ export async function areKept(
   proven: readonly Proof[],
   { identifier, userId }: ProvenAt,
 ): Promise<boolean> {
-  for (const factor of factors)
-    if (factor.kind === 'challenge' && factor.keeps !== undefined)
-      for (const proof of proven) if (!(await factor.keeps(proof))) return false
+  for (const factor of factors) if (factor.keeps !== undefined) for (const proof of proven) if (!(await factor.keeps(proof))) return false
   // Of who is known by the address alone, the transaction that opens the session finds out.
   if (userId === null || identifier === '' || !proven.some(byMail)) return true
   return (await store.users.find({ id: userId }))?.email === identifier

@@ -6,11 +6,12 @@ import type { Login, LoginCaller, LoginStarted, LoginStep, Refused, SignedIn } f
 import { createBudgets, type Spender } from '../budgets.ts'
 import { createPace, createProofOfWork, isAsked } from '../captcha.ts'
 import { knownDevice } from '../device.ts'
+import { namesUsers, type SentFactor } from '../factors/factor.ts'
 import { createForeign } from '../foreign.ts'
 import type { Attempt, Proof } from '../model.ts'
 import { refuse } from '../session.ts'
 import { actionOf as readAction } from './action.ts'
-import { createAttempts, type Found, isBrowserId } from './attempt.ts'
+import { createAttempts, type Found, isBrowserId, sentTo } from './attempt.ts'
 import { keyOf, keyText } from './enrol.ts'
 import { createFinish } from './finish.ts'
 import { actionOf, allows } from './machine.ts'
@@ -34,8 +35,8 @@ export function createLogin(parts: LoginParts): Login {
   const attempts = createAttempts(ports, clients)
   const sending = createSending(parts, attempts)
   const finish = createFinish(parts)
-  const next = createNext(parts, attempts, sending, (identifier, { client, attempt }, taker) =>
-    budgets.start(spenderOf(identifier, taker, isKnown(client, attempt))),
+  const next = createNext(parts, attempts, sending, (to, { client, attempt }, taker) =>
+    budgets.start(spenderOf(to, taker, isKnown(client, attempt))),
   )
   const captcha = ports.captcha ?? createProofOfWork(ports)
   const [asking, judging] = [createForeign(ports.clock, mostCaptchas), createForeign(ports.clock, mostCaptchas)]
@@ -81,6 +82,15 @@ export function createLogin(parts: LoginParts): Login {
     challenge,
   })
 
+  /** That something sent was read. Whose proof it is: of who is known by the mail address alone, the transaction that opens the session finds out. */
+  const sentProof = async (factor: SentFactor, method: string, found: Found, at: number): Promise<Proved | Refused> => {
+    const { attempt, identifier } = found
+    const { first, amr } = factor
+    const userId = attempt.userId ?? (first?.find === undefined ? null : (await first.find(identifier))?.id)
+    if (userId === undefined) return refuse('login_failed')
+    return { method, amr, at, userId, ...(!namesUsers(factor) && { key: sentTo(found) }) }
+  }
+
   /** What an answer proves; nothing when it is wrong. Charged before it is compared. */
   const prove = async (found: Found, input: Given): Promise<Proved | Refused> => {
     const { factor, attempt, identifier, idHash } = found
@@ -93,14 +103,14 @@ export function createLogin(parts: LoginParts): Login {
       if (factor.kind !== 'sent' || factor.link === null) return refuse('login_failed')
       const spent = await store.limits.spend(budgets.press(idHash))
       if (spent.outcome === 'limited') return limited(spent)
-      return { method: factor.link.method, amr: factor.amr, at: found.now, userId: attempt.userId }
+      return sentProof(factor, factor.link.method, found, found.now)
     }
     const typed = 'code' in input ? input.code : ''
     // What cannot be a code costs no try: nothing is compared.
     const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
     if (code === undefined || 'response' in input !== (factor.kind === 'challenge')) return refuse('login_failed')
     // An attempt that began with a key, or raises a session, says by its user whose account it is.
-    const user = factor.kind === 'sent' ? undefined : await next.userOf(found)
+    const user = factor.kind === 'sent' && identifier !== '' ? undefined : await next.userOf(found)
     const account = identifier === '' ? (user?.email ?? '') : identifier
     const spender = spenderOf(account, input, isKnown(found.client, attempt))
     const spends = [...budgets.verify(spender), ...(factor.kind === 'challenge' ? [] : budgets.verifyCode(spender))]
@@ -112,9 +122,9 @@ export function createLogin(parts: LoginParts): Login {
     // Somebody took it on meanwhile: what is compared must be what was charged.
     if (charged.attempt.step !== attempt.step) return refuse('login_failed')
     if (factor.kind === 'sent') {
-      const hashes = attempts.codeHashes({ ...charged.attempt, identifier }, code)
+      const hashes = attempts.codeHashes({ ...charged.attempt, to: sentTo(found) }, code)
       if (!hashes.map((hash) => crypto.equal(hash, charged.attempt.codeHash)).includes(true)) return failed()
-      return { method: factor.method, amr: factor.amr, at: now, userId: attempt.userId }
+      return sentProof(factor, factor.method, found, now)
     }
     const { caller } = input
     const answer =
@@ -214,8 +224,8 @@ export function createLogin(parts: LoginParts): Login {
       const client = await clients.find(input.clientId)
       if (client === undefined || client.status !== 'active' || client.transport === 'service') return refuse('unknown_client')
       if (!policyOf(client).methods.includes(factor.method)) return refuse('unsupported_method')
-      if (factor.kind === 'secret' || (factor.kind === 'challenge' && !factor.first)) return refuse('unsupported_method')
-      const identifier = factor.kind === 'sent' ? factor.identify(input.identifier) : input.identifier === '' ? '' : undefined
+      if (factor.kind === 'secret' || !factor.first) return refuse('unsupported_method')
+      const identifier = factor.kind === 'sent' ? factor.first?.identify(input.identifier) : input.identifier === '' ? '' : undefined
       if (identifier === undefined) return refuse('invalid_identifier')
       const { transport } = client
       const { caller } = input
@@ -233,7 +243,7 @@ export function createLogin(parts: LoginParts): Login {
 
       const id = attempts.newSecret()
       const idHash = attempts.hashOf(id)
-      const place = { idHash, identifier, purpose: 'sign_in' as const, bindingHash, action: null, need: null, proven: [] }
+      const place = { idHash, identifier, to: identifier, purpose: 'sign_in' as const, bindingHash, action: null, need: null, proven: [] }
       const made = await next.begin(factor, { ...place, client, user: null, caller: input.caller })
       const outcome = await store.attempts.start(
         {
@@ -262,8 +272,9 @@ export function createLogin(parts: LoginParts): Login {
     async resend(input) {
       const found = await attempts.find(input.loginId, input.browser)
       if (found === undefined || !allows(found.attempt.state, 'resend') || found.factor.kind !== 'sent') return refuse('login_failed')
-      const { idHash, attempt, factor, client, identifier } = found
-      const message = sending.newMessage(factor, { ...attempt, client, identifier })
+      const { idHash, attempt, factor, client } = found
+      const to = sentTo(found)
+      const message = sending.newMessage(factor, { ...attempt, client, to })
       const outcome = await store.attempts.resend(
         idHash,
         {
@@ -272,7 +283,7 @@ export function createLogin(parts: LoginParts): Login {
           resendAfter: factor.resendAfter(attempt.sends + 1),
           maxSends: factor.maxSends,
         },
-        budgets.start(spenderOf(identifier, input, isKnown(client, attempt))),
+        budgets.start(spenderOf(to, input, isKnown(client, attempt))),
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       if (outcome.outcome === 'gone') return refuse('login_failed')
@@ -288,7 +299,7 @@ export function createLogin(parts: LoginParts): Login {
     async viewLink(token, browser) {
       const found = await attempts.findByLink(token)
       if (found === undefined) return refuse('login_failed')
-      const { attempt, client, identifier, now } = found
+      const { attempt, client, linkFrom, now } = found
       const { createdAt: startedAt, userAgent, expiresAt, returnTo } = attempt
       const here = attempts.isHere(attempt, browser)
       // What was taken on from another browser is no business of this one.
@@ -297,9 +308,10 @@ export function createLogin(parts: LoginParts): Login {
         ok: true,
         here,
         clientId: client.id,
-        identifier,
+        identifier: shownAs(found),
         startedAt,
         userAgent,
+        ip: linkFrom,
         expiresAt,
         now,
         returnTo,
@@ -320,10 +332,13 @@ export function createLogin(parts: LoginParts): Login {
     async view(id, browser) {
       const found = await attempts.find(id, browser)
       if (found === undefined || found.now >= found.attempt.expiresAt) return refuse('login_failed')
-      const { attempt, client, identifier } = found
+      const { attempt, client } = found
       const { purpose, state, need, action, returnTo } = attempt
       const asked = { purpose, need: need ?? {}, action: action === null ? null : readAction(action), returnTo }
-      return { ...started(id, attempt), clientId: client.id, identifier, state, step: await next.stepOf(found), ...asked }
+      return { ...started(id, attempt), clientId: client.id, identifier: shownAs(found), state, step: await next.stepOf(found), ...asked }
     },
   }
 }
+
+/** Where its code went while one is waited for; else what it began with. */
+const shownAs = (found: Found) => (found.attempt.state === 'verify' ? sentTo(found) : found.identifier)

@@ -3,7 +3,7 @@
 
 import type { Caller } from '../answers.ts'
 import type { LoginState, LoginStep, Refused } from '../api.ts'
-import type { Factor } from '../factors/factor.ts'
+import { type Factor, hasFactor, namesUsers, type SentFactor } from '../factors/factor.ts'
 import type { Attempt, Budget, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
@@ -29,12 +29,14 @@ const mostSessions = 50
 type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action' | 'need' | 'proven'> & {
   readonly client: Client
   readonly identifier: string
+  /** Where something is sent, if something is. */
+  readonly to: string
   readonly user: User | null
   readonly caller: Caller
 }
 
 /** What a message costs that is sent for an attempt. */
-type BudgetsOf = (identifier: string, found: Found, taker: Taker) => readonly Budget[]
+type BudgetsOf = (to: string, found: Found, taker: Taker) => readonly Budget[]
 
 /** Creates what takes attempts on. */
 export function createNext(
@@ -54,14 +56,15 @@ export function createNext(
 
   /** Begins a factor: what is to be stored, what the browser is asked, and what is sent once that is stored. */
   const begin = async (factor: Factor, place: BeginPlace) => {
-    const { idHash, identifier, client, user, caller } = place
+    const { idHash, identifier, to, client, user, caller } = place
     const isEnough = enoughFor(client, place)
     const common = { method: factor.method, maxTries: factor.maxTries, lifetime: factor.lifetime }
     if (factor.kind === 'sent') {
-      const message = sending.newMessage(factor, place)
+      const message = sending.newMessage(factor, { ...place, userId: user?.id ?? null })
       const { codeHash, linkHash } = message
       const ends = factor.link === null || linkHash === null ? factor.lifetime : Math.max(factor.lifetime, factor.link.lifetime)
-      const sealedIdentifier = attempts.seal(idHash, identifier, null)
+      const linkFrom = linkHash === null ? null : caller.ip
+      const sealedIdentifier = attempts.seal(idHash, identifier, { state: to === identifier ? '' : to, linkFrom })
       const row = { ...common, state: 'verify' as const, codeHash, linkHash, sealedIdentifier, resendAfter: factor.resendAfter(1), ends }
       return { row, options: null as unknown, send: () => message.send(caller) }
     }
@@ -72,7 +75,7 @@ export function createNext(
       // No code is waited for, not by an older node either: what nobody made fits nothing.
       codeHash: crypto.random(32),
       linkHash: null,
-      sealedIdentifier: attempts.seal(idHash, identifier, asked),
+      sealedIdentifier: attempts.seal(idHash, identifier, asked ?? {}),
       resendAfter: factor.lifetime,
       ends: factor.lifetime,
     }
@@ -92,7 +95,7 @@ export function createNext(
     const ways: Factor[] = []
     for (const factor of attempts.factors) {
       if (!methods.includes(factor.method) || proven.some(({ method }) => method === factor.method || isLinkOf(factor, method))) continue
-      if (factor.kind === 'sent' ? factor.addressOf(user) !== undefined : await factor.has(user)) ways.push(factor)
+      if (await hasFactor(factor, user)) ways.push(factor)
     }
     return ways
   }
@@ -117,16 +120,26 @@ export function createNext(
     return { ok: true, state: change.state, expiresAt: advanced.attempt.expiresAt, token: link?.token ?? null, ...shown }
   }
 
+  /**
+   * Where a factor is sent to, and who the attempt names by then. A mail address takes the identifier's place, since its person is known
+   * by it; what reaches them elsewhere stands beside it. Undefined when it reaches nobody any more.
+   */
+  const addressed = async (factor: SentFactor, user: User, identifier: string) => {
+    const to = await factor.addressOf(user)
+    return to === undefined ? undefined : { to, identifier: namesUsers(factor) ? to : identifier }
+  }
+
   /** Begins one more factor in an attempt. `tries`: those that were charged since the last proof. */
   const goOn = async (found: Found, factor: Factor, user: User, proven: readonly Proof[], tries: number, taker: Taker) => {
     const { idHash, attempt, client } = found
     const { caller } = taker
-    const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? found.identifier) : found.identifier
+    const place = factor.kind === 'sent' ? await addressed(factor, user, found.identifier) : { to: '', identifier: found.identifier }
+    if (place === undefined) return refuse('login_failed')
     if (factor.kind === 'sent') {
-      const spent = await store.limits.spend(budgetsOf(identifier, found, taker))
+      const spent = await store.limits.spend(budgetsOf(place.to, found, taker))
       if (spent.outcome === 'limited') return limited(spent)
     }
-    const made = await begin(factor, { ...attempt, proven, idHash, client, identifier, user, caller })
+    const made = await begin(factor, { ...attempt, ...place, proven, idHash, client, user, caller })
     const { ends: _, ...row } = made.row
     const maxTries = Math.min(mostTries, tries + factor.maxTries)
     const change = { ...row, userId: user.id, proven, tries, maxTries, sends: 1 }
@@ -156,7 +169,7 @@ export function createNext(
   const waiting = (found: Found, state: LoginState, proven: readonly Proof[], userId: string | null, kept = '') => ({
     state,
     method: found.attempt.method,
-    sealedIdentifier: attempts.seal(found.idHash, found.identifier, kept === '' ? null : { state: kept, options: null }),
+    sealedIdentifier: attempts.seal(found.idHash, found.identifier, { state: kept }),
     codeHash: crypto.random(32),
     linkHash: null,
     userId,
@@ -178,6 +191,7 @@ export function createNext(
 
   return {
     begin,
+    addressed,
     enoughFor,
     userOf,
     /** Whether what was proven opens a session at this client. */

@@ -6,7 +6,7 @@ import { SymbolonError } from '@symbolon/protocol'
 import type { Refused, SignedIn, StepUpQuestion, StepUpStart, StepUpStarted, StepUpWays } from '../api.ts'
 import { credentialOf, openSessionKey } from '../credential.ts'
 import { rememberDevice } from '../device.ts'
-import type { Factor } from '../factors/factor.ts'
+import { type Factor, hasFactor } from '../factors/factor.ts'
 import type { Attempt, Client, Need, Proof } from '../model.ts'
 import type { RaiseOutcome, SessionSnapshot } from '../ports.ts'
 import { standingOf } from '../proven.ts'
@@ -66,7 +66,7 @@ export function createStepUp(parts: StepUpParts) {
     for (const method of policyOf(client).methods) {
       const factor = attempts.factors.find((one) => one.method === method)
       if (factor === undefined || !canMeet(method, need, floor)) continue
-      if (factor.kind === 'sent' ? factor.addressOf(user) !== undefined : await factor.has(user)) factors.push(factor)
+      if (await hasFactor(factor, user)) factors.push(factor)
     }
     return { ok: true, snapshot, methods: factors.map(({ method }) => method), factors }
   }
@@ -160,12 +160,13 @@ export function createStepUp(parts: StepUpParts) {
       if (input.action !== null && !isAction(input.action)) return { ...refuse('invalid_request'), options: { field: 'action' } }
       if (client.transport === 'cookie' && !isBrowserId(input.browser)) return refuse('invalid_request')
       const bindingHash = client.transport === 'cookie' && input.browser !== null ? attempts.hashOf(input.browser) : null
-      const identifier = factor.kind === 'sent' ? (factor.addressOf(user) ?? '') : ''
+      const named = factor.kind === 'sent' ? await next.addressed(factor, user, '') : { to: '', identifier: '' }
+      if (named === undefined) return refuse('unsupported_method')
 
       const id = attempts.newSecret()
       const action = input.action === null ? null : actionText(input.action)
       const need = { ...input.need, acrValues: sufficient(input.need, floorOf(ways.snapshot).acr) }
-      const place = { idHash: attempts.hashOf(id), identifier, purpose: 'step_up' as const, bindingHash, action, need, proven: [] }
+      const place = { idHash: attempts.hashOf(id), ...named, purpose: 'step_up' as const, bindingHash, action, need, proven: [] }
       const made = await next.begin(factor, { ...place, client, user, caller: input.caller })
       const outcome = await store.attempts.start(
         {

@@ -13,6 +13,8 @@ export function LinkPage(props: {
   readonly name: string
   readonly identifier: string
   readonly device: string
+  /** From where; null where that is not known. */
+  readonly ip: string | null
   readonly startedAt: string
   readonly problem: string | null
 }) {
@@ -30,7 +32,8 @@ export function LinkPage(props: {
         <dd class="who">{props.identifier}</dd>
         <dt>{t.linkStarted}</dt>
         <dd>
-          {props.device} · <When at={props.startedAt} />
+          {props.device} · {props.ip === null ? '' : `${props.ip} · `}
+          <When at={props.startedAt} />
         </dd>
       </dl>
       <form method="post" action={`${look.mount}/login/link`}>

@@ -58,6 +58,7 @@ export function linkRoutes(site: Site) {
         name={nameOf(client)}
         identifier={view.identifier}
         device={deviceName(view.userAgent)}
+        ip={view.ip}
         startedAt={new Date(view.startedAt).toISOString()}
         problem={error === null ? null : problemOf(c, error.code)}
       />,
