@@ -231,11 +231,11 @@ export interface Attempt {
   readonly purpose: AttemptPurpose
   /** The method whose answer is waited for, or was proven last. */
   readonly method: string
-  /** The normalised identifier, and behind a line break what the factor keeps of its challenge; sealed together. */
+  /** The normalised identifier, what is kept for the next answer, what the browser was asked, and from where a link was asked for: lines, sealed together. */
   readonly sealedIdentifier: Uint8Array
   /** SHA-256 of the browser's login cookie, base64url; null for a client without cookies. */
   readonly bindingHash: string | null
-  /** Keyed hash of the code, bound to attempt, identifier, purpose and browser; random where no code is waited for. */
+  /** Keyed hash of the code, bound to attempt, address, purpose and browser; random where no code is waited for. */
   readonly codeHash: Uint8Array
   /** Guesses charged so far, and how many there are. */
   readonly tries: number

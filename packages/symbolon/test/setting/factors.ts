@@ -30,20 +30,23 @@ export function keyFactor(owners: Set<string>, proves: 'passkey' | 'passkey_pres
 }
 
 /** A code sent to a number. `numbers`: by user id. A sign-in can begin with it where `find` is given. */
-export const numberFactor = (numbers: ReadonlyMap<string, string>, find?: (number: string) => Promise<User | undefined>): SentFactor => ({
+export const numberFactor = (
+  numbers: ReadonlyMap<string, string>,
+  find?: (number: string) => Promise<User | undefined>,
+  link: SentFactor['link'] = null,
+): SentFactor => ({
   kind: 'sent',
   method: 'passkey',
   amr: ['sms'],
   lifetime: 300_000,
   maxTries: 3,
   maxSends: 3,
-  link: null,
+  link,
   ...(find !== undefined && {
     first: { identify: (text) => (/^\+[0-9]{6,15}$/.test(text) ? text : undefined), account: (number) => `tel ${number}`, find },
   }),
   resendAfter: () => 1000,
   addressOf: (user) => Promise.resolve(numbers.get(user.id)),
-  keeps: ({ method, key }) => method !== 'passkey' || [...numbers.values()].includes(key ?? ''),
   newCode: (crypto) => String(crypto.randomBelow(100_000_000)).padStart(8, '0'),
   readCode: (text) => (/^[0-9]{8}$/.test(text) ? text : undefined),
   deliver: (to, message) => ({ kind: 'code', to, minutes: 5, ...message, link: null }),

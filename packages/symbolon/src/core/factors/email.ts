@@ -2,7 +2,7 @@
 // more: NIST SP 800-63B-4 §3.1.3.1 does not count e-mail as an authenticator, so its level claims none of that standard's.
 
 import { mailboxOf, normaliseEmail } from '../identifier.ts'
-import type { SentFactor } from './factor.ts'
+import type { Factor, SentFactor } from './factor.ts'
 
 const minute = 60_000
 
@@ -31,3 +31,6 @@ export const email: SentFactor = {
     ...message,
   }),
 }
+
+/** Whether it is the mail: users are known by where it goes, and become users by it. */
+export const isMail = (factor: Factor): boolean => factor === email

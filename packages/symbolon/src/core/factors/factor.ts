@@ -23,8 +23,6 @@ interface Common {
   /** How long its code or challenge can be answered, and how many answers are heard. */
   readonly lifetime: number
   readonly maxTries: number
-  /** Whether what a proof of its own was made with is still there, by its `key`; true for proofs of others. */
-  keeps?(proof: Proof): Eventually<boolean>
 }
 
 /** How a sign-in begins with something that is sent: by an identifier that says who somebody is. */
@@ -33,7 +31,7 @@ export interface Naming {
   identify(text: string): string | undefined
   /** What budgets of an account are kept under: aliases fall together. */
   account(identifier: string): string
-  /** Whose it is, looked up at the same cost for everybody. Absent for the mail address: users are known by it, and become users by it. */
+  /** Whose it is, looked up at the same cost for everybody. Absent for the mail address alone, by which users are known, and become users; without it any other finds nobody. */
   find?(identifier: string): Eventually<User | undefined>
 }
 
@@ -43,13 +41,13 @@ export interface SentFactor extends Common {
   /** RFC 8176 names. */
   readonly amr: readonly string[]
   readonly maxSends: number
-  /** A link beside the code: the method that opening it proves, and how long it lives. */
+  /** A link beside the code: the method that opening it proves, and how long it lives. Of the mail alone: by a link an attempt is carried into another browser, too. */
   readonly link: { readonly method: string; readonly lifetime: number } | null
   /** How long to wait after this many sends. */
   resendAfter(sends: number): number
   /** Absent for one that is only a later proof. */
   readonly first?: Naming
-  /** Where it reaches a user who is known already, in ASCII; `undefined` when it does not. A proof has it as its `key`, unless it is the mail address. */
+  /** Where it reaches a user who is known already: one line of ASCII; `undefined` when it does not. What was proven is good only while this says the same. */
   addressOf(user: User): Eventually<string | undefined>
   newCode(crypto: Crypto): string
   /** The code as it was made, from what a person typed; `undefined` when it cannot be one. */
@@ -100,6 +98,8 @@ export interface ChallengeFactor extends Common {
   begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
   /** Absent where it cannot be set up while signing in. */
   readonly enrolment?: Enrolment
+  /** Whether what a proof of its own was made with is still there, by its `key`; true for proofs of others. */
+  keeps?(proof: Proof): Eventually<boolean>
   /** Checks an answer of the browser, which may hold anything. */
   finish(context: ChallengeContext & { readonly state: string; readonly response: unknown }): Eventually<Proven>
 }
@@ -123,6 +123,3 @@ export interface CorePorts extends Ports {
 /** Whether this user can be asked for it. */
 export const hasFactor = async (factor: Factor, user: User): Promise<boolean> =>
   factor.kind === 'sent' ? (await factor.addressOf(user)) !== undefined : factor.has(user)
-
-/** Whether users are known by where it is sent to, and become users by it: their mail address. */
-export const namesUsers = ({ first }: SentFactor): boolean => first !== undefined && first.find === undefined

@@ -1,7 +1,7 @@
 // An attempt as the machine holds it: found by its secret and for its browser, its sealed half opened, its code and link
 // bound to it. What is found here has been proven by nothing yet.
 
-import { fromBase64url, toBase64url } from '@symbolon/protocol'
+import { fromBase64url, SymbolonError, toBase64url } from '@symbolon/protocol'
 import type { Clients, LoginState } from '../api.ts'
 import { email } from '../factors/email.ts'
 import type { CorePorts, Factor } from '../factors/factor.ts'
@@ -16,11 +16,11 @@ export interface Found {
   readonly factor: Factor
   /** What it began with, or the mail address that its person was known by; empty where nobody was named. */
   readonly identifier: string
-  /** What the factor keeps of its challenge, or where something was sent that is not the identifier; empty when there is none. */
-  readonly state: string
+  /** What is kept for the next answer: of a challenge, of a key that was made, or where something was sent that is not the identifier; else empty. */
+  readonly kept: string
   /** What the browser was asked; null when it was not. */
   readonly options: unknown
-  /** From where its link was asked for; null where that is not known. */
+  /** From where a mail with a link was asked for first; null where that is not known. */
   readonly linkFrom: string | null
   /** Whether it was found by its link. */
   readonly byLink: boolean
@@ -32,6 +32,8 @@ export interface Found {
 export type Attempts = ReturnType<typeof createAttempts>
 
 const secret = /^[A-Za-z0-9_-]{43}$/
+const isLine = /^[\x20-\x7e]*$/
+const isAddress = /^[0-9a-f:.]{2,45}$/i
 const browserId = /^[A-Za-z0-9_-]{22}$/
 
 /** Whether this is a login cookie as a door makes it. */
@@ -65,7 +67,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       client,
       factor,
       identifier,
-      state: kept,
+      kept,
       options: JSON.parse(options),
       linkFrom: linkFrom === '' ? null : linkFrom,
       byLink: false,
@@ -89,9 +91,13 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
       const token = newSecret()
       return { token: idHash + token, hash: toBase64url(linkHashes(idHash, token)[0] as Uint8Array) }
     },
-    /** What stands sealed in an attempt: lines of ASCII. */
-    seal: (idHash: string, identifier: string, { state = '', options = null, linkFrom = null }: Sealed = {}) =>
-      crypto.seal([identifier, state, ascii(options), linkFrom ?? ''].join('\n'), sealPlace('attempt', idHash)),
+    /** What stands sealed in an attempt: lines of ASCII. Nodes before the link's origin stood there read the first three. */
+    seal(idHash: string, identifier: string, { kept = '', options = null, linkFrom = null }: Sealed = {}) {
+      const lines = [identifier, kept, ascii(options), isAddress.test(linkFrom ?? '') ? linkFrom : '']
+      if (!lines.every((line) => isLine.test(line ?? '')))
+        throw new SymbolonError('internal', { detail: 'a factor gave an identifier, an address or a state that is no line of ASCII' })
+      return crypto.seal(lines.join('\n'), sealPlace('attempt', idHash))
+    },
     /** The attempt behind a login id, for the browser it was started in. */
     async find(id: string, browser: string | null): Promise<Found | undefined> {
       if (!secret.test(id)) return undefined
@@ -118,7 +124,7 @@ export const ascii = (value: unknown): string =>
   JSON.stringify(value).replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly to: string }
-type Sealed = Partial<Pick<Found, 'state' | 'options' | 'linkFrom'>>
+type Sealed = Partial<Pick<Found, 'kept' | 'options' | 'linkFrom'>>
 
 /** Where the message of an attempt went that waits for its code. */
-export const sentTo = ({ state, identifier }: Pick<Found, 'state' | 'identifier'>): string => (state === '' ? identifier : state)
+export const sentTo = ({ kept, identifier }: Pick<Found, 'kept' | 'identifier'>): string => (kept === '' ? identifier : kept)

@@ -28,7 +28,7 @@ export function createFinish(parts: LoginParts) {
   }
 
   return {
-    /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by an identifier. */
+    /** Opens the session; `at the limit` when the person has to end one of theirs first. `userId`: null for who is known by their mail address alone. */
     async open(
       { idHash, client, identifier }: Found,
       proven: readonly Proof[],

@@ -6,14 +6,16 @@ import type { Login, LoginCaller, LoginStarted, LoginStep, Refused, SignedIn } f
 import { createBudgets, type Spender } from '../budgets.ts'
 import { createPace, createProofOfWork, isAsked } from '../captcha.ts'
 import { knownDevice } from '../device.ts'
-import { namesUsers, type SentFactor } from '../factors/factor.ts'
+import { isMail } from '../factors/email.ts'
+import type { SentFactor } from '../factors/factor.ts'
 import { createForeign } from '../foreign.ts'
-import type { Attempt, Proof } from '../model.ts'
+import type { Attempt, Proof, User } from '../model.ts'
 import { refuse } from '../session.ts'
 import { actionOf as readAction } from './action.ts'
 import { createAttempts, type Found, isBrowserId, sentTo } from './attempt.ts'
 import { keyOf, keyText } from './enrol.ts'
 import { createFinish } from './finish.ts'
+import { placeKeys } from './kept.ts'
 import { actionOf, allows } from './machine.ts'
 import { createNext } from './next.ts'
 import { type Given, type LoginParts, limited, type Taker } from './parts.ts'
@@ -35,8 +37,8 @@ export function createLogin(parts: LoginParts): Login {
   const attempts = createAttempts(ports, clients)
   const sending = createSending(parts, attempts)
   const finish = createFinish(parts)
-  const next = createNext(parts, attempts, sending, (to, { client, attempt }, taker) =>
-    budgets.start(spenderOf(to, taker, isKnown(client, attempt))),
+  const next = createNext(parts, attempts, sending, (to, user, { client, attempt }, taker) =>
+    budgets.start(spenderOf(to, taker, isKnown(client, attempt), user)),
   )
   const captcha = ports.captcha ?? createProofOfWork(ports)
   const [asking, judging] = [createForeign(ports.clock, mostCaptchas), createForeign(ports.clock, mostCaptchas)]
@@ -62,17 +64,17 @@ export function createLogin(parts: LoginParts): Login {
     return ended === 'done' && right
   }
 
-  /** Whose budgets an act on this attempt spends. */
-  const spenderOf = (identifier: string, { device, caller }: LoginCaller, known = false): Spender => ({
-    mailbox: identifier === '' ? null : sending.accountOf(identifier),
+  /** Whose budgets an act on this attempt spends. `user`: whose account it is, where that is known; devices are known by their mail address. */
+  const spenderOf = (account: string, { device, caller }: LoginCaller, known = false, user?: User): Spender => ({
+    mailbox: account === '' ? null : sending.accountOf(account),
     ip: caller.ip,
-    known: known || (identifier !== '' && knownDevice(crypto, device, identifier) !== null),
+    known: known || (account !== '' && knownDevice(crypto, device, user?.email ?? account) !== null),
   })
   const stepUp = createStepUp({
     ...parts,
     attempts,
     next,
-    budgetsOf: (identifier, input, known) => budgets.start(spenderOf(identifier, input, known)),
+    budgetsOf: (account, user, input, known) => budgets.start(spenderOf(account, input, known, user)),
   })
   const started = (id: string, { expiresAt, resendAt }: Attempt, challenge: unknown = null): LoginStarted => ({
     ok: true,
@@ -86,9 +88,10 @@ export function createLogin(parts: LoginParts): Login {
   const sentProof = async (factor: SentFactor, method: string, found: Found, at: number): Promise<Proved | Refused> => {
     const { attempt, identifier } = found
     const { first, amr } = factor
-    const userId = attempt.userId ?? (first?.find === undefined ? null : (await first.find(identifier))?.id)
-    if (userId === undefined) return refuse('login_failed')
-    return { method, amr, at, userId, ...(!namesUsers(factor) && { key: sentTo(found) }) }
+    if (isMail(factor)) return { method, amr, at, userId: attempt.userId }
+    const userId = attempt.userId ?? (await first?.find?.(identifier))?.id
+    const [key] = placeKeys(crypto, sentTo(found))
+    return userId === undefined || key === undefined ? refuse('login_failed') : { method, amr, at, userId, key }
   }
 
   /** What an answer proves; nothing when it is wrong. Charged before it is compared. */
@@ -100,7 +103,7 @@ export function createLogin(parts: LoginParts): Login {
     }
     // The link itself is the proof, found by its 256 bits; nothing is guessed here. But what follows, such as a hook, is not for nothing.
     if ('press' in input) {
-      if (factor.kind !== 'sent' || factor.link === null) return refuse('login_failed')
+      if (factor.kind !== 'sent' || !isMail(factor) || factor.link === null) return refuse('login_failed')
       const spent = await store.limits.spend(budgets.press(idHash))
       if (spent.outcome === 'limited') return limited(spent)
       return sentProof(factor, factor.link.method, found, found.now)
@@ -110,8 +113,8 @@ export function createLogin(parts: LoginParts): Login {
     const code = factor.kind === 'sent' ? factor.readCode(typed) : typed
     if (code === undefined || 'response' in input !== (factor.kind === 'challenge')) return refuse('login_failed')
     // An attempt that began with a key, or raises a session, says by its user whose account it is.
-    const user = factor.kind === 'sent' && identifier !== '' ? undefined : await next.userOf(found)
-    const account = identifier === '' ? (user?.email ?? '') : identifier
+    const user = isMail(factor) ? undefined : await next.userOf(found)
+    const account = user?.email ?? identifier
     const spender = spenderOf(account, input, isKnown(found.client, attempt))
     const spends = [...budgets.verify(spender), ...(factor.kind === 'challenge' ? [] : budgets.verifyCode(spender))]
     const charged = await store.attempts.charge(idHash, spends)
@@ -134,7 +137,7 @@ export function createLogin(parts: LoginParts): Login {
             user: user ?? null,
             caller,
             isEnough: next.enoughFor(found.client, attempt),
-            state: found.state,
+            state: found.kept,
             response: 'response' in input ? input.response : null,
           })
         : user === undefined
@@ -183,7 +186,7 @@ export function createLogin(parts: LoginParts): Login {
     const { caller, response } = input
     const user = attempt.userId === null ? undefined : await next.userOf(found)
     const isEnough = next.enoughFor(client, attempt)
-    const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, isEnough, state: found.state, response })
+    const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, isEnough, state: found.kept, response })
     if (!made.ok) {
       ports.observe({ event: 'login.failed', method: attempt.method, clientId: client.id })
       return refuse('login_failed')
@@ -203,13 +206,13 @@ export function createLogin(parts: LoginParts): Login {
     if (userId === null || !sessions.some(({ sid }) => sid === input.end)) return refuse('not_found')
     // A policy may have become stricter meanwhile.
     if (!next.isEnough(found, proven)) return refuse('login_failed')
-    const opened = await finish.open(found, proven, userId, input, input.end, keyOf(found.state))
+    const opened = await finish.open(found, proven, userId, input, input.end, keyOf(found.kept))
     if (opened !== 'at the limit') return opened
     const { caller } = input
     await store.sessions.revoke({ sid: input.end, ofUser: userId }, 'evicted', [
       { event: 'session.evicted', userId, sid: input.end, clientId: found.client.id, ip: caller.ip, detail: { by: userId } },
     ])
-    return next.ask(found, proven, userId, input, found.state)
+    return next.ask(found, proven, userId, input, found.kept)
   }
 
   return {
@@ -274,6 +277,7 @@ export function createLogin(parts: LoginParts): Login {
       if (found === undefined || !allows(found.attempt.state, 'resend') || found.factor.kind !== 'sent') return refuse('login_failed')
       const { idHash, attempt, factor, client } = found
       const to = sentTo(found)
+      const user = isMail(factor) || attempt.userId === null ? undefined : await next.userOf(found)
       const message = sending.newMessage(factor, { ...attempt, client, to })
       const outcome = await store.attempts.resend(
         idHash,
@@ -283,7 +287,7 @@ export function createLogin(parts: LoginParts): Login {
           resendAfter: factor.resendAfter(attempt.sends + 1),
           maxSends: factor.maxSends,
         },
-        budgets.start(spenderOf(to, input, isKnown(client, attempt))),
+        budgets.start(spenderOf(to, input, isKnown(client, attempt), user)),
       )
       if (outcome.outcome === 'limited') return limited(outcome)
       if (outcome.outcome === 'gone') return refuse('login_failed')
@@ -340,5 +344,8 @@ export function createLogin(parts: LoginParts): Login {
   }
 }
 
-/** Where its code went while one is waited for; else what it began with. */
-const shownAs = (found: Found) => (found.attempt.state === 'verify' ? sentTo(found) : found.identifier)
+/**
+ * Where its code went while one is waited for; else what it began with. Of what is not the mail address, and was not typed here,
+ * no more than tells two apart: who has proven the mailbox alone need not learn a number.
+ */
+const shownAs = (found: Found) => (found.attempt.state !== 'verify' || found.kept === '' ? found.identifier : `…${sentTo(found).slice(-2)}`)

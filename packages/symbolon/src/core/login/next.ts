@@ -3,7 +3,8 @@
 
 import type { Caller } from '../answers.ts'
 import type { LoginState, LoginStep, Refused } from '../api.ts'
-import { type Factor, hasFactor, namesUsers, type SentFactor } from '../factors/factor.ts'
+import { isMail } from '../factors/email.ts'
+import { type Factor, hasFactor, type SentFactor } from '../factors/factor.ts'
 import type { Attempt, Budget, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
@@ -36,7 +37,7 @@ type BeginPlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash' | 'action' 
 }
 
 /** What a message costs that is sent for an attempt. */
-type BudgetsOf = (to: string, found: Found, taker: Taker) => readonly Budget[]
+type BudgetsOf = (to: string, user: User, found: Found, taker: Taker) => readonly Budget[]
 
 /** Creates what takes attempts on. */
 export function createNext(
@@ -64,7 +65,7 @@ export function createNext(
       const { codeHash, linkHash } = message
       const ends = factor.link === null || linkHash === null ? factor.lifetime : Math.max(factor.lifetime, factor.link.lifetime)
       const linkFrom = linkHash === null ? null : caller.ip
-      const sealedIdentifier = attempts.seal(idHash, identifier, { state: to === identifier ? '' : to, linkFrom })
+      const sealedIdentifier = attempts.seal(idHash, identifier, { kept: to === identifier ? '' : to, linkFrom })
       const row = { ...common, state: 'verify' as const, codeHash, linkHash, sealedIdentifier, resendAfter: factor.resendAfter(1), ends }
       return { row, options: null as unknown, send: () => message.send(caller) }
     }
@@ -75,7 +76,7 @@ export function createNext(
       // No code is waited for, not by an older node either: what nobody made fits nothing.
       codeHash: crypto.random(32),
       linkHash: null,
-      sealedIdentifier: attempts.seal(idHash, identifier, asked ?? {}),
+      sealedIdentifier: attempts.seal(idHash, identifier, carried(asked)),
       resendAfter: factor.lifetime,
       ends: factor.lifetime,
     }
@@ -126,7 +127,7 @@ export function createNext(
    */
   const addressed = async (factor: SentFactor, user: User, identifier: string) => {
     const to = await factor.addressOf(user)
-    return to === undefined ? undefined : { to, identifier: namesUsers(factor) ? to : identifier }
+    return to === undefined ? undefined : { to, identifier: isMail(factor) ? to : identifier }
   }
 
   /** Begins one more factor in an attempt. `tries`: those that were charged since the last proof. */
@@ -136,7 +137,7 @@ export function createNext(
     const place = factor.kind === 'sent' ? await addressed(factor, user, found.identifier) : { to: '', identifier: found.identifier }
     if (place === undefined) return refuse('login_failed')
     if (factor.kind === 'sent') {
-      const spent = await store.limits.spend(budgetsOf(place.to, found, taker))
+      const spent = await store.limits.spend(budgetsOf(place.to, user, found, taker))
       if (spent.outcome === 'limited') return limited(spent)
     }
     const made = await begin(factor, { ...attempt, ...place, proven, idHash, client, user, caller })
@@ -157,7 +158,7 @@ export function createNext(
     const change = {
       ...waiting(found, 'enrol', proven, user?.id ?? null),
       method: factor.method,
-      sealedIdentifier: attempts.seal(found.idHash, identifier, asked),
+      sealedIdentifier: attempts.seal(found.idHash, identifier, carried(asked)),
       maxTries: mostEnrolments,
       lifetime: factor.lifetime,
       resendAfter: factor.lifetime,
@@ -169,7 +170,7 @@ export function createNext(
   const waiting = (found: Found, state: LoginState, proven: readonly Proof[], userId: string | null, kept = '') => ({
     state,
     method: found.attempt.method,
-    sealedIdentifier: attempts.seal(found.idHash, found.identifier, { state: kept }),
+    sealedIdentifier: attempts.seal(found.idHash, found.identifier, { kept }),
     codeHash: crypto.random(32),
     linkHash: null,
     userId,
@@ -248,3 +249,7 @@ export function createNext(
 }
 
 const isLinkOf = (factor: Factor, method: string) => factor.kind === 'sent' && factor.link?.method === method
+
+/** What a challenge leaves in its attempt. */
+const carried = (asked: { readonly options: unknown; readonly state: string } | null) =>
+  asked === null ? {} : { kept: asked.state, options: asked.options }

@@ -1,9 +1,10 @@
 // What is sent for a sign-in: a code, and a link beside it where the client's policy and its browser allow one. Everybody
-// costs one read and one delivery, whether something leaves or not; the answer never waits for it.
+// costs the same reads and one delivery, whether something leaves or not; the answer never waits for it.
 
 import { routes } from '@symbolon/protocol'
 import type { Caller } from '../answers.ts'
-import { namesUsers, type SentFactor } from '../factors/factor.ts'
+import { isMail } from '../factors/email.ts'
+import type { SentFactor } from '../factors/factor.ts'
 import type { Attempt, Client, ClientPolicy, User } from '../model.ts'
 import type { Delivery } from '../ports.ts'
 import { actionOf } from './action.ts'
@@ -26,13 +27,13 @@ export function createSending(
 ) {
   const { store, crypto } = ports
 
-  /** Whether this person gets a message at all. Decided from one read that everybody costs. */
+  /** Whether this person gets a message at all. Decided from reads that everybody costs. */
   const mayReceive = (factor: SentFactor, user: User | undefined, policy: ClientPolicy) =>
-    user === undefined ? namesUsers(factor) && policy.signUp === 'open' : user.status === 'active'
+    user === undefined ? isMail(factor) && policy.signUp === 'open' : user.status === 'active'
 
   /** Whose message it is. Of who is known already, only while it is still where they are reached. */
   const receiverOf = async (factor: SentFactor, { to, userId }: MessagePlace): Promise<User | 'moved' | undefined> => {
-    if (userId === null) return factor.first?.find === undefined ? store.users.find({ email: to }) : factor.first.find(to)
+    if (userId === null) return isMail(factor) ? store.users.find({ email: to }) : factor.first?.find?.(to)
     const user = await store.users.find({ id: userId })
     return user !== undefined && (await factor.addressOf(user)) === to ? user : 'moved'
   }

@@ -7,7 +7,7 @@ import type { Refused, SignedIn, StepUpQuestion, StepUpStart, StepUpStarted, Ste
 import { credentialOf, openSessionKey } from '../credential.ts'
 import { rememberDevice } from '../device.ts'
 import { type Factor, hasFactor } from '../factors/factor.ts'
-import type { Attempt, Client, Need, Proof } from '../model.ts'
+import type { Attempt, Client, Need, Proof, User } from '../model.ts'
 import type { RaiseOutcome, SessionSnapshot } from '../ports.ts'
 import { standingOf } from '../proven.ts'
 import { deadBecause, refuse } from '../session.ts'
@@ -25,7 +25,8 @@ export interface StepUpParts extends LoginParts {
   readonly next: ReturnType<typeof createNext>
   /** Budgets of an attempt for this account. */
   readonly budgetsOf: (
-    identifier: string,
+    account: string,
+    user: User,
     input: StepUpStart,
     known: boolean,
   ) => Parameters<LoginParts['ports']['store']['attempts']['start']>[1]
@@ -182,7 +183,7 @@ export function createStepUp(parts: StepUpParts) {
           action,
           ...made.row,
         },
-        parts.budgetsOf(user.email, input, isKnown(client, { sid: session.sid })),
+        parts.budgetsOf(factor.kind === 'sent' ? named.to : user.email, user, input, isKnown(client, { sid: session.sid })),
         [],
       )
       if (outcome.outcome === 'limited') return limited(outcome)
