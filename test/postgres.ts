@@ -61,8 +61,9 @@ export interface Postgres {
   start(options?: readonly string[]): Promise<void>
   /** Ends the server: with connections cut (`fast`), or as a crash would (`immediate`). */
   halt(mode: 'fast' | 'immediate'): void
-  /** Whether its main process lives, well or not. */
+  /** Whether its main process lives, well or not; its id. */
   running(): boolean
+  pid(): number | undefined
   /** Makes a standby a primary. */
   promote(): void
   /** Sends a signal to the server and every process of it. */
@@ -212,6 +213,7 @@ export async function startPostgres(settings: readonly string[] = [], origin: Or
       ])
     },
     running: () => pid() !== undefined,
+    pid,
     promote: () => run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', 'promote']),
     halt: (mode) => run(join(bin, 'pg_ctl'), ['-D', data, '-w', '-s', '-m', mode, 'stop']),
     signal(signal) {

@@ -58,6 +58,24 @@ const crashAt = (point: string): Scenario => ({
   },
 })
 
+/** Lets a node end the database at a step, in the midst of what it does for its caller; then the database starts again. */
+const databaseEndedAt = (point: string): Scenario => ({
+  name: `the database killed as a node comes to ${point}`,
+  long: true,
+  async act(stage) {
+    const { server, spell } = stage
+    // Callers are at it at once: it may come there before it has said that it is ready.
+    const started = killAndStart(stage, 1, 0, { SYMBOLON_CRASH_POINT: `${point} ${server.pid()}` })
+    started.catch(() => {})
+    await until(`a node comes to ${point}`, () => !server.running(), 30_000)
+    await pause(spell / 4)
+    await server.start()
+    await started
+  },
+})
+
+const steps = ['rotate.before', 'rotate.committed', 'revoke.committed', 'login.started', 'login.charged', 'login.opened']
+
 const clock = fileURLToPath(new URL('./clock-shift.mjs', import.meta.url))
 const shifted = (ms: number) => ({ NODE_OPTIONS: `--import=${clock}`, CLOCK_SHIFT: String(ms) })
 
@@ -72,7 +90,7 @@ export const scenarios: readonly Scenario[] = [
     long: true,
     act: (stage) => killAndStart(stage, Math.random() < 0.5 ? 0 : 1, Math.random() * stage.spell),
   },
-  ...['rotate.before', 'rotate.committed', 'revoke.committed', 'login.started', 'login.charged', 'login.opened'].map(crashAt),
+  ...steps.flatMap((point) => [crashAt(point), databaseEndedAt(point)]),
   {
     name: 'the database killed',
     async act({ server, spell }) {

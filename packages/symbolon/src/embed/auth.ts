@@ -32,6 +32,7 @@ import { servingPrefix } from '#stores/rows'
 import { adminKeyHashes } from './admin-keys.ts'
 import { definedOnly, ensureClients, sentenceOf } from './clients.ts'
 import { courierOf } from './courier.ts'
+import { crashAt } from './crash-point.ts'
 import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { fenceStore } from './fence.ts'
@@ -147,9 +148,7 @@ export function createAuth(options: AuthOptions): AuthObject {
   const observe = settings.observe ?? (() => {})
   const hashes = adminKeyHashes(data, dev, (error) => observe({ event: 'admin_keys.unsafe', detail: sentenceOf(error) }))
   const audience = settings.audience ?? issuer
-  const crashPoint = (step: string) => {
-    if (settings.crashPoint === step) process.kill(process.pid, 'SIGKILL')
-  }
+  const crashPoint = crashAt(settings.crashPoint)
 
   let opened: Opened | undefined
   let closed = false

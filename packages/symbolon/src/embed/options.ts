@@ -233,7 +233,10 @@ export const schema = z.strictObject({
   trustedProxies: z.number().int().min(0).max(10).default(0),
   observe: z.custom<(event: CoreEvent) => void>((value) => typeof value === 'function', 'must be a function').optional(),
   metrics: z.custom<() => Promise<string>>((value) => typeof value === 'function', 'must be a function').optional(),
-  crashPoint: z.string().max(60).optional(),
+  crashPoint: z
+    .string()
+    .regex(/^[a-z_.]{1,60}(?: [1-9]\d{0,9})?$/)
+    .optional(),
 })
 
 /** What `createAuth` takes. Durations are texts such as `'5m'`. */
