@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import express from 'express'
+import Database from 'libsql'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { createAuth } from 'symbolon'
 import { createGuard } from 'symbolon/express'
@@ -24,7 +25,7 @@ let browser: Browser
 let origin: string
 let auth: ReturnType<typeof createAuth>
 /** How old a proof may be; the routes ask again at each request. */
-const fresh = '2s'
+const fresh = '1m'
 const act = { type: 'transfer', text: 'Pay 20 € to Bob', parameters: { to: 'Bob', amount: '20.00 €' } }
 
 declare global {
@@ -66,6 +67,7 @@ else document.title = 'ready'
   const loginUrl = '/auth/login'
   app.get('/private', guard('session', { maxAuthAge: fresh, loginUrl }), (_, res) => void res.type('html').send('<title>private</title>'))
   app.get('/quiet', guard('session', { maxAuthAge: fresh }), (_, res) => void res.send('quiet'))
+  app.get('/any', guard('token'), (_, res) => void res.send('any'))
   app.get('/local', guard('token', { maxAuthAge: fresh }), (_, res) => void res.send('local'))
   app.post('/transfers', express.json(), guard('session', { maxAuthAge: fresh, credential: 'bearer' }), async (req, res) => {
     const confirmation = String(req.body.confirmation)
@@ -115,10 +117,19 @@ async function signIn(page: Page, email: string, script = true): Promise<void> {
   if (!script) await page.click('button.primary')
   await page.waitForURL(`${origin}/auth/account`)
 }
+const tokenOf = async (page: Page) => (await page.context().cookies()).find(({ name }) => name === 'symbolon-token')?.value
 const sidOf = async (page: Page) => (await page.context().cookies()).find(({ name }) => name === 'symbolon')?.value.slice(4, 26)
-/** Waits until the proof is too old. */
-const grow = async (page: Page) =>
-  expect.poll(async () => (await page.request.get(`${origin}/quiet`)).status(), { timeout: 5000 }).toBe(401)
+/** Makes the proof older than that, where it is kept. */
+async function grow(page: Page): Promise<void> {
+  const asked = async () => (await page.request.get(`${origin}/quiet`)).status()
+  expect(await asked()).toBe(200)
+  const db = new Database(join(folder, 'symbolon.db'), { timeout: 10_000 })
+  const older = db.prepare('UPDATE sessions SET auth_time = auth_time - 61000, revision = revision + 1 WHERE sid = ?')
+  const { changes } = older.run([await sidOf(page)])
+  db.close()
+  expect(changes).toBe(1)
+  expect(await asked()).toBe(401)
+}
 
 describe.each([
   ['light-1280', { viewport: { width: 1280, height: 800 }, colorScheme: 'light' }],
@@ -133,7 +144,7 @@ describe.each([
       await grow(page)
       const sent = (await mails(email)).length
       const answer = await page.request.get(`${origin}/private`, { maxRedirects: 0, headers: { accept: 'text/html' } })
-      expect([answer.status(), answer.headers().location]).toEqual([303, '/auth/login?return_to=%2Fprivate&step_up=1&max_age=2'])
+      expect([answer.status(), answer.headers().location]).toEqual([303, '/auth/login?return_to=%2Fprivate&step_up=1&max_age=60'])
       await page.goto(`${origin}/private`)
       expect(page.url()).toContain('/auth/login?')
       expect(await page.textContent('main')).toContain(email)
@@ -170,10 +181,15 @@ it('works without JavaScript, and a token cookie of before does not stand in its
     await signIn(page, 'plain@example.com', false)
     expect((await page.request.get(`${origin}/local`)).status()).toBe(200)
     await grow(page)
+    // One that was minted from a proof as old: the token of before tells of it as it was.
+    await page.context().clearCookies({ name: 'symbolon-token' })
+    expect((await page.request.get(`${origin}/any`)).status()).toBe(200)
+    const before = await tokenOf(page)
+    expect(before).toBeDefined()
     const refused = await page.request.get(`${origin}/local`)
     expect([refused.status(), refused.headers()['www-authenticate']]).toEqual([
       401,
-      expect.stringMatching(/^Bearer .*error="insufficient_user_authentication".*max_age="2"/),
+      expect.stringMatching(/^Bearer .*error="insufficient_user_authentication".*max_age="60"/),
     ])
     await page.goto(`${origin}/private`)
     await page.click('button.primary')
@@ -188,7 +204,9 @@ it('works without JavaScript, and a token cookie of before does not stand in its
     await page.fill('#code', await code('plain@example.com'))
     await page.click('button.primary')
     await page.waitForURL(`${origin}/private`)
+    expect(await tokenOf(page)).toBe(before)
     expect((await page.request.get(`${origin}/local`)).status()).toBe(200)
+    expect(await tokenOf(page)).not.toBe(before)
   }))
 
 it('a script’s request is led there by the client, bound to one act, and goes on when the person is back', () =>
@@ -257,7 +275,7 @@ it('returns to listed addresses only, and takes no act that hides something, no 
 
 it('sends who is signed in nowhere to the sign-in, and from there to what was wanted', () =>
   open({}, async (page) => {
-    await page.goto(`${origin}/auth/login?step_up=1&max_age=2&return_to=%2Fprivate`)
+    await page.goto(`${origin}/auth/login?step_up=1&max_age=60&return_to=%2Fprivate`)
     expect(page.url()).toBe(`${origin}/auth/login?return_to=%2Fprivate`)
     await page.fill('#identifier', 'new@example.com')
     await page.click('button.primary')
