@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { createVerifier, type Verifier } from '@symbolon/verifier'
 import Database from 'libsql'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type Pulse, startPulse } from '../faults/pulse.ts'
 import { type ServiceProcess, type SignedIn, startServiceProcess, until } from '../faults/service-process.ts'
 
 const main = fileURLToPath(new URL('../../packages/symbolon/dist/cli/main.js', import.meta.url))
@@ -22,6 +23,7 @@ let service: ServiceProcess
 let secret: string
 let verifier: Verifier | undefined
 let people: SignedIn[]
+let pulse: Pulse
 
 const id = () => randomBytes(16).toString('base64url')
 
@@ -51,25 +53,35 @@ function log(db: Database.Database): void {
 }
 const seq = async () => (await service.admin<{ head: number }>('GET', '/feed')).head
 
-/** Somebody signs out; the milliseconds until that is acknowledged, and until the follower refuses their token. */
-async function urgent(one: SignedIn): Promise<{ readonly acknowledged: number; readonly applied: number }> {
+/** From when to when something lasted here. */
+interface Span {
+  readonly began: number
+  readonly ended: number
+}
+/** Somebody signs out; from then until the follower refuses their token. */
+async function urgent(one: SignedIn): Promise<Span> {
   expect(await verifier?.verify(one.accessToken)).toMatchObject({ ok: true })
   const began = performance.now()
   const position = await service.signOut(one)
   expect(position).toMatch(/^[0-9a-f]{16}\.\d+$/)
-  const acknowledged = performance.now() - began
   for (;;) {
     const result = await verifier?.verify(one.accessToken)
     if (result?.ok === false) {
       expect(result.code).toBe('session_revoked')
-      return { acknowledged, applied: performance.now() - began }
+      return { began, ended: performance.now() }
     }
     if (performance.now() - began > 20_000) throw new Error('The follower does not hear of it.')
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
 }
+/** Whether that took less than a second, but for what this process was kept from running: known at the next beat. */
+async function expectQuick({ began, ended }: Span): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 25))
+  expect(ended - began).toBeLessThan(1000 + 2 * pulse.lost(began, ended))
+}
 
 beforeAll(async () => {
+  pulse = startPulse()
   data = mkdtempSync(join(tmpdir(), 'symbolon-mass-'))
   service = await startServiceProcess(data)
   secret = await service.register()
@@ -83,6 +95,7 @@ beforeAll(async () => {
   await service.start()
 })
 afterAll(async () => {
+  pulse.stop()
   for (const child of children) child.kill('SIGKILL')
   await verifier?.close()
   await service.stop('SIGKILL')
@@ -109,20 +122,22 @@ it.each(masses)(
     verifier ??= createVerifier({ issuer: service.origin, clientId: 'api', clientSecret: secret })
     await verifier.ready()
     const before = await seq()
-    const times: { readonly acknowledged: number; readonly applied: number }[] = []
+    const times: Span[] = []
     let over = false
     const ending = (endings[client] as () => Promise<{ ended: number }>)().finally(() => {
       over = true
     })
     ending.catch(() => {})
     await until('the mass is under way', async () => over || (await seq()) > before)
-    for (let i = 0; i < 8; i++) {
-      // In the middle of it, not after.
-      expect([i, over]).toEqual([i, false])
+    let amid = 0
+    while (!over && times.length < 8) {
       times.push(await urgent(people.pop() as SignedIn))
+      if (!over) amid++
     }
     expect((await ending).ended).toBe(mass)
-    for (const one of times) expect(one.applied).toBeLessThan(1000)
+    // In the middle of it, not after.
+    expect(amid).toBeGreaterThanOrEqual(3)
+    for (const one of times) await expectQuick(one)
     // All of the mass arrives too.
     const head = await seq()
     expect(head).toBe(before + mass + times.length)
@@ -172,8 +187,8 @@ it('a snapshot of a large log is handed over whole while something urgent comes,
     await until('a part of the snapshot is there', () => passed > 1_000_000)
     const [urgentOne, other] = [people.pop() as SignedIn, people.pop() as SignedIn]
     // Who is caught up hears of it as ever; who is not knows it too, and nothing else as yet.
-    expect((await urgent(urgentOne)).applied).toBeLessThan(1000)
-    await until('the late one has heard', () => late.status().entries === 1, 1000)
+    await expectQuick(await urgent(urgentOne))
+    await until('the late one has heard', () => late.status().entries === 1)
     expect(late.status()).toMatchObject({ snapshots: 0, stalenessMs: Number.POSITIVE_INFINITY })
     expect(await late.verify(urgentOne.accessToken)).toMatchObject({ ok: false, code: 'session_revoked' })
     expect(await late.verify(other.accessToken)).toMatchObject({ ok: false, code: 'revocation_unknown' })
@@ -193,7 +208,7 @@ it('a snapshot of a large log is handed over whole while something urgent comes,
   const body = answer.body?.getReader() as ReadableStreamDefaultReader<Uint8Array>
   const chunks = [(await body.read()).value as Uint8Array]
   const last = people.pop() as SignedIn
-  expect((await urgent(last)).applied).toBeLessThan(1000)
+  await expectQuick(await urgent(last))
   for (let read = await body.read(); !read.done; read = await body.read()) chunks.push(read.value)
   const lines = Buffer.concat(chunks).toString().trimEnd().split('\n')
   const end = JSON.parse(lines.pop() ?? '') as { count: number; sha256: string }
