@@ -1,11 +1,15 @@
 // Calls of one moment as one statement: none joins a statement that was sent before it came, none waits for ever, and what
-// is wrong with one is not the others' fault.
+// is wrong with one is not the others' fault. Clock and timers are moved by hand.
 
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createGroup } from '../../src/stores/postgres/group.ts'
 
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] }))
+afterEach(() => void vi.useRealTimers())
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+/** Milliseconds go by. */
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 const options: { flights: number; perGroup: number; patience: number; shared?: number; inAll?: number; locks?: boolean } = {
   flights: 2,
   perGroup: 500,
@@ -98,8 +102,7 @@ describe('a group', () => {
     await turn()
     expect(sent.map(({ inputs }) => inputs)).toEqual([[1, 2]])
     const refused = expect(calls[2]).rejects.toMatchObject({ code: 'store_unavailable' })
-    const began = performance.now()
-    while (performance.now() - began < 25) await turn()
+    await pass(21)
     sent[0]?.answer()
     expect(await calls[0]).toBe('1 in 1,2')
     await refused
@@ -128,15 +131,18 @@ describe('a group', () => {
 
   it('refuses each call whose time is over, and no other one, though its statement still runs', async () => {
     const { sent, call } = byHand({ flights: 1, inAll: 60 })
-    const first = call(1)
+    const first = expect(call(1)).rejects.toMatchObject({ code: 'store_unavailable' })
     await turn()
+    await pass(1)
     const early = call(2).catch((error: { code: string }) => error.code)
-    await expect(first).rejects.toMatchObject({ code: 'store_unavailable' })
+    await pass(60)
+    await first
     const late = call(3)
     sent[0]?.answer()
     await turn()
     await turn()
     expect(sent[1]?.inputs).toEqual([2, 3])
+    await pass(1)
     expect(await early).toBe('store_unavailable')
     sent[1]?.answer()
     expect(await late).toBe('3 in 2,3')
@@ -156,7 +162,10 @@ describe('a group', () => {
             come = () => resolve([n === 1 ? new Promise<string>((_, reject) => (fail = reject)) : 'well'])
           }),
       })
-      await expect(call(1)).rejects.toMatchObject({ code: 'store_unavailable' })
+      const refused = expect(call(1)).rejects.toMatchObject({ code: 'store_unavailable' })
+      await turn()
+      await pass(41)
+      await refused
       come()
       await turn()
       fail(new Error('too late'))
@@ -203,7 +212,7 @@ describe('a group', () => {
       const { sent, call } = byHand({ locks: true, inAll: 250 })
       const done = outcomes([1, 2].map(call))
       await turn()
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await pass(100)
       sent[0]?.fail(locked())
       expect(await done).toEqual(['rejected', 'rejected'])
       expect(sent).toHaveLength(1)
@@ -212,15 +221,17 @@ describe('a group', () => {
 
   it('that is late lets others be sent beside it, three at most, and again when one of them is back', async () => {
     const { sent, call } = byHand({ flights: 1 })
-    const calls = [0, 1, 2, 3, 4].map(async (n) => {
-      await new Promise((resolve) => setTimeout(resolve, 150 * n))
-      return call(n)
-    })
-    await expect.poll(() => sent.length).toBe(4)
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    const calls: Promise<string>[] = []
+    for (const n of [0, 1, 2, 3, 4]) {
+      calls.push(call(n))
+      await turn()
+      await pass(150)
+    }
+    await pass(300)
     expect(sent.map(({ inputs }) => inputs)).toEqual([[0], [1], [2], [3]])
     sent[1]?.answer()
-    await expect.poll(() => sent.length).toBe(5)
+    await turn()
+    expect(sent.slice(4).map(({ inputs }) => inputs)).toEqual([[4]])
     for (const one of sent) one.answer()
     expect(await Promise.all(calls)).toHaveLength(5)
   })
