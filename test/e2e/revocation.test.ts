@@ -5,10 +5,12 @@ import { createVerifier, type Verifier } from '@symbolon/verifier'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Browser, createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
 import { startService, type TestService } from '../../packages/symbolon/test/setting/server.ts'
+import { type Pulse, startPulse } from '../faults/pulse.ts'
 
 let service: TestService
 let verifiers: Verifier[]
 let secret: string
+let pulse: Pulse
 const reconnects: string[] = []
 
 const follow = () =>
@@ -43,7 +45,8 @@ const claims = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as { sub: string; sid: string }
 
 beforeAll(async () => {
-  // Forty people sign in from one address.
+  pulse = startPulse()
+  // Many people sign in from one address.
   const many = { limit: 1000, window: '1h' }
   service = await startService({ budgets: { startPerAddress: many, verifyPerAddress: many } })
   const made = await service.auth.clients.create(
@@ -56,6 +59,7 @@ beforeAll(async () => {
   await Promise.all(verifiers.map((one) => one.ready()))
 })
 afterAll(async () => {
+  pulse.stop()
   for (const one of verifiers) await one.close()
   await service.close()
 })
@@ -66,17 +70,20 @@ describe('a revocation', () => {
     await signInOver(browser, '', 'kill@example.com')
     const refused = async (token: string, code: string) => {
       const began = performance.now()
-      for (const one of verifiers) await expect.poll(() => ask(one, token), { timeout: 2000, interval: 1 }).toBe(code)
-      return performance.now() - began
+      for (const one of verifiers) await expect.poll(() => ask(one, token), { interval: 1 }).toBe(code)
+      const ended = performance.now()
+      // How long this process was kept from running is known at the next beat.
+      await new Promise((resolve) => setTimeout(resolve, 25))
+      expect(ended - began).toBeLessThan(1500 + 2 * pulse.lost(began, ended))
     }
     let token = await mint(browser)
     for (const one of verifiers) expect(await ask(one, token)).toBe('local')
     await admin('PUT', `/users/${claims(token).sub}/roles`, { roles: ['editor'] })
-    expect(await refused(token, 'claims_stale')).toBeLessThan(1500)
+    await refused(token, 'claims_stale')
     token = await mint(browser)
     for (const one of verifiers) expect(await ask(one, token)).toBe('local')
     await browser.fetch('/v1/session', { method: 'DELETE' })
-    expect(await refused(token, 'session_revoked')).toBeLessThan(1500)
+    await refused(token, 'session_revoked')
     for (const one of verifiers) expect(one.status()).toMatchObject({ followed: true, transport: 'stream' })
   })
 
@@ -89,7 +96,7 @@ describe('a revocation', () => {
       counts[code] = (counts[code] ?? 0) + 1
     }
     let left = rounds
-    // Forty people at the same time, each round after round; the service is called without a socket between, which is all that is spared.
+    // Eight people at the same time, each round after round; the service is called without a socket between, which is all that is spared.
     const live = async (email: string) => {
       const browser = createBrowser(service.origin)
       await signInOver(browser, '', email)
@@ -107,7 +114,7 @@ describe('a revocation', () => {
         for (const code of await Promise.all(verifiers.map((one) => ask(one, token, position)))) count(after, code)
       }
     }
-    await Promise.all(Array.from({ length: 40 }, (_, i) => live(`read-${i}@example.com`)))
+    await Promise.all(Array.from({ length: 8 }, (_, i) => live(`read-${i}@example.com`)))
     expect([before, after]).toEqual([{ local: 3 * rounds }, { claims_stale: 3 * rounds }])
     // The entry had not yet come when it was named, and was waited for: else this would say nothing.
     for (const one of verifiers) expect(one.status().counters.positionsWaited).toBeGreaterThan(rounds / 100)
