@@ -23,6 +23,16 @@ export const plain = (value: unknown) =>
     }),
   )
 export const hour = 3_600_000
+/** Makes a call for each, six at a time: more cannot run in a database at once, and none waits for a connection until it is refused. */
+export async function sixAtOnce<T, R>(all: readonly T[], call: (one: T, at: number) => Promise<R>): Promise<R[]> {
+  const line = all.entries()
+  const results: R[] = []
+  const work = async () => {
+    for (const [at, one] of line) results[at] = await call(one, at)
+  }
+  await Promise.all(Array.from({ length: 6 }, work))
+  return results
+}
 
 /** A client as it is put. */
 export const client = (name: string, change: Partial<Client> = {}): Parameters<Store['clients']['put']>[0] => ({

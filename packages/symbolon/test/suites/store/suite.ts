@@ -11,7 +11,7 @@ import { raiseSuite } from './raise.ts'
 import { removalSuite } from './removal.ts'
 import { sealSuite } from './seals.ts'
 import { sessionSuite } from './sessions.ts'
-import { hour, id, plain, type StoreUnderTest, setStore } from './setting.ts'
+import { hour, id, plain, type StoreUnderTest, setStore, sixAtOnce } from './setting.ts'
 import { webhookSuite } from './webhooks.ts'
 
 /** Runs the suite, that of sessions first; `open` opens an empty store on a clock. */
@@ -63,7 +63,7 @@ export function storeSuite(name: string, open: (clock: () => number) => Promise<
         Array.from({ length: 20 }, () => set.under.store.limits.spend([small as Budget, large as Budget, fine])),
       )
       expect(tries.filter(({ outcome }) => outcome === 'spent')).toHaveLength(5)
-      const left = await Promise.all(Array.from({ length: 120 }, () => set.under.store.limits.spend([large as Budget])))
+      const left = await sixAtOnce(Array.from({ length: 120 }), () => set.under.store.limits.spend([large as Budget]))
       expect(left.filter(({ outcome }) => outcome === 'spent')).toHaveLength(95)
       expect(await set.under.store.limits.spend([small as Budget])).toEqual({ outcome: 'limited', retryAfterMs: 10_000 })
       set.time += 10_000
