@@ -23,6 +23,19 @@ async function until(wanted, ask, ms, what) {
   }
 }
 
+/**
+ * What a live check comes to: it has a second, in which a process that has just started, on a slow machine, may not be
+ * answered. Then it is refused with 503, and asked again, at most ten seconds long.
+ */
+async function decided(check, statusOf) {
+  const began = performance.now()
+  for (;;) {
+    const found = await check()
+    if (statusOf(found) !== 503 || performance.now() - began > 10_000) return found
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 async function judge({ vectors }) {
   const at = { time: vectors.at * 1000 }
   const tokens = createTokenVerifier({
@@ -103,6 +116,12 @@ export async function run(config, serve) {
     return `${response.status} ${code ?? checked}`
   }
 
+  const asked = (...words) =>
+    decided(
+      () => ask(...words),
+      (found) => Number(found.slice(0, 3)),
+    )
+
   await attempt('judges tokens strictly', () => judge(config))
 
   await attempt('judges webhooks as their scheme does', judgeWebhooks)
@@ -120,14 +139,15 @@ export async function run(config, serve) {
     same(await ask('role', config.token), '403 insufficient_role', 'one without the role')
   })
   await attempt('guards at session level', async () => {
-    same(await ask('session', config.token), '200 live', 'a good token')
+    same(await asked('session', config.token), '200 live', 'a good token')
     same(await ask('session'), '401 missing_credential', 'none')
   })
   await attempt('ignores cookies unless told to read them', async () => {
     same(await ask('session', undefined, { cookie: config.cookie }), '401 missing_credential', 'a cookie')
     const here = createVerifier({ issuer: config.issuer, cookies: true })
     const request = (method, origin) => new Request(`${config.issuer}/x`, { method, headers: { cookie: config.cookie, ...origin } })
-    const checked = await createGuard(here).check('token')(request('GET', {}))
+    const look = () => createGuard(here).check('token')(request('GET', {}))
+    const checked = await decided(look, ({ response }) => response?.status)
     same([checked.ok, checked.auth?.checked, checked.setCookies?.length], [true, 'live', 1], 'a cookie that is read')
     const foreign = await createGuard(here).check('token')(request('POST', { origin: 'https://evil.example' }))
     same([foreign.ok, foreign.response?.status], [false, 403], 'another site')
@@ -158,11 +178,11 @@ export async function run(config, serve) {
     same(ended.status, 204, 'sign-out')
     const place = { 'symbolon-seq': ended.headers.get('symbolon-seq') }
     // What has never heard of that place must wait for it or ask, and may not say yes.
-    same(await ask('token', config.token, place), '401 session_revoked', 'by its place')
-    same((await ask('session', config.token)).slice(0, 3), '401', 'a token of a session that ended')
+    same(await asked('token', config.token, place), '401 session_revoked', 'by its place')
+    same((await asked('session', config.token)).slice(0, 3), '401', 'a token of a session that ended')
     const took = await until('401 session_revoked', () => ask('tight', config.token), 2000, 'within the bound')
-    same((await ask('tight', config.other)).slice(0, 3), '200', 'a token of a session that did not end')
-    same(await ask('session', config.other), '200 live', 'the same, live')
+    same((await asked('tight', config.other)).slice(0, 3), '200', 'a token of a session that did not end')
+    same(await asked('session', config.other), '200 live', 'the same, live')
     return `${Math.round(took)} ms`
   })
   await attempt('closes, and says yes no more', async () => {
