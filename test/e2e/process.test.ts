@@ -43,8 +43,9 @@ async function serve(env: Env = {}, ports?: { port: number; admin: number }) {
   child.stderr?.on('data', (chunk) => {
     printed += chunk
   })
+  // With everything read that it printed.
   const gone = new Promise<{ code: number | null; signal: string | null }>((resolve) =>
-    child.once('exit', (code, signal) => resolve({ code, signal })),
+    child.once('close', (code, signal) => resolve({ code, signal })),
   )
   const origin = `http://localhost:${port}`
   for (let i = 0; i < 400; i++) {
@@ -89,6 +90,7 @@ const refresh = async (service: Service, refresh_token: string) => {
 describe('the process', () => {
   it('starts, says where it is in at most eight lines, stops at SIGTERM, and starts again on the same data', async () => {
     const first = await serve()
+    await expect.poll(first.printed).toContain('Ctrl-C')
     expect(first.printed()).toContain(`${first.origin}/login`)
     expect(first.printed().trim().split('\n').length).toBeLessThanOrEqual(8)
     expect(statSync(join(data, 'admin.key')).mode & 0o777).toBe(0o600)
