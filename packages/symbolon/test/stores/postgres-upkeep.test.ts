@@ -46,7 +46,7 @@ it('walks through a table that answers later than a request may wait, and tells 
     const { snapshot } = opened
     const { sid } = snapshot.session
     // The impatient one has a connection, and has run this before.
-    await willing(() => store.sessions.find(sid))
+    await willing(async () => store.sessions.find(sid))
     const heard: string[] = []
     store.onRevocations((entries) => void heard.push(...entries.map(({ id }) => id)))
 
