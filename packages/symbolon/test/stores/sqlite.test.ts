@@ -122,21 +122,28 @@ describe('the file', () => {
       const budget = { key: 'one', limit: 10, window: 60_000 }
       const spent = await Promise.all(Array.from({ length: 30 }, (_, i) => (stores[i % 2] as SqliteStore).limits.spend([budget])))
       expect(spent.filter(({ outcome }) => outcome === 'spent')).toHaveLength(10)
-      const other = new Database(path)
-      other.exec('BEGIN IMMEDIATE')
-      let worst = 0
-      let last = performance.now()
-      const ticks = setInterval(() => {
-        worst = Math.max(worst, performance.now() - last)
-        last = performance.now()
-      }, 5)
-      const waiting = (stores[0] as SqliteStore).limits.spend([{ ...budget, key: 'two' }])
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      other.exec('COMMIT')
-      other.close()
-      expect(await waiting).toEqual({ outcome: 'spent' })
-      clearInterval(ticks)
-      expect(worst).toBeLessThan(150)
+      /** The longest time in which nothing else ran while a write waited for a lock. */
+      const round = async () => {
+        const other = new Database(path)
+        other.exec('BEGIN IMMEDIATE')
+        let worst = 0
+        let last = performance.now()
+        const ticks = setInterval(() => {
+          worst = Math.max(worst, performance.now() - last)
+          last = performance.now()
+        }, 5)
+        const waiting = (stores[0] as SqliteStore).limits.spend([{ ...budget, key: 'two' }])
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        other.exec('COMMIT')
+        other.close()
+        expect(await waiting).toEqual({ outcome: 'spent' })
+        clearInterval(ticks)
+        return worst
+      }
+      // A machine may stand still for once; a store that blocks does so each time.
+      let least = await round()
+      for (let again = 0; again < 4 && least >= 150; again++) least = Math.min(least, await round())
+      expect(least).toBeLessThan(150)
     } finally {
       for (const store of stores) await store.close()
     }
