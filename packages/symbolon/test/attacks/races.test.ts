@@ -84,10 +84,19 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
     const login_id = await begin(one, email)
     const { code } = await mail(email)
     const answers = await at(many, () => post(copyOf(one), '/v1/login/verify', { login_id, code }))
-    expect(statuses(answers)).toEqual([200])
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 401]))
+    // Whoever is refused in time hears nothing of what their call did, the winner as well.
+    const inTime = answers.filter(({ status }) => status !== 503)
+    expect(statuses(inTime).length).toBeLessThanOrEqual(1)
+    for (const { status } of inTime) expect([200, 401]).toContain(status)
+    await expect.poll(() => sessionsOf(email)).toHaveLength(1)
+    const verify = async () => (await post(copyOf(one), '/v1/login/verify', { login_id, code })).status
+    let again = await verify()
+    for (let turn = 0; turn < 50 && again === 503; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      again = await verify()
+    }
+    expect(again).toBe(401)
     expect(await sessionsOf(email)).toHaveLength(1)
-    expect((await post(copyOf(one), '/v1/login/verify', { login_id, code })).status).toBe(401)
   })
 
   it('an assertion of a client whose name cannot be one is nobody’s, and holds up nobody beside it', async () => {
