@@ -105,11 +105,21 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
   afterAll(() => service.close())
 
   const faults: string[] = []
-  const look = async (what: string, asked: Promise<Response>) => {
-    const answer = await asked
-    const text = await answer.text()
-    if (answer.status >= 500) faults.push(`${what.slice(0, 100)}: ${answer.status} ${text.slice(0, 200)}`)
-    return { status: answer.status, text }
+  const unavailable = /"code":"store_unavailable"|"error":"temporarily_unavailable"/
+  /** A store that is too slow for a moment is asked again, for ten seconds; one that still is after them has a fault. */
+  const look = async (what: string, ask: () => Promise<Response>) => {
+    const until = performance.now() + (faults.length > 0 ? 0 : 10_000)
+    for (;;) {
+      const answer = await ask()
+      const { status } = answer
+      const text = await answer.text()
+      if (status === 503 && unavailable.test(text) && performance.now() < until) {
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        continue
+      }
+      if (status >= 500) faults.push(`${what.slice(0, 100)}: ${status} ${text.slice(0, 200)}`)
+      return { status, text }
+    }
   }
   const said = (value: unknown) => String(JSON.stringify(value)).slice(0, 30)
 
@@ -118,8 +128,7 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
       for (const path of posts)
         await Promise.all(
           values.map((value) =>
-            look(
-              `${path} ${field} ${said(value)}`,
+            look(`${path} ${field} ${said(value)}`, () =>
               one.fetch(path, { method: 'POST', json: { login_id: 'A'.repeat(43), [field]: value } }),
             ),
           ),
@@ -128,22 +137,24 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
       for (const path of forms)
         await Promise.all(
           texts.map((value) =>
-            look(`${path} ${field} ${said(value)}`, one.fetch(path, { method: 'POST', body: new URLSearchParams({ [field]: value }) })),
+            look(`${path} ${field} ${said(value)}`, () =>
+              one.fetch(path, { method: 'POST', body: new URLSearchParams({ [field]: value }) }),
+            ),
           ),
         )
     expect(faults.splice(0)).toEqual([])
   })
 
   it('a query, a path and a header is one', async () => {
-    for (const path of gets) for (const query of queries) await look(path + query, one.fetch(path + query))
+    for (const path of gets) for (const query of queries) await look(path + query, () => one.fetch(path + query))
     for (const id of ['%00', '%ED%A0%80', '%', '..', 'a'.repeat(3000)])
       for (const path of ['/v1/sessions/', '/v1/account/passkeys/', '/assets/'])
-        for (const method of ['GET', 'DELETE']) await look(`${method} ${path}${id}`, one.fetch(path + id, { method }))
+        for (const method of ['GET', 'DELETE']) await look(`${method} ${path}${id}`, () => one.fetch(path + id, { method }))
     for (const id of ['%00', '%ED%A0%80', 'x%00y'])
-      await look(`name of ${id}`, one.fetch(`/v1/account/passkeys/${id}/name`, { method: 'POST', json: { name: 'x' } }))
+      await look(`name of ${id}`, () => one.fetch(`/v1/account/passkeys/${id}/name`, { method: 'POST', json: { name: 'x' } }))
     for (const [name, value] of headers)
       for (const path of ['/account', '/v1/session', '/login'])
-        await look(`${name} ${path}`, fetch(service.origin + path, { headers: { [name]: value }, redirect: 'manual' }))
+        await look(`${name} ${path}`, () => fetch(service.origin + path, { headers: { [name]: value }, redirect: 'manual' }))
     expect(faults.splice(0)).toEqual([])
   })
 
@@ -166,8 +177,7 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
     ]
     for (const [path, form_token, field, more] of places)
       for (const value of [...texts, '\udc00\ud800', 'x\u0000y'.repeat(8)])
-        await look(
-          `${path} ${field} ${said(value)}`,
+        await look(`${path} ${field} ${said(value)}`, () =>
           one.fetch(path, { method: 'POST', body: new URLSearchParams({ form_token, ...more, [field]: value }) }),
         )
     expect(faults.splice(0)).toEqual([])
@@ -175,19 +185,20 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
   })
 
   it('texts that are kept are taken as they can be, or refused', async () => {
-    const begun = await look('start', one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} }))
+    const begun = await look('start', () => one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} }))
     for (const name of ['\ud800', 'x\udc00y', '\u0000', '\u202eevil', 'a'.repeat(200)]) {
-      const { text } = await look('start', one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} }))
+      const { text } = await look('start', () => one.fetch('/v1/account/passkeys/start', { method: 'POST', json: {} }))
       const { registration_id, public_key } = JSON.parse(text) as { registration_id: string; public_key: { challenge: string } }
       const response = createAuthenticator(service.origin).create(public_key)
-      const made = await look(
-        `name ${said(name)}`,
+      const made = await look(`name ${said(name)}`, () =>
         one.fetch('/v1/account/passkeys/finish', { method: 'POST', json: { registration_id, response, name } }),
       )
       expect([201, 400]).toContain(made.status)
       if (made.status === 201) {
         const { id } = JSON.parse(made.text) as { id: string }
-        const renamed = await look(`rename ${said(name)}`, one.fetch(`/v1/account/passkeys/${id}/name`, { method: 'POST', json: { name } }))
+        const renamed = await look(`rename ${said(name)}`, () =>
+          one.fetch(`/v1/account/passkeys/${id}/name`, { method: 'POST', json: { name } }),
+        )
         expect([204, 400]).toContain(renamed.status)
       }
     }
@@ -195,7 +206,7 @@ describe.each(['sqlite', 'postgres'] as const)('on %s', (kind) => {
       for (const parameters of [{}, { constructor: text, toString: 'x' }, { hasOwnProperty: 'x' }]) {
         const step = { purpose: 'step_up', method: 'email_otp', need: { acr_values: ['urn:symbolon:acr:email', '\u0000', '\ud800'] } }
         const json = { ...step, action: { type: 'pay', text, parameters } }
-        await look(`action ${said(text)}`, one.fetch('/v1/login/start', { method: 'POST', json }))
+        await look(`action ${said(text)}`, () => one.fetch('/v1/login/start', { method: 'POST', json }))
       }
     expect(begun.status).toBe(200)
     expect(faults.splice(0)).toEqual([])
