@@ -67,7 +67,9 @@ it('does not wait longer, and says what is left', async () => {
   const { auth, holder, failed, isSeen } = await holding()
   try {
     await auth.close()
-    expect(failed).toEqual([expect.stringMatching(/^The last activity of 1 session was not written: Somebody holds a lock/)])
+    // The database gives up first, unless it is slow: then this node does.
+    const sentence = /^The last activity of 1 session was not written: (?:Somebody holds a lock|The (?:database|store) cannot be reached)/
+    expect(failed).toEqual([expect.stringMatching(sentence)])
     expect(await isSeen()).toBe(false)
   } finally {
     await holder.release()
