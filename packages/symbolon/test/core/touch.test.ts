@@ -12,6 +12,8 @@ beforeEach(async () => {
 })
 afterEach(() => setting.close())
 
+/** How what comes by itself is waited for. */
+const patient = { timeout: 10_000, interval: 5 }
 const clock = { after: (ms: number, run: () => void) => setting.ports.clock.after(ms, run) }
 const refresh = (core: Pick<Setting, 'core'>, credential: string) =>
   core.core.sessions.refresh({ credential, kind: 'token', background: false, caller })
@@ -30,7 +32,7 @@ describe('a credential that is presented for the first time', () => {
     try {
       const { sid, before, now } = await rotated()
       expect(await setting.core.sessions.check(now, 'token')).toMatchObject({ ok: true })
-      await vi.waitUntil(async () => (await other.store.sessions.find(sid))?.session.seen, { timeout: 10_000, interval: 5 })
+      await vi.waitUntil(async () => (await other.store.sessions.find(sid))?.session.seen, patient)
       expect(await refresh(other, before)).toMatchObject({ ok: false, outcome: 'reused' })
     } finally {
       await other.store.close()
@@ -105,7 +107,7 @@ describe('what is written at once', () => {
     const { sent, touches } = counted()
     const check = () => rows.forEach((row) => void touches.note(row, setting.time, true, 2, caller))
     check()
-    await vi.waitUntil(() => sent.length > 0)
+    await vi.waitUntil(() => sent.length > 0, patient)
     for (let n = 0; n < 20; n++) {
       check()
       await turn()
@@ -115,7 +117,7 @@ describe('what is written at once', () => {
     expect(sent).toHaveLength(2)
     // The next generation is another one.
     rows.forEach((row) => void touches.note({ ...row, generation: 3, predecessor: 2 }, setting.time, true, 3, caller))
-    await vi.waitUntil(() => sent.length === 3)
+    await vi.waitUntil(() => sent.length === 3, patient)
   })
 
   it('is nothing but that: activity waits for its second, and so does a credential without a predecessor', async () => {
@@ -140,7 +142,7 @@ describe('what is written at once', () => {
     }
     const touches = createTouches({ touch }, clock)
     touches.note(row, setting.time, true, 2, caller)
-    await vi.waitUntil(() => faults === 0)
+    await vi.waitUntil(() => faults === 0, patient)
     expect((await setting.store.sessions.find(sid))?.session.seen).toBe(false)
     await touches.flushOf(sid)
     expect((await setting.store.sessions.find(sid))?.session.seen).toBe(true)
