@@ -90,10 +90,7 @@ const partsOf = (raw: string) =>
       if (/base64/i.test(head)) return Buffer.from(body, 'base64').toString()
       return body.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
     })
-async function until(check: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !check(); i++) await new Promise((resolve) => setTimeout(resolve, 10))
-  expect(check()).toBe(true)
-}
+const until = (check: () => boolean): Promise<void> => expect.poll(check, { interval: 10 }).toBe(true)
 
 it('brings the code to exactly one recipient', async () => {
   const { smtp, received, events } = await open()
