@@ -35,7 +35,7 @@ async function told() {
   return events.filter(({ event }) => event === 'store.unsafe')
 }
 
-it('names fsync that is off, and says nothing where all is well', { timeout: 30_000 }, async () => {
+it('names fsync that is off, and says nothing where all is well', async () => {
   expect(await told()).toEqual([{ event: 'store.unsafe', detail: expect.stringMatching(/^PostgreSQL: fsync is off: /) }])
   server.halt('fast')
   await server.start(['-c', 'fsync=on'])
