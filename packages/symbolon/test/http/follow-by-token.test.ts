@@ -1,6 +1,6 @@
 // Following by an access token: the stream ends before the token does, and goes on with the next one.
 
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { handlerOf } from '../setting/handler.ts'
 import { issuer, openSetting } from '../setting/service.ts'
 
@@ -24,15 +24,27 @@ it('ends before its token does, says when to come again, and goes on where it wa
     const bearer = { authorization: `Bearer ${token}` }
     const patient = (await follow(basic)).body?.getReader()
 
-    // Three seconds before its end: it lives for two of them.
+    // Three seconds before its end: it lives for two of them, by a clock that is moved by hand.
     setting.time += expires_in * 1000 - 3000
-    const began = performance.now()
+    const began = Math.ceil(performance.now())
+    let gone = 0
+    const clock = vi.spyOn(setting.ports.clock, 'now').mockImplementation(() => began + gone)
     const first = await follow(bearer)
     expect(first.status).toBe(200)
-    const text = await first.text()
-    const took = performance.now() - began
-    expect(took).toBeGreaterThan(1500)
-    expect(took).toBeLessThan(3000)
+    let text = ''
+    let isOver = false
+    const read = async () => {
+      for await (const part of (first.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) text += part
+      isOver = true
+    }
+    const reading = read()
+    gone = 1999
+    await expect.poll(() => text).toContain(`"t":${began + gone}}`)
+    expect([text.includes('event: bye'), isOver]).toEqual([false, false])
+    gone = 2000
+    await expect.poll(() => isOver).toBe(true)
+    await reading
+    clock.mockRestore()
     expect(text).toMatch(/^event: open\n[\s\S]*\nevent: bye\ndata: \{"retry_ms":100\}\n\n$/)
     const position = /^id: (\S+)$/m.exec(text)?.[1]
 
