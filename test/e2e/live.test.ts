@@ -81,7 +81,7 @@ it('a WebSocket: the first message says who it is, a warning comes, a fresh toke
     for (const message of messages) send(message)
     return { heard, send, code: () => code, warnings: () => heard.filter((text) => text.includes('expiring')).length }
   }
-  const until = (check: () => unknown) => expect.poll(check, { timeout: 5000 })
+  const until = (check: () => unknown) => expect.poll(check)
   const ada = await signIn('ada@example.com')
   const token = await mint(ada)
 
