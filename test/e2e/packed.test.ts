@@ -159,6 +159,7 @@ await auth.close()
       const { login_id } = (await (await call('/auth/v1/login/start', { method: 'email_otp', identifier: 'ada@example.com' })).json()) as {
         login_id: string
       }
+      await expect.poll(() => printed).toMatch(/code \d{6}/)
       const code = /code (\d{6})/.exec(printed)?.[1]
       expect((await call('/auth/v1/login/verify', { login_id, code })).status).toBe(200)
       expect(await (await call('/feed')).json()).toEqual({ hello: expect.stringMatching(/^usr_/) })
