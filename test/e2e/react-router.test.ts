@@ -2,14 +2,14 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, get } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Browser, createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
+import { freePort } from '../free-port.ts'
 import { installPinned } from '../pinned.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -18,14 +18,6 @@ const data = mkdtempSync(join(tmpdir(), 'symbolon-react-router-'))
 let app: string
 let child: ChildProcess | undefined
 let origin: string
-
-async function freePort(): Promise<number> {
-  const one = createServer()
-  await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve))
-  const { port } = one.address() as AddressInfo
-  await new Promise((resolve) => one.close(resolve))
-  return port
-}
 
 beforeAll(async () => {
   if (pinned === undefined) return
