@@ -12,6 +12,7 @@ import { type AuthObject, createAuth } from 'symbolon'
 import { toNodeHandler } from 'symbolon/node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Browser, createBrowser, signInOver } from '../../packages/symbolon/test/setting/browser.ts'
+import { freePort } from '../free-port.ts'
 import { installPinned } from '../pinned.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,12 +28,6 @@ let log = ''
 
 const listen = (one: Server) =>
   new Promise<number>((resolve) => one.listen(0, '127.0.0.1', () => resolve((one.address() as AddressInfo).port)))
-async function freePort(): Promise<number> {
-  const one = createServer()
-  const port = await listen(one)
-  await new Promise((resolve) => one.close(resolve))
-  return port
-}
 
 /** The example in a folder below what is installed, with the packages as they would be published. */
 function prepare(modules: string): string {
