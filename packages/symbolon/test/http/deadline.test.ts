@@ -2,7 +2,8 @@
 // takes its time for another reason is waited for.
 
 import { request } from 'node:http'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
+import { startPulse } from '../../../../test/faults/pulse.ts'
 import { startTcpProxy, type TcpProxy } from '../../../../test/faults/tcp-proxy.ts'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
 import { answerInTime } from '../../src/http/deadline.ts'
@@ -10,6 +11,7 @@ import { startService, type TestService } from '../setting/server.ts'
 
 let postgres: Postgres
 let proxy: TcpProxy
+const pulse = startPulse()
 beforeAll(async () => {
   postgres = await startPostgres(['fsync=off'])
   proxy = await startTcpProxy(postgres.port)
@@ -20,6 +22,7 @@ afterEach(async () => {
   await service.close()
 })
 afterAll(async () => {
+  pulse.stop()
   await proxy.close()
   postgres.stop()
 })
@@ -48,10 +51,14 @@ const cookiesOf = (answer: Response) =>
     .join('; ')
 /** Seconds: one where no connection became free in time, two where nothing was answered. Which of them is over first is not ours to say. */
 const soon = /^[12]$/
+/** An answer, how long it took, and how long it may: two seconds, and what this process was kept from running costs both sides. */
 async function timed(call: () => Promise<Response>) {
   const began = performance.now()
   const answer = await call()
-  return { answer, ms: performance.now() - began }
+  const ended = performance.now()
+  // A beat that is late by now is counted.
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  return { answer, ms: ended - began, most: 2000 + 2 * pulse.lost(began, ended) }
 }
 
 it('refuses in under two seconds what takes many slow statements, none of them too slow by itself', async () => {
@@ -65,20 +72,18 @@ it('refuses in under two seconds what takes many slow statements, none of them t
   proxy.become({ as: 'pass' })
   const again = await begin('bob@example.com')
   proxy.become({ as: 'delay', ms: 700 })
-  const { answer, ms } = await timed(again)
+  const { answer, ms, most } = await timed(again)
   expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'store_unavailable'])
   expect(answer.headers.get('retry-after')).toMatch(soon)
   expect(answer.headers.getSetCookie()).toEqual([])
-  expect(ms).toBeLessThan(2000)
+  expect(ms).toBeLessThan(most)
   // Pages are pages.
   const page = await timed(() => fetch(`${service.origin}/account`, { headers: { accept: 'text/html', cookie: signedIn } }))
   expect([page.answer.status, page.answer.headers.get('content-type')]).toEqual([503, 'text/html; charset=UTF-8'])
-  expect(page.ms).toBeLessThan(2000)
+  expect(page.ms).toBeLessThan(page.most)
 })
 
-it('refuses an operator who looks at something in the same time', {
-  timeout: 30_000,
-}, async () => {
+it('refuses an operator who looks at something in the same time', async () => {
   service = await startService({ database: postgres.url(await postgres.create(), proxy.port) })
   await (await begin('ada@example.com'))()
   const admin = (method: string, path: string, body?: unknown) =>
@@ -93,10 +98,10 @@ it('refuses an operator who looks at something in the same time', {
 
   // Who it is, and what they have: two statements.
   proxy.become({ as: 'delay', ms: 500 })
-  const { answer, ms } = await timed(() => admin('GET', `${path}/sessions`))
+  const { answer, ms, most } = await timed(() => admin('GET', `${path}/sessions`))
   expect(answer.status).toBe(503)
   expect(answer.headers.get('retry-after')).toMatch(soon)
-  expect(ms).toBeLessThan(2000)
+  expect(ms).toBeLessThan(most)
   proxy.become({ as: 'pass' })
   // A statement that took too long has made the database one that cannot be reached, until a probe has: all is well within ten seconds.
   await expect.poll(async () => (await admin('GET', `${path}/sessions`)).status, { timeout: 10_000 }).toBe(200)
@@ -129,22 +134,35 @@ it('waits for a body that is slow on its way, and for an application’s own cod
 it('refuses nobody for what this process was held up itself, and everybody in time though its ticks come late', async () => {
   const from = { ip: null }
   const asked = new Request('http://localhost/')
-  const held = (ms: number) => {
-    for (const end = performance.now() + ms; performance.now() < end; );
+  let now = 0
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] })
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  /** The next tick comes when so much time has gone by. */
+  const tickAfter = async (ms: number) => {
+    now += ms
+    await vi.advanceTimersByTimeAsync(100)
   }
   const answered = (ms: number) =>
     answerInTime(0, (_, { late }) =>
       late ? new Response('late') : new Promise((resolve) => setTimeout(resolve, ms, new Response('in time'))),
     )
-  const waiting = answered(100)(asked, from)
-  held(2500)
-  expect(await (await waiting).text()).toBe('in time')
+  try {
+    const waiting = answered(100)(asked, from)
+    await tickAfter(2500)
+    expect(await (await waiting).text()).toBe('in time')
 
-  const began = performance.now()
-  const late = answered(10_000)(asked, from)
-  const busy = setInterval(held, 60, 55)
-  expect(await (await late).text()).toBe('late')
-  clearInterval(busy)
-  expect(performance.now() - began).toBeLessThan(2000)
-  expect(performance.now() - began).toBeGreaterThan(1600)
+    now = 0
+    const late = answered(10_000)(asked, from)
+    let answer: Response | undefined
+    void late.then((one) => {
+      answer = one
+    })
+    while (answer === undefined && now < 5000) await tickAfter(155)
+    expect(await answer?.text()).toBe('late')
+    // The first tick behind 1,800 ms, whatever number of them there were.
+    expect(now).toBe(12 * 155)
+  } finally {
+    clock.mockRestore()
+    vi.useRealTimers()
+  }
 })
