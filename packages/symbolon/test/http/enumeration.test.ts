@@ -2,8 +2,9 @@
 // that takes an address or follows from one: status, headers, cookies, size, body, and time.
 //
 // The statistic: 300 pairs for each answer and kind, against the unknown; a sign test with a margin of a quarter of a
-// millisecond (test/setting/alike.ts). 40 comparisons share a chance of 1e-4 that any of them cries out for nothing. That
-// nothing was found says little where the machine is too busy: then the test that must see two milliseconds fails.
+// millisecond (test/setting/alike.ts). 40 comparisons, and 8 that may follow, share a chance of 1e-4 that any of them cries
+// out for nothing. That nothing was found says little where the machine is too busy: then a test that must see two
+// milliseconds is blind. It begins anew, up to five times, with a comparison of the same time beside it, and fails in the end.
 
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Postgres, startPostgres } from '../../../../test/postgres.ts'
@@ -13,7 +14,7 @@ import { createBrowser, signInOver } from '../setting/browser.ts'
 import { startService, type TestService } from '../setting/server.ts'
 
 const rounds = 300
-const told = { margin: 0.25, alpha: 1e-4 / 40 }
+const told = { margin: 0.25, alpha: 1e-4 / 48 }
 /** Of equal length, as the pages show them. */
 const people = { unknown: 'ghost@example.com', known: 'known@example.com', disabled: 'close@example.com', passkey: 'havek@example.com' }
 type Kind = keyof typeof people
@@ -221,16 +222,25 @@ it.each(['sqlite', 'postgres'])(
   'on %s two milliseconds would be seen',
   async (kind) => {
     const service = services.get(kind) as TestService
-    const taken: Record<'late' | 'unknown', Answer[]> = { late: [], unknown: [] }
-    for (let round = 0; round < rounds; round++)
-      for (const one of shuffled(['late', 'unknown'] as const)) {
-        const body = { method: 'email_otp', identifier: one === 'late' ? people.known : people.unknown, client_id: 'open' }
-        taken[one].push(await ask(service, new Map(), '/v1/login/start', body, one === 'late' ? 2 : 0))
-      }
-    expect(slower(times(taken.late), times(taken.unknown), told)).toBe('first')
-    expect(slower(times(taken.unknown), times(taken.late), told)).toBe('second')
+    /** Whether they are seen in so many pairs; `beside`: that those who are known are not, at the same time. */
+    const block = async (beside: boolean) => {
+      const taken: Record<'late' | 'known' | 'unknown', number[]> = { late: [], known: [], unknown: [] }
+      for (let round = 0; round < rounds; round++)
+        for (const one of shuffled(beside ? (['late', 'known', 'unknown'] as const) : (['late', 'unknown'] as const))) {
+          const body = { method: 'email_otp', identifier: people[one === 'late' ? 'known' : one], client_id: 'open' }
+          taken[one].push((await ask(service, new Map(), '/v1/login/start', body, one === 'late' ? 2 : 0)).ms)
+        }
+      if (beside) expect(slower(taken.known, taken.unknown, told)).toBeUndefined()
+      const seen = slower(taken.late, taken.unknown, told)
+      expect(seen).not.toBe('second')
+      expect(slower(taken.unknown, taken.late, told)).toBe(seen && 'second')
+      return seen
+    }
+    let seen = await block(false)
+    for (let again = 0; again < 4 && seen === undefined; again++) seen = await block(true)
+    expect(seen).toBe('first')
   },
-  60_000,
+  300_000,
 )
 
 describe('the statistic', () => {
