@@ -34,7 +34,8 @@ it('ends before its token does, says when to come again, and goes on where it wa
     let text = ''
     let isOver = false
     const read = async () => {
-      for await (const part of (first.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) text += part
+      const decoder = new TextDecoder()
+      for await (const part of first.body as ReadableStream<Uint8Array>) text += decoder.decode(part, { stream: true })
       isOver = true
     }
     const reading = read()
