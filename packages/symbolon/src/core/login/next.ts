@@ -76,7 +76,7 @@ export function createNext(
       // No code is waited for, not by an older node either: what nobody made fits nothing.
       codeHash: crypto.random(32),
       linkHash: null,
-      sealedIdentifier: attempts.seal(idHash, identifier, carried(asked)),
+      sealedIdentifier: attempts.seal(idHash, identifier, keptOf(asked)),
       resendAfter: factor.lifetime,
       ends: factor.lifetime,
     }
@@ -158,7 +158,7 @@ export function createNext(
     const change = {
       ...waiting(found, 'enrol', proven, user?.id ?? null),
       method: factor.method,
-      sealedIdentifier: attempts.seal(found.idHash, identifier, carried(asked)),
+      sealedIdentifier: attempts.seal(found.idHash, identifier, keptOf(asked)),
       maxTries: mostEnrolments,
       lifetime: factor.lifetime,
       resendAfter: factor.lifetime,
@@ -251,5 +251,5 @@ export function createNext(
 const isLinkOf = (factor: Factor, method: string) => factor.kind === 'sent' && factor.link?.method === method
 
 /** What a challenge leaves in its attempt. */
-const carried = (asked: { readonly options: unknown; readonly state: string } | null) =>
+const keptOf = (asked: { readonly options: unknown; readonly state: string } | null) =>
   asked === null ? {} : { kept: asked.state, options: asked.options }
