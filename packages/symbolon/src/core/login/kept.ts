@@ -5,7 +5,7 @@
 import { toBase64url } from '@symbolon/protocol'
 import { email, isMail } from '../factors/email.ts'
 import type { CorePorts } from '../factors/factor.ts'
-import type { Proof, User } from '../model.ts'
+import type { Proof } from '../model.ts'
 
 /** Where something was proven: an address by its mail, and of whom, where that is known already. */
 export interface ProvenAt {
@@ -25,17 +25,16 @@ export async function areKept(
   proven: readonly Proof[],
   { identifier, userId }: ProvenAt,
 ): Promise<boolean> {
-  let user: Promise<User | undefined> | undefined
-  const theUser = async () => (userId === null ? undefined : (user ??= Promise.resolve(store.users.find({ id: userId }))))
+  const owner = async () => (userId === null ? undefined : store.users.find({ id: userId }))
   for (const factor of factors)
     for (const proof of proven) {
       if (factor.kind === 'challenge' && factor.keeps !== undefined && !(await factor.keeps(proof))) return false
       if (factor.kind !== 'sent' || isMail(factor) || proof.method !== factor.method) continue
-      const owner = await theUser()
-      const to = owner && (await factor.addressOf(owner))
+      const user = await owner()
+      const to = user && (await factor.addressOf(user))
       if (to === undefined || !placeKeys(crypto, to).includes(proof.key ?? '')) return false
     }
   // Of who is known by the address alone, the transaction that opens the session finds out.
   if (userId === null || identifier === '' || !proven.some(byMail)) return true
-  return (await theUser())?.email === identifier
+  return (await owner())?.email === identifier
 }
