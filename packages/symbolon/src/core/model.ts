@@ -205,7 +205,7 @@ export interface Proof {
   readonly method: string
   readonly amr: readonly string[]
   readonly at: number
-  /** Which of several a person has of that kind, where one of them can be taken away. */
+  /** Which of several a person has of that kind, or a keyed hash of where it was sent to: what can be taken away. */
   readonly key?: string
 }
 

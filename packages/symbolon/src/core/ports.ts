@@ -344,6 +344,6 @@ export interface Ports {
   /** Who knows WebAuthn; without it there are no passkeys. */
   readonly passkeys?: PasskeyRules | undefined
   observe(event: CoreEvent): void
-  /** For tests that kill the process at a named step; nothing otherwise. */
+  /** For tests that kill the process, or the database, at a named step; nothing otherwise. */
   crashPoint(step: string): void
 }

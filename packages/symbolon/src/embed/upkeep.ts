@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FeedHead } from '@symbolon/protocol'
 import { createSeals, type Resealed, type ResealPlace, type RestoreCounts, restore, type SealedUnder } from '#core'
+import { crashAt } from './crash-point.ts'
 import { createCrypto } from './crypto.ts'
 import { ownSecret, prepareData } from './data.ts'
 import { createMarkKeeper, type Mark, readMark, writeMark } from './mark.ts'
@@ -58,9 +59,7 @@ export async function createUpkeep(options: AuthOptions): Promise<Upkeep> {
     crypto,
     signer: createSigner(),
     clock: { now: () => performance.now(), after },
-    crashPoint: (step: string) => {
-      if (settings.crashPoint === step) process.kill(process.pid, 'SIGKILL')
-    },
+    crashPoint: crashAt(settings.crashPoint),
   }
   const algorithm = { algorithm: settings.keys.algorithm }
   const seals = createSeals(ports, algorithm)

@@ -55,7 +55,7 @@ describe('as a second proof', () => {
 
   it('is sent to the number, shown as sent there, and opens the session with the mail’s code', async () => {
     const { loginId, mailed, to, code } = await half()
-    expect(to).toBe('+4915100001')
+    expect([to, setting.sent.at(-1)]).toMatchObject(['+4915100001', { link: null }])
     expect(await setting.core.login.view(loginId, browser)).toMatchObject({ identifier: '…01', state: 'verify' })
     expect(await take(loginId, { code: mailed })).toMatchObject({ ok: false, code: 'login_failed' })
     expect(await take(loginId, { code })).toMatchObject({
@@ -111,6 +111,16 @@ describe('as a second proof', () => {
     expect(await take(other.loginId, { code: other.code })).toMatchObject({ ok: false, code: 'login_failed' })
     expect(await take(loginId, { code })).toMatchObject({ ok: false })
     expect((await setting.store.sessions.list(people.ada.id)).sessions).toEqual([])
+  })
+
+  it('is not begun where what a factor says cannot be kept as it is', async () => {
+    for (const number of ['+49 Zoë', '+49\n+50', '+49\u007f']) {
+      numbers.set(people.ada.id, number)
+      const { loginId, code } = await start(setting, 'ada@example.com')
+      await expect(take(loginId, { code })).rejects.toMatchObject({ code: 'internal' })
+    }
+    numbers.set(people.ada.id, '+49 151')
+    expect((await half()).to).toBe('+49 151')
   })
 
   it('is no way for who has no number, and nothing that a sign-in begins with', async () => {

@@ -49,7 +49,13 @@ export const numberFactor = (
   addressOf: (user) => Promise.resolve(numbers.get(user.id)),
   newCode: (crypto) => String(crypto.randomBelow(100_000_000)).padStart(8, '0'),
   readCode: (text) => (/^[0-9]{8}$/.test(text) ? text : undefined),
-  deliver: (to, message) => ({ kind: 'code', to, minutes: 5, ...message, link: null }),
+  deliver: (to, message) => ({
+    kind: 'code',
+    to,
+    minutes: 5,
+    ...message,
+    link: message.link === null ? null : { address: message.link, minutes: 5 },
+  }),
 })
 
 /** A word that everybody who has one has. */

@@ -25,6 +25,12 @@ interface Common {
   readonly maxTries: number
 }
 
+/** What a factor says of something that the person has. Of where something is sent, `addressOf` says it. */
+interface Keeper {
+  /** Whether what a proof of its own was made with is still there, by its `key`; true for proofs of others. */
+  keeps?(proof: Proof): Eventually<boolean>
+}
+
 /** How a sign-in begins with something that is sent: by an identifier that says who somebody is. */
 export interface Naming {
   /** The normalised identifier, which stays as it is when it is normalised again; or `undefined`. */
@@ -88,7 +94,7 @@ export interface Enrolment {
 }
 
 /** A factor that asks the browser something, such as a signature by a key. */
-export interface ChallengeFactor extends Common {
+export interface ChallengeFactor extends Common, Keeper {
   readonly kind: 'challenge'
   /** Whether a sign-in can begin with it: its answer says who somebody is. */
   readonly first: boolean
@@ -98,14 +104,12 @@ export interface ChallengeFactor extends Common {
   begin(context: ChallengeContext): Eventually<{ readonly options: unknown; readonly state: string }>
   /** Absent where it cannot be set up while signing in. */
   readonly enrolment?: Enrolment
-  /** Whether what a proof of its own was made with is still there, by its `key`; true for proofs of others. */
-  keeps?(proof: Proof): Eventually<boolean>
   /** Checks an answer of the browser, which may hold anything. */
   finish(context: ChallengeContext & { readonly state: string; readonly response: unknown }): Eventually<Proven>
 }
 
 /** A factor whose secret the person keeps, and types something made from it. */
-export interface SecretFactor extends Common {
+export interface SecretFactor extends Common, Keeper {
   readonly kind: 'secret'
   has(user: User): Eventually<boolean>
   /** Checks what was typed, and lets no answer pass twice. */

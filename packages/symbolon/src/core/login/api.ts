@@ -129,7 +129,7 @@ export interface LinkView {
   readonly startedAt: number
   /** Of the browser that it was started in. */
   readonly userAgent: string | null
-  /** From where it was asked for; null where that is not known. */
+  /** From where it was asked for first; null where that is not known. */
   readonly ip: string | null
   /** Until when its code is taken, by the store's time `now`. */
   readonly expiresAt: number

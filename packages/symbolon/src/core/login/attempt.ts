@@ -121,7 +121,7 @@ export function createAttempts(ports: CorePorts, clients: Pick<Clients, 'find'>)
 
 /** JSON in ASCII, so that a byte is a letter. */
 export const ascii = (value: unknown): string =>
-  JSON.stringify(value).replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  JSON.stringify(value).replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 type CodePlace = Pick<Attempt, 'idHash' | 'purpose' | 'bindingHash'> & { readonly to: string }
 type Sealed = Partial<Pick<Found, 'kept' | 'options' | 'linkFrom'>>

@@ -28,7 +28,7 @@ export async function areKept(
   const owner = async () => (userId === null ? undefined : store.users.find({ id: userId }))
   for (const factor of factors)
     for (const proof of proven) {
-      if (factor.kind === 'challenge' && factor.keeps !== undefined && !(await factor.keeps(proof))) return false
+      if (factor.kind !== 'sent' && factor.keeps !== undefined && !(await factor.keeps(proof))) return false
       if (factor.kind !== 'sent' || isMail(factor) || proof.method !== factor.method) continue
       const user = await owner()
       const to = user && (await factor.addressOf(user))

@@ -180,11 +180,11 @@ export function createLogin(parts: LoginParts): Login {
   const enrolled = async (found: Found, input: Given): Promise<SignedIn | LoginStep | Refused> => {
     const { factor, attempt, client, identifier, idHash } = found
     if (factor.kind !== 'challenge' || factor.enrolment === undefined || !('response' in input)) return refuse('login_failed')
-    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(identifier, input)))
+    const user = attempt.userId === null ? undefined : await next.userOf(found)
+    const charged = await store.attempts.charge(idHash, budgets.verify(spenderOf(user?.email ?? identifier, input)))
     if (charged.outcome === 'limited') return limited(charged)
     if (charged.outcome === 'gone' || charged.attempt.step !== attempt.step) return refuse('login_failed')
     const { caller, response } = input
-    const user = attempt.userId === null ? undefined : await next.userOf(found)
     const isEnough = next.enoughFor(client, attempt)
     const made = await factor.enrolment.finish({ clientId: client.id, user: user ?? null, caller, isEnough, state: found.kept, response })
     if (!made.ok) {

@@ -50,7 +50,12 @@ export function createSending(
       const code = factor.newCode(crypto)
       // Only a browser can come back to where it started; and what is confirmed is read where the code is given. The host is the issuer's, whatever a request says.
       const signsIn = place.purpose === 'sign_in'
-      const allowed = signsIn && factor.link !== null && place.bindingHash !== null && policyOf(client).methods.includes(factor.link.method)
+      const allowed =
+        signsIn &&
+        isMail(factor) &&
+        factor.link !== null &&
+        place.bindingHash !== null &&
+        policyOf(client).methods.includes(factor.link.method)
       const link = allowed ? attempts.newLink(place.idHash) : null
       const address = link === null ? null : `${options.issuer}${routes.loginLink}?token=${link.token}`
       return {
