@@ -31,6 +31,7 @@ const readSince = ({ load }: Stage, since: number) =>
 export const fullDisks: readonly Scenario[] = [
   {
     name: 'the disk of the database full',
+    long: true,
     disk: { holds: 'data', megabytes: 80 },
     async act(stage) {
       const { server, spell, later } = stage
