@@ -1,5 +1,5 @@
 // The database without a byte left on its disk: for its tables, so that what needs a page more is refused and all else goes
-// on; or for its log of writes, at which it falls, and cannot start before there is room.
+// on, until its next checkpoint; or for its log of writes. At both it falls, and cannot start before there is room.
 
 import { pause } from './load/people.ts'
 import type { Scenario, Stage } from './scenario.ts'
@@ -27,11 +27,18 @@ const readSince = ({ load }: Stage, since: number) =>
       node.startsWith('node') && startedAt > since && (kind === 'check' || kind === 'read') && (answer?.status ?? 500) < 500,
   ).length
 
+/** Starts the database, unless it comes back by itself. */
+async function backOrStarted({ server }: Stage, works: () => Promise<boolean>): Promise<void> {
+  await until('the database is back, or has ended', async () => !server.running() || (await works()))
+  if (!server.running()) await server.start()
+}
+
 /** The scenarios. */
 export const fullDisks: readonly Scenario[] = [
   {
     name: 'the disk of the database full',
-    long: true,
+    // At a checkpoint it would fall: that is a scenario of its own.
+    settings: ['checkpoint_timeout=1h', 'max_wal_size=8GB'],
     disk: { holds: 'data', megabytes: 80 },
     async act(stage) {
       const { server, spell, later } = stage
@@ -49,10 +56,30 @@ export const fullDisks: readonly Scenario[] = [
     },
   },
   {
+    name: 'the disk of the database full as a checkpoint comes',
+    long: true,
+    disk: { holds: 'data', megabytes: 80 },
+    async act(stage) {
+      const { server, spell, later } = stage
+      const checkpoint = () =>
+        server.sql('postgres', 'CHECKPOINT').then(
+          () => true,
+          () => false,
+        )
+      later(() => server.disk?.free())
+      server.disk?.fill()
+      await until('the database has fallen', async () => !(await checkpoint()))
+      await pause(spell)
+      server.disk?.free()
+      await backOrStarted(stage, checkpoint)
+    },
+  },
+  {
     name: 'the disk of the database’s log full',
     long: true,
     disk: { holds: 'wal', megabytes: 48 },
-    async act({ server, spell, later }) {
+    async act(stage) {
+      const { server, spell, later } = stage
       const works = () =>
         server.sql('postgres', 'SELECT pg_logical_emit_message(true, $1, repeat($1, 500000))', ['x']).then(
           () => true,
@@ -64,8 +91,7 @@ export const fullDisks: readonly Scenario[] = [
       await until('the database has fallen', async () => !(await works()))
       await pause(spell)
       server.disk?.free()
-      await until('the database is back, or has ended', async () => !server.running() || (await works()))
-      if (!server.running()) await server.start()
+      await backOrStarted(stage, works)
     },
   },
 ]
