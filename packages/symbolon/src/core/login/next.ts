@@ -4,7 +4,7 @@
 import type { Caller } from '../answers.ts'
 import type { LoginState, LoginStep, Refused } from '../api.ts'
 import { isMail } from '../factors/email.ts'
-import { type Factor, hasFactor, type SentFactor } from '../factors/factor.ts'
+import { type Factor, hasFactor } from '../factors/factor.ts'
 import type { Attempt, Budget, Client, Proof, User } from '../model.ts'
 import type { AttemptChange } from '../ports.ts'
 import { refuse } from '../session.ts'
@@ -122,10 +122,11 @@ export function createNext(
   }
 
   /**
-   * Where a factor is sent to, and who the attempt names by then. A mail address takes the identifier's place, since its person is known
+   * Where a factor is sent to, if it is, and who the attempt names by then. A mail address takes the identifier's place, since its person is known
    * by it; what reaches them elsewhere stands beside it. Undefined when it reaches nobody any more.
    */
-  const addressed = async (factor: SentFactor, user: User, identifier: string) => {
+  const addressed = async (factor: Factor, user: User, identifier: string) => {
+    if (factor.kind !== 'sent') return { to: '', identifier }
     const to = await factor.addressOf(user)
     return to === undefined ? undefined : { to, identifier: isMail(factor) ? to : identifier }
   }
@@ -134,7 +135,7 @@ export function createNext(
   const goOn = async (found: Found, factor: Factor, user: User, proven: readonly Proof[], tries: number, taker: Taker) => {
     const { idHash, attempt, client } = found
     const { caller } = taker
-    const place = factor.kind === 'sent' ? await addressed(factor, user, found.identifier) : { to: '', identifier: found.identifier }
+    const place = await addressed(factor, user, found.identifier)
     if (place === undefined) return refuse('login_failed')
     if (factor.kind === 'sent') {
       const spent = await store.limits.spend(budgetsOf(place.to, user, found, taker))

@@ -161,7 +161,7 @@ export function createStepUp(parts: StepUpParts) {
       if (input.action !== null && !isAction(input.action)) return { ...refuse('invalid_request'), options: { field: 'action' } }
       if (client.transport === 'cookie' && !isBrowserId(input.browser)) return refuse('invalid_request')
       const bindingHash = client.transport === 'cookie' && input.browser !== null ? attempts.hashOf(input.browser) : null
-      const named = factor.kind === 'sent' ? await next.addressed(factor, user, '') : { to: '', identifier: '' }
+      const named = await next.addressed(factor, user, '')
       if (named === undefined) return refuse('unsupported_method')
 
       const id = attempts.newSecret()
