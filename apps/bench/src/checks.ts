@@ -45,8 +45,8 @@ export async function measureChecks(figures: Figures, server: PostgresServer, da
         single: () => rateOf(callers, count, single),
         ours: () => rateOf(callers, callers === 1 ? count : 4 * count, check),
       })
-      figures.put(`pg.check.c${callers}.per_s`, rates.ours, '/s')
-      figures.put(`pg.check.c${callers}.vs_single`, rates.ours / rates.single, '×', `≥ ${floors[callers]}`)
+      figures.put(`pg.check.c${callers}.per_s`, rates.median.ours, '/s')
+      figures.put(`pg.check.c${callers}.vs_single`, rates.ratio('ours', 'single'), '×', `≥ ${floors[callers]}`)
     }
 
     figures.begin('refresh (rotate and mint, durable), 64 sessions at once, against better-auth')
@@ -71,8 +71,8 @@ export async function measureChecks(figures: Figures, server: PostgresServer, da
       }
       const rates = await sideBySide(5, { theirs: () => rateOf(64, 640, theirs), ours: () => rateOf(64, 2560, ours) })
       if ((await newest()) === before) throw new Error('better-auth did not write.')
-      figures.put('pg.refresh.c64.per_s', rates.ours, '/s')
-      figures.put('pg.refresh.c64.vs_better_auth', rates.ours / rates.theirs, '×', '≥ 4')
+      figures.put('pg.refresh.c64.per_s', rates.median.ours, '/s')
+      figures.put('pg.refresh.c64.vs_better_auth', rates.ratio('ours', 'theirs'), '×', '≥ 4')
     } finally {
       await rival.pool.end()
     }

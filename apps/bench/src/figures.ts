@@ -34,11 +34,22 @@ export async function spent(run: () => Promise<void> | void): Promise<{ readonly
   return { cpu: user + system, wall: (performance.now() - began) * 1000 }
 }
 
-/** Measures alternatives side by side: each round runs every one, in turn; returns the medians. */
+/** What alternatives measured side by side came to. */
+export interface SideBySide<K extends string> {
+  /** Each one's middle value. */
+  readonly median: Readonly<Record<K, number>>
+  /**
+   * The middle of what one was of the other in each round: a machine that is slow for a while is so for both of a round,
+   * which the quotient of two medians, each perhaps of another round, does not know.
+   */
+  ratio(one: K, other: K): number
+}
+
+/** Measures alternatives side by side: each round runs every one, in turn. */
 export async function sideBySide<K extends string>(
   rounds: number,
   runs: Readonly<Record<K, () => Promise<number> | number>>,
-): Promise<Record<K, number>> {
+): Promise<SideBySide<K>> {
   const names = Object.keys(runs) as K[]
   const found = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>
   for (let round = 0; round <= rounds; round++)
@@ -48,7 +59,10 @@ export async function sideBySide<K extends string>(
       // The first round warms up.
       if (round > 0) found[name].push(value)
     }
-  return Object.fromEntries(names.map((name) => [name, median(found[name])])) as Record<K, number>
+  return {
+    median: Object.fromEntries(names.map((name) => [name, median(found[name])])) as Record<K, number>,
+    ratio: (one, other) => median(found[one].map((value, round) => value / (found[other][round] as number))),
+  }
 }
 
 /** Prints figures as they come, and writes them when asked. */

@@ -78,14 +78,14 @@ export async function measureHttp(figures: Figures): Promise<void> {
         figures.begin(`${framework} ${path}`)
         return target.cpuOf(path, headers)
       }
-      const us = await sideBySide(3, { bare: asking('/bare'), token: asking('/token'), session: asking('/session') })
+      const us = await sideBySide(9, { bare: asking('/bare'), token: asking('/token'), session: asking('/session') })
       await target.stop()
-      figures.put(`http.${framework}.bare.us`, us.bare, 'µs CPU')
+      figures.put(`http.${framework}.bare.us`, us.median.bare, 'µs CPU')
       for (const level of ['token', 'session'] as const) {
-        figures.put(`http.${framework}.${level}.vs_bare`, us.bare / us[level], '×', `≥ ${floors[framework]?.[level]}`)
+        figures.put(`http.${framework}.${level}.vs_bare`, us.ratio('bare', level), '×', `≥ ${floors[framework]?.[level]}`)
         figures.put(
           `http.${framework}.${level}.extra_us`,
-          us[level] - us.bare,
+          us.median[level] - us.median.bare,
           'µs CPU',
           framework === 'fastify' ? (level === 'token' ? '≤ 18' : '≤ 45') : undefined,
         )

@@ -42,8 +42,8 @@ export async function measureNodes(figures: Figures, server: PostgresServer, dat
       one: async () => (await nodes[0]?.rate(40_000)) ?? 0,
       two: async () => (await Promise.all(nodes.map((node) => node.rate(40_000)))).reduce((sum, rate) => sum + rate, 0),
     })
-    figures.put('pg.nodes.two.per_s', rates.two, '/s')
-    figures.put('pg.nodes.two.vs_one', rates.two / rates.one, '×')
+    figures.put('pg.nodes.two.per_s', rates.median.two, '/s')
+    figures.put('pg.nodes.two.vs_one', rates.ratio('two', 'one'), '×')
   } finally {
     await Promise.all(nodes.map((node) => node.stop()))
   }

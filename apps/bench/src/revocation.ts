@@ -183,7 +183,7 @@ async function measureCoalesced(figures: Figures): Promise<void> {
           return (await guard({ method: 'GET', url: '/', header })).ok
         }),
     })
-    figures.put('introspect.coalesced.vs_single', rates.coalesced / rates.single, '×', '≥ 6')
+    figures.put('introspect.coalesced.vs_single', rates.ratio('coalesced', 'single'), '×', '≥ 6')
   } finally {
     await verifier.close()
     await place.stop()
