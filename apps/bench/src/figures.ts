@@ -36,6 +36,8 @@ export async function spent(run: () => Promise<void> | void): Promise<{ readonly
 
 /** What alternatives measured side by side came to. */
 export interface SideBySide<K extends string> {
+  /** What each came to, round by round. */
+  readonly rounds: Readonly<Record<K, readonly number[]>>
   /** Each one's middle value. */
   readonly median: Readonly<Record<K, number>>
   /**
@@ -43,6 +45,15 @@ export interface SideBySide<K extends string> {
    * which the quotient of two medians, each perhaps of another round, does not know.
    */
   ratio(one: K, other: K): number
+}
+
+function sumUp<K extends string>(rounds: Readonly<Record<K, readonly number[]>>): SideBySide<K> {
+  const names = Object.keys(rounds) as K[]
+  return {
+    rounds,
+    median: Object.fromEntries(names.map((name) => [name, median(rounds[name])])) as Record<K, number>,
+    ratio: (one, other) => median(rounds[one].map((value, round) => value / (rounds[other][round] as number))),
+  }
 }
 
 /** Measures alternatives side by side: each round runs every one, in turn. */
@@ -59,10 +70,13 @@ export async function sideBySide<K extends string>(
       // The first round warms up.
       if (round > 0) found[name].push(value)
     }
-  return {
-    median: Object.fromEntries(names.map((name) => [name, median(found[name])])) as Record<K, number>,
-    ratio: (one, other) => median(found[one].map((value, round) => value / (found[other][round] as number))),
-  }
+  return sumUp(found)
+}
+
+/** The rounds of all of them as if they were of one. */
+export function together<K extends string>(parts: readonly SideBySide<K>[]): SideBySide<K> {
+  const names = Object.keys(parts[0]?.rounds ?? {}) as K[]
+  return sumUp(Object.fromEntries(names.map((name) => [name, parts.flatMap(({ rounds }) => rounds[name])])) as Record<K, number[]>)
 }
 
 /** Prints figures as they come, and writes them when asked. */

@@ -5,12 +5,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Figures, sideBySide } from './figures.ts'
-import { startTarget } from './http.ts'
+import { cpuOfRoutes, startTarget } from './http.ts'
 import { credentialAt, drawn } from './load.ts'
 import { heavyLoad } from './load-generator.ts'
 import type { PostgresServer } from './postgres-server.ts'
 import { openRival } from './rival.ts'
-import { openPostgresCore } from './rooms.ts'
+import { bearers, openPostgresCore } from './rooms.ts'
 
 const floors: Readonly<Record<string, number>> = { fastify: 0.55, express: 0.85 }
 const people = 64
@@ -21,25 +21,22 @@ export async function measureHttpPostgres(figures: Figures, server: PostgresServ
   try {
     const { load, name } = await heavyLoad()
     figures.note(name)
-    const open = await openPostgresCore(server.url(database))
     const cookies = drawn(1000, sessions, false).map(credentialAt)
-    const tokens: string[] = []
-    for (const cookie of cookies) tokens.push((await open.core.sessions.mint(cookie)).minted.accessToken)
-    await open.store.close()
-    const bearer = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
-    for (const framework of Object.keys(floors)) {
-      const target = await startTarget(framework, folder, load, server.url(database))
-      try {
-        const asking = (path: string) => () => {
-          figures.begin(`${framework} ${path}, PostgreSQL`)
-          return target.cpuOf(path, bearer)
-        }
-        const us = await sideBySide(15, { bare: asking('/bare'), session: asking('/session') })
+    const open = await openPostgresCore(server.url(database))
+    try {
+      for (const framework of Object.keys(floors)) {
+        const us = await cpuOfRoutes(
+          13,
+          ['bare', 'session'],
+          () => startTarget(framework, folder, load, server.url(database)),
+          () => bearers(open, cookies),
+          (route) => figures.begin(`${framework}: ${route}, PostgreSQL`),
+        )
         figures.put(`http.${framework}.session_pg.us`, us.median.session, 'µs CPU')
         figures.put(`http.${framework}.session_pg.vs_bare`, us.ratio('bare', 'session'), '×', `≥ ${floors[framework]}`)
-      } finally {
-        await target.stop()
       }
+    } finally {
+      await open.store.close()
     }
 
     figures.begin('better-auth: sign-ups')

@@ -5,12 +5,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Figures, sideBySide } from './figures.ts'
-import { type Load, loadByAutocannon } from './load-generator.ts'
-import { fill, openCore } from './rooms.ts'
+import { type Figures, type SideBySide, sideBySide, together } from './figures.ts'
+import { type Headers, type Load, loadByAutocannon } from './load-generator.ts'
+import { bearers, fill, openCore } from './rooms.ts'
 
-/** How long each path is asked for. */
-const seconds = 2
+/** How long each path is asked for in a round: short, so that what is compared meets the same machine. */
+const seconds = 1
+
+/** Rounds before the first that counts. */
+const settling = 3
 
 const floors: Readonly<Record<string, { readonly token: number; readonly session: number }>> = {
   express: { token: 0.93, session: 0.85 },
@@ -21,7 +24,7 @@ const floors: Readonly<Record<string, { readonly token: number; readonly session
 /** A server under load. */
 export interface Target {
   /** CPU microseconds of its process for each request of a path; they take turns with these headers. */
-  cpuOf(path: string, headers: readonly Readonly<Record<string, string>>[]): Promise<number>
+  cpuOf(path: string, headers: readonly Headers[]): Promise<number>
   stop(): Promise<void>
 }
 
@@ -59,27 +62,54 @@ export async function startTarget(framework: string, folder: string, load: Load,
   }
 }
 
+/**
+ * CPU microseconds for each request of these routes, side by side; of three processes of the server, one after another, since
+ * each settles into machine code of its own and stays faster or slower with it. Tokens live minutes: each process gets new ones.
+ */
+export async function cpuOfRoutes<Route extends string>(
+  rounds: number,
+  routes: readonly Route[],
+  start: () => Promise<Target>,
+  headersNow: () => Promise<readonly Headers[]>,
+  begin: (route: Route) => void,
+): Promise<SideBySide<Route>> {
+  const parts: SideBySide<Route>[] = []
+  for (let n = 0; n < 3; n++) {
+    const headers = await headersNow()
+    const target = await start()
+    const asking = (route: Route) => () => {
+      begin(route)
+      return target.cpuOf(`/${route}`, headers)
+    }
+    try {
+      const runs = Object.fromEntries(routes.map((route) => [route, asking(route)])) as Record<Route, () => Promise<number>>
+      for (let n = 0; n < settling; n++) for (const route of routes) await runs[route]()
+      parts.push(await sideBySide(rounds, runs))
+    } finally {
+      await target.stop()
+    }
+  }
+  return together(parts)
+}
+
 /** Measures. */
 export async function measureHttp(figures: Figures): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'symbolon-bench-'))
+  const open = await openCore(join(folder, 'symbolon.db'))
   try {
     figures.begin('filling 100,000 sessions')
-    const open = await openCore(join(folder, 'symbolon.db'))
     const cookies = await fill(open, 100_000, 'app')
-    const some = cookies.filter((_, i) => i % 100 === 0)
-    const tokens: string[] = []
-    for (const cookie of some) tokens.push((await open.core.sessions.mint(cookie)).minted.accessToken)
-    await open.store.close()
+    // Autocannon makes all requests of all its connections ahead.
+    const some = cookies.filter((_, i) => i % 1000 === 0)
     // The same headers at every level, so that only the guard differs.
-    const headers = tokens.map((token) => ({ authorization: `Bearer ${token}` }))
     for (const framework of Object.keys(floors)) {
-      const target = await startTarget(framework, folder, loadByAutocannon)
-      const asking = (path: string) => () => {
-        figures.begin(`${framework} ${path}`)
-        return target.cpuOf(path, headers)
-      }
-      const us = await sideBySide(9, { bare: asking('/bare'), token: asking('/token'), session: asking('/session') })
-      await target.stop()
+      const us = await cpuOfRoutes(
+        5,
+        ['bare', 'token', 'session'],
+        () => startTarget(framework, folder, loadByAutocannon),
+        () => bearers(open, some),
+        (route) => figures.begin(`${framework}: ${route}`),
+      )
       figures.put(`http.${framework}.bare.us`, us.median.bare, 'µs CPU')
       for (const level of ['token', 'session'] as const) {
         figures.put(`http.${framework}.${level}.vs_bare`, us.ratio('bare', level), '×', `≥ ${floors[framework]?.[level]}`)
@@ -92,6 +122,7 @@ export async function measureHttp(figures: Figures): Promise<void> {
       }
     }
   } finally {
+    await open.store.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }

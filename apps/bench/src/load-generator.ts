@@ -17,7 +17,8 @@ const autocannon = createRequire(import.meta.url)('autocannon') as (
   options: object,
 ) => Promise<{ '2xx': number; non2xx: number; errors: number }>
 
-type Headers = Readonly<Record<string, string>>
+/** Of one request. */
+export type Headers = Readonly<Record<string, string>>
 
 const wrk = run('wrk', ['-v']).then(
   () => true,

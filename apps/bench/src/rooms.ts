@@ -113,3 +113,12 @@ export async function fill(open: Awaited<ReturnType<typeof openCore>>, count: nu
   }
   return credentials
 }
+
+/** Access tokens of these sessions as headers, minted now. */
+export const bearers = (open: Awaited<ReturnType<typeof openCore>>, cookies: readonly string[]) =>
+  Promise.all(
+    cookies.map(async (cookie) => {
+      const { minted } = await open.core.sessions.mint(cookie)
+      return { authorization: `Bearer ${minted.accessToken}` }
+    }),
+  )
