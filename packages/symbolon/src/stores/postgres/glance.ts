@@ -183,7 +183,7 @@ export function createGlance(driver: Pick<Driver, 'read'>): (sid: string) => Pro
   return createGroup({
     flights: 2,
     perGroup: 500,
-    // Up to here one statement for all costs the node and the database less than what two at once would gain.
+    // Up to here one statement for all costs the node and the database less than two of half the size at once.
     shared: 100,
     patience: 700,
     async run(asked: readonly string[]) {
