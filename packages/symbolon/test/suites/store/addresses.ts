@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { handle, passkey } from './passkeys.ts'
-import { id, type StoreUnderTest, setStore, sign } from './setting.ts'
+import { expectSwept, id, type StoreUnderTest, setStore, sign } from './setting.ts'
 
 const day = 86_400_000
 
@@ -308,7 +308,8 @@ export function addressSuite(name: string, open: (clock: () => number) => Promis
       expect(await store().addresses.sweep(10)).toBe(0)
       set.time += 7 * day
       expect([await undo(two), await store().addresses.findUndo(two)]).toEqual([{ outcome: 'gone' }, undefined])
-      expect([await store().addresses.sweep(10), await store().addresses.sweep(10)]).toEqual([1, 0])
+      await expectSwept(1, () => store().addresses.sweep(10))
+      expect(await store().addresses.sweep(10)).toBe(0)
     })
 
     it('comes to one end when it is undone, changed again and deleted at the same moment', async () => {

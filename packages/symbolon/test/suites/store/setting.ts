@@ -1,7 +1,7 @@
 // A store under test, new for each test, on a clock of its own, and the records that its suites put into it.
 
 import { randomBytes } from 'node:crypto'
-import { afterEach, beforeEach } from 'vitest'
+import { afterEach, beforeEach, expect } from 'vitest'
 import type { Client, NewAttempt, OpenSession, Rotation, Store } from '#core'
 
 /** An open store under test. */
@@ -32,6 +32,17 @@ export async function sixAtOnce<T, R>(all: readonly T[], call: (one: T, at: numb
   }
   await Promise.all(Array.from({ length: 6 }, work))
   return results
+}
+
+/** Sweeps until so many are gone: a call that is refused is answered a moment before its rows are let go, and a sweep leaves out what is held. */
+export async function expectSwept(count: number, sweep: () => Promise<number>): Promise<void> {
+  let gone = 0
+  await expect
+    .poll(async () => {
+      gone += await sweep()
+      return gone
+    })
+    .toBe(count)
 }
 
 /** A client as it is put. */
