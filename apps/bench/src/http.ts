@@ -12,7 +12,8 @@ import { bearers, fill, openCore } from './rooms.ts'
 /** How long each path is asked for in a round: short, so that what is compared meets the same machine. */
 const seconds = 1
 
-/** Rounds before the first that counts. */
+/** Processes of a server, one after another, and rounds of each before the first that counts. */
+const processes = 3
 const settling = 3
 
 const floors: Readonly<Record<string, { readonly token: number; readonly session: number }>> = {
@@ -63,7 +64,7 @@ export async function startTarget(framework: string, folder: string, load: Load,
 }
 
 /**
- * CPU microseconds for each request of these routes, side by side; of three processes of the server, one after another, since
+ * CPU microseconds for each request of these routes, side by side; of several processes of the server, since
  * each settles into machine code of its own and stays faster or slower with it. Tokens live minutes: each process gets new ones.
  */
 export async function cpuOfRoutes<Route extends string>(
@@ -74,7 +75,7 @@ export async function cpuOfRoutes<Route extends string>(
   begin: (route: Route) => void,
 ): Promise<SideBySide<Route>> {
   const parts: SideBySide<Route>[] = []
-  for (let n = 0; n < 3; n++) {
+  for (let turn = 0; turn < processes; turn++) {
     const headers = await headersNow()
     const target = await start()
     const asking = (route: Route) => () => {
@@ -83,7 +84,7 @@ export async function cpuOfRoutes<Route extends string>(
     }
     try {
       const runs = Object.fromEntries(routes.map((route) => [route, asking(route)])) as Record<Route, () => Promise<number>>
-      for (let n = 0; n < settling; n++) for (const route of routes) await runs[route]()
+      for (let round = 0; round < settling; round++) for (const route of routes) await runs[route]()
       parts.push(await sideBySide(rounds, runs))
     } finally {
       await target.stop()
@@ -99,9 +100,8 @@ export async function measureHttp(figures: Figures): Promise<void> {
   try {
     figures.begin('filling 100,000 sessions')
     const cookies = await fill(open, 100_000, 'app')
-    // Autocannon makes all requests of all its connections ahead.
-    const some = cookies.filter((_, i) => i % 1000 === 0)
     // The same headers at every level, so that only the guard differs.
+    const some = cookies.filter((_, i) => i % 100 === 0)
     for (const framework of Object.keys(floors)) {
       const us = await cpuOfRoutes(
         5,
